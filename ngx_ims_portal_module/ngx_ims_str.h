@@ -1,0 +1,39 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * The span that all pure codecs use: bytes somewhere in a caller's buffer,
+ * never terminated.  The layout is that of ngx_str_t on purpose, so that the
+ * module may print a span with "%V", while the codecs, their unit tests and
+ * fuzzers do not need nginx.
+ */
+
+
+#ifndef _NGX_IMS_STR_H_INCLUDED_
+#define _NGX_IMS_STR_H_INCLUDED_
+
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+
+typedef struct {
+    size_t          len;
+    unsigned char  *data;
+} ngx_ims_str_t;
+
+
+#define ngx_ims_str(s)  { sizeof(s) - 1, (unsigned char *) s }
+
+
+/* results of all pure codecs */
+
+enum {
+    NGX_IMS_OK = 0,
+    NGX_IMS_INVALID = -1,
+    NGX_IMS_MORE = -2,           /* incomplete, more input is needed */
+    NGX_IMS_NOSPACE = -3         /* the caller's buffer is too small */
+};
+
+
+#endif /* _NGX_IMS_STR_H_INCLUDED_ */
