@@ -1,0 +1,121 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * The operator's IMS as seen from here: the sockets we listen on (design D2), the
+ * servers we send to, the addresses we hear.  Nothing here knows a session.
+ */
+
+
+#ifndef _NGX_IMS_CORE_H_INCLUDED_
+#define _NGX_IMS_CORE_H_INCLUDED_
+
+
+#include "ngx_ims.h"
+
+
+typedef struct ngx_ims_core_s  ngx_ims_core_t;
+
+
+typedef struct {
+    ngx_addr_t                addr;           /* where; addr.name is its text */
+    ngx_uint_t                weight;
+    ngx_uint_t                max_fails;      /* 0: never considered down */
+    time_t                    fail_timeout;   /* s */
+    unsigned                  backup:1;
+
+    /* this worker's view */
+    ngx_uint_t                fails;
+    time_t                    checked;
+    ngx_int_t                 current;        /* smooth weighted round robin */
+} ngx_ims_core_server_t;
+
+
+typedef struct {
+    ngx_listening_t          *listening;
+    ngx_str_t                 host;           /* what Via, Path, Contact say */
+    in_port_t                 port;
+    int                       family;
+    ngx_socket_t              fd;             /* a dup, for sending */
+} ngx_ims_core_listen_t;
+
+
+/* one datagram from a listed address; p may be written to during the call */
+typedef void (*ngx_ims_core_handler_pt)(ngx_ims_core_t *core,
+    struct sockaddr *sa, socklen_t socklen, u_char *p, size_t len);
+
+
+struct ngx_ims_core_s {
+    ngx_str_t                 name;
+    ngx_array_t               listens;        /* ngx_ims_core_listen_t */
+    ngx_array_t               servers;        /* ngx_ims_core_server_t */
+    ngx_array_t               allow;          /* ngx_cidr_t, beside servers */
+    ngx_str_t                 home_domain;
+    ngx_str_t                 visited_network;
+    ngx_str_t                 flag;           /* integrity-protected; may be "" */
+    ngx_msec_t                t1;             /* ms */
+
+    u_char                   *file;           /* where it was defined */
+    ngx_uint_t                line;
+
+    /* of a worker, set by ngx_ims_core_init_worker() */
+    ngx_log_t                *log;
+    ngx_ims_core_handler_pt   handler;
+    void                     *data;           /* the upper floor's */
+    ngx_uint_t                refused;        /* datagrams from strangers */
+};
+
+
+/*
+ * Adds a UDP listening socket for a core at configuration time: ngx_parse_url was
+ * done by the caller, a wildcard needs host to be given.  No reuseport (D2).
+ * Returns NGX_OK or NGX_ERROR (logged with the directive's name).
+ */
+ngx_int_t ngx_ims_core_add_listen(ngx_conf_t *cf, ngx_ims_core_t *core,
+    ngx_addr_t *addr, ngx_str_t *host);
+
+/*
+ * In init_process: takes over the read events of the core's listening sockets
+ * (own recvmmsg handler, at most 64 datagrams a turn) and dups the descriptors, so
+ * that an old worker can go on sending after it has closed its listeners.
+ */
+ngx_int_t ngx_ims_core_init_worker(ngx_cycle_t *cycle, ngx_ims_core_t *core,
+    ngx_ims_core_handler_pt handler, void *data);
+
+/* closes the dups, in exit_process */
+void ngx_ims_core_close(ngx_ims_core_t *core);
+
+/* 1 when this address may send to us: a server or in allow */
+ngx_uint_t ngx_ims_core_allowed(ngx_ims_core_t *core, struct sockaddr *sa);
+
+/*
+ * The server to try next: smooth weighted round robin over those that are not
+ * down, then the backups, then (all down) the one that was down longest.  Never
+ * NULL when one is configured.  skip: servers tried before, a bitmap by index.
+ */
+ngx_ims_core_server_t *ngx_ims_core_server(ngx_ims_core_t *core,
+    uint64_t skip);
+
+/* the outcome of a request to a server; ok = 0: it timed out or refused */
+void ngx_ims_core_result(ngx_ims_core_t *core, struct sockaddr *sa,
+    ngx_uint_t ok);
+
+/* the listening socket of the same family, NULL when there is none */
+ngx_ims_core_listen_t *ngx_ims_core_local(ngx_ims_core_t *core, int family);
+
+/*
+ * Fills a datagram flow to an address.  NGX_OK, or NGX_DECLINED: no socket of
+ * that family.  flow->data is the core; the flow needs no clean-up.
+ */
+ngx_int_t ngx_ims_core_flow(ngx_ims_core_t *core, struct sockaddr *sa,
+    socklen_t socklen, ngx_ims_flow_t *flow);
+
+/*
+ * The next hop of a route URI: its host when that is an address literal (port
+ * 5060 by default) and allowed; NGX_DECLINED for a name or a stranger: the caller
+ * then takes a configured server (outbound proxy).
+ */
+ngx_int_t ngx_ims_core_next_hop(ngx_ims_core_t *core, ngx_ims_str_t *uri,
+    ngx_ims_flow_t *flow);
+
+
+#endif /* _NGX_IMS_CORE_H_INCLUDED_ */

@@ -1,0 +1,95 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * Client of the ng control protocol (design D13): sends offer, answer and delete
+ * to a media helper or to rtpengine, asynchronously, with time-outs and a circuit
+ * breaker.  Knows nothing of SIP sessions; SDP passes through unread.
+ */
+
+
+#ifndef _NGX_IMS_MEDIA_H_INCLUDED_
+#define _NGX_IMS_MEDIA_H_INCLUDED_
+
+
+#include "ngx_ims.h"
+
+
+typedef enum {
+    NGX_IMS_MEDIA_OFFER = 1,
+    NGX_IMS_MEDIA_ANSWER,
+    NGX_IMS_MEDIA_DELETE,
+    NGX_IMS_MEDIA_PING
+} ngx_ims_media_command_e;
+
+
+typedef struct ngx_ims_media_s      ngx_ims_media_t;
+typedef struct ngx_ims_media_req_s  ngx_ims_media_req_t;
+
+
+/*
+ * The outcome of a command, exactly once unless it was forgotten.
+ *
+ * rc        NGX_OK: sdp is the new body (empty for delete);
+ *           NGX_DECLINED: the helper answered with an error, reason says which;
+ *           NGX_BUSY: the helper is full ("Ran out of ports", "Parallel session
+ *           limit reached", load limit);
+ *           NGX_ERROR: no helper could be reached or none answered in time
+ * The spans are valid during the call only.
+ */
+typedef void (*ngx_ims_media_handler_pt)(void *data, ngx_int_t rc,
+    ngx_str_t *sdp, ngx_str_t *reason);
+
+
+typedef struct {
+    ngx_ims_media_command_e   command;
+    ngx_str_t                 call_id;
+    ngx_str_t                 from_tag;
+    ngx_str_t                 to_tag;         /* empty: not sent */
+    ngx_str_t                 via_branch;     /* empty: not sent */
+    ngx_str_t                 sdp;
+    unsigned                  to_web:1;       /* direction ims -> web */
+    ngx_int_t                 helper;         /* index, -1: choose by Call-ID;
+                                                 set to the one chosen */
+} ngx_ims_media_cmd_t;
+
+
+typedef struct {
+    ngx_array_t               addrs;          /* ngx_addr_t: unix: or udp: */
+    ngx_msec_t                timeout;        /* ms for one command, 2000 */
+    ngx_uint_t                max_fails;      /* in a row, then open for ... */
+    time_t                    fail_timeout;   /* ... s */
+} ngx_ims_media_conf_t;
+
+
+/*
+ * In init_process; nothing is connected yet.  Unix addresses are stream sockets,
+ * connected on first use and again after a failure (at most once a second);
+ * several commands are under way at once, told apart by cookie.  UDP commands are
+ * repeated with the same cookie.  Connections are marked so that a graceful exit
+ * does not wait for them.  Lives in cycle->pool; NULL on failure.
+ */
+ngx_ims_media_t *ngx_ims_media_create(ngx_cycle_t *cycle,
+    ngx_ims_media_conf_t *conf);
+
+/* in exit_process */
+void ngx_ims_media_close(ngx_ims_media_t *media);
+
+/*
+ * Sends a command; all spans are copied.  Never calls the handler before it has
+ * returned.  A new call (helper -1, offer) goes to the helper that the Call-ID's
+ * hash names, or to the next that is not known to be dead.  handler may be NULL
+ * (delete).  Returns a handle for ngx_ims_media_forget(), or NULL when no helper
+ * is usable or memory is short (the handler is then not called).
+ */
+ngx_ims_media_req_t *ngx_ims_media_send(ngx_ims_media_t *media,
+    ngx_ims_media_cmd_t *cmd, ngx_ims_media_handler_pt handler, void *data);
+
+/* the handler will not be called any more; the command itself is not undone */
+void ngx_ims_media_forget(ngx_ims_media_req_t *req);
+
+/* how many helpers answer at present, and how many there are */
+void ngx_ims_media_state(ngx_ims_media_t *media, ngx_uint_t *up,
+    ngx_uint_t *all);
+
+
+#endif /* _NGX_IMS_MEDIA_H_INCLUDED_ */
