@@ -144,8 +144,9 @@ int mh_srtp_unprotect(struct mh_srtp *s, uint8_t *buf, size_t *len);
 
 
 /*
- * Protects one compound RTCP packet in place; the SRTCP index of its SSRC
- * counts from 1.  Arguments and errors as mh_srtp_protect().
+ * Protects one compound RTCP packet in place.  Its SRTCP index counts from 1
+ * for each SSRC, or over all SSRCs of the object (backend evp).  Arguments
+ * and errors as mh_srtp_protect().
  */
 int mh_srtp_protect_rtcp(struct mh_srtp *s, uint8_t *buf, size_t *len,
     size_t size);

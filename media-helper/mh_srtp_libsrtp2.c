@@ -1,0 +1,256 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * SRTP on libsrtp2, the only file that knows it (its next version has
+ * another srtp_protect()).  Called by mh_srtp.c, which has checked the
+ * packet.
+ *
+ * The library's wildcard streams already make state only for what
+ * authenticated, but without a limit; the table here remembers which SSRCs
+ * there are, so that the least recently used one can be removed.
+ */
+
+#include <errno.h>
+#include <string.h>
+#include <stdint.h>
+#include <re.h>
+#include <openssl/crypto.h>
+#include <srtp2/srtp.h>
+
+#include "mh_srtp_backend.h"
+
+
+struct known {
+    uint32_t  ssrc;
+    uint64_t  used;
+};
+
+
+struct lib {
+    srtp_t        session;
+    int           protect;
+    unsigned      nknown;
+    uint64_t      clock;
+    struct known  known[MH_SRTP_SSRC_MAX];
+};
+
+
+static int
+lib_error(srtp_err_status_t st)
+{
+    switch (st) {
+
+    case srtp_err_status_ok:
+        return 0;
+
+    case srtp_err_status_auth_fail:
+    case srtp_err_status_cant_check:
+        return EACCES;
+
+    case srtp_err_status_replay_fail:
+    case srtp_err_status_replay_old:
+    case srtp_err_status_pkt_idx_old:
+        return EALREADY;
+
+    case srtp_err_status_key_expired:
+        return EOVERFLOW;
+
+    case srtp_err_status_bad_param:
+    case srtp_err_status_parse_err:
+        return EBADMSG;
+
+    default:
+        return ENOMEM;
+    }
+}
+
+
+/* a packet of this SSRC was good: note it, at the cost of the oldest one */
+
+static void
+lib_known(struct lib *l, const uint8_t *p)
+{
+    unsigned  i, n;
+    uint32_t  ssrc;
+
+    ssrc = (uint32_t) p[0] << 24 | (uint32_t) p[1] << 16
+           | (uint32_t) p[2] << 8 | p[3];
+
+    n = 0;
+
+    for (i = 0; i < l->nknown; i++) {
+        if (l->known[i].ssrc == ssrc) {
+            l->known[i].used = ++l->clock;
+            return;
+        }
+
+        if (l->known[i].used < l->known[n].used) {
+            n = i;
+        }
+    }
+
+    if (l->nknown < MH_SRTP_SSRC_MAX) {
+        n = l->nknown++;
+
+    } else {
+        (void) srtp_remove_stream(l->session, l->known[n].ssrc);
+    }
+
+    l->known[n].ssrc = ssrc;
+    l->known[n].used = ++l->clock;
+}
+
+
+static int
+lib_rtp(void *arg, uint8_t *buf, size_t hdr, size_t *len)
+{
+    int                 n;
+    struct lib         *l = arg;
+    srtp_err_status_t   st;
+
+    (void) hdr;
+
+    n = (int) *len;
+
+    st = l->protect ? srtp_protect(l->session, buf, &n)
+                    : srtp_unprotect(l->session, buf, &n);
+
+    if (st == srtp_err_status_ok) {
+        *len = (size_t) n;
+        lib_known(l, buf + 8);
+    }
+
+    return lib_error(st);
+}
+
+
+static int
+lib_rtcp(void *arg, uint8_t *buf, size_t *len)
+{
+    int                 n;
+    struct lib         *l = arg;
+    srtp_err_status_t   st;
+
+    n = (int) *len;
+
+    st = l->protect ? srtp_protect_rtcp(l->session, buf, &n)
+                    : srtp_unprotect_rtcp(l->session, buf, &n);
+
+    if (st == srtp_err_status_ok) {
+        *len = (size_t) n;
+        lib_known(l, buf + 4);
+    }
+
+    return lib_error(st);
+}
+
+
+static srtp_profile_t
+lib_profile(const struct mh_srtp_suite *suite)
+{
+    switch (suite->profile) {
+
+    case MH_SRTP_AES_CM_128_HMAC_SHA1_80:
+        return srtp_profile_aes128_cm_sha1_80;
+
+    case MH_SRTP_AES_CM_128_HMAC_SHA1_32:
+        return srtp_profile_aes128_cm_sha1_32;
+
+    case MH_SRTP_AEAD_AES_128_GCM:
+        return srtp_profile_aead_aes_128_gcm;
+
+    case MH_SRTP_AEAD_AES_256_GCM:
+        return srtp_profile_aead_aes_256_gcm;
+
+    default:
+        return srtp_profile_reserved;
+    }
+}
+
+
+static void
+lib_destructor(void *arg)
+{
+    struct lib  *l = arg;
+
+    if (l->session != NULL) {
+        srtp_dealloc(l->session);
+    }
+}
+
+
+static int
+lib_alloc(void **bp, enum mh_srtp_direction direction,
+    const struct mh_srtp_suite *suite, const uint8_t *key,
+    const uint8_t *salt)
+{
+    int                err;
+    uint8_t            both[MH_SRTP_KEY_MAX + MH_SRTP_SALT_MAX];
+    struct lib        *l;
+    srtp_policy_t      policy;
+    static int         started;
+
+    if (!started) {
+        if (srtp_init() != srtp_err_status_ok) {
+            return ENOMEM;
+        }
+
+        started = 1;
+    }
+
+    l = mem_zalloc(sizeof(*l), lib_destructor);
+    if (l == NULL) {
+        return ENOMEM;
+    }
+
+    l->protect = (direction == MH_SRTP_PROTECT);
+
+    memset(&policy, 0, sizeof(policy));
+    memcpy(both, key, suite->key_len);
+    memcpy(both + suite->key_len, salt, suite->salt_len);
+
+    policy.key = both;
+    policy.window_size = MH_SRTP_WINDOW;
+    policy.ssrc.type = l->protect ? ssrc_any_outbound : ssrc_any_inbound;
+
+    err = ENOTSUP;
+
+    if (srtp_crypto_policy_set_from_profile_for_rtp(&policy.rtp,
+                                                    lib_profile(suite))
+        != srtp_err_status_ok
+        || srtp_crypto_policy_set_from_profile_for_rtcp(&policy.rtcp,
+                                                        lib_profile(suite))
+           != srtp_err_status_ok)
+    {
+        goto out;
+    }
+
+    err = lib_error(srtp_create(&l->session, &policy));
+
+out:
+
+    OPENSSL_cleanse(both, sizeof(both));
+
+    if (err) {
+        mem_deref(l);
+
+    } else {
+        *bp = l;
+    }
+
+    return err;
+}
+
+
+static unsigned
+lib_streams(const void *arg)
+{
+    const struct lib  *l = arg;
+
+    return l->nknown;
+}
+
+
+const struct mh_srtp_backend  mh_srtp_libsrtp2 = {
+    "libsrtp2", lib_alloc, lib_rtp, lib_rtcp, lib_streams
+};
