@@ -1,8 +1,8 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * The operator's IMS as seen from here: the sockets we listen on (design D2), the
- * servers we send to, the addresses we hear.  Nothing here knows a session.
+ * The operator's IMS as seen from here: the sockets we listen on (design D2),
+ * the servers we send to, the addresses we hear.  Nothing here knows a session.
  */
 
 
@@ -36,6 +36,7 @@ typedef struct {
     in_port_t                 port;
     int                       family;
     ngx_socket_t              fd;             /* a dup, for sending */
+    struct sockaddr          *sockaddr;       /* the listening socket's */
 } ngx_ims_core_listen_t;
 
 
@@ -51,7 +52,7 @@ struct ngx_ims_core_s {
     ngx_array_t               allow;          /* ngx_cidr_t, beside servers */
     ngx_str_t                 home_domain;
     ngx_str_t                 visited_network;
-    ngx_str_t                 flag;           /* integrity-protected; may be "" */
+    ngx_str_t                 flag;           /* integrity-protected, or "" */
     ngx_msec_t                t1;             /* ms */
 
     u_char                   *file;           /* where it was defined */
@@ -62,12 +63,14 @@ struct ngx_ims_core_s {
     ngx_ims_core_handler_pt   handler;
     void                     *data;           /* the upper floor's */
     ngx_uint_t                refused;        /* datagrams from strangers */
+    ngx_uint_t                refused_logged; /* of them, when last logged */
+    time_t                    refused_time;   /* s, when that was */
 };
 
 
 /*
- * Adds a UDP listening socket for a core at configuration time: ngx_parse_url was
- * done by the caller, a wildcard needs host to be given.  No reuseport (D2).
+ * Adds a UDP listening socket for a core at configuration time: ngx_parse_url
+ * was done by the caller, a wildcard needs host to be given.  No reuseport (D2).
  * Returns NGX_OK or NGX_ERROR (logged with the directive's name).
  */
 ngx_int_t ngx_ims_core_add_listen(ngx_conf_t *cf, ngx_ims_core_t *core,
@@ -75,8 +78,8 @@ ngx_int_t ngx_ims_core_add_listen(ngx_conf_t *cf, ngx_ims_core_t *core,
 
 /*
  * In init_process: takes over the read events of the core's listening sockets
- * (own recvmmsg handler, at most 64 datagrams a turn) and dups the descriptors, so
- * that an old worker can go on sending after it has closed its listeners.
+ * (own recvmmsg handler, at most 64 datagrams a turn) and dups the descriptors,
+ * so that an old worker can go on sending after it has closed its listeners.
  */
 ngx_int_t ngx_ims_core_init_worker(ngx_cycle_t *cycle, ngx_ims_core_t *core,
     ngx_ims_core_handler_pt handler, void *data);
@@ -89,8 +92,9 @@ ngx_uint_t ngx_ims_core_allowed(ngx_ims_core_t *core, struct sockaddr *sa);
 
 /*
  * The server to try next: smooth weighted round robin over those that are not
- * down, then the backups, then (all down) the one that was down longest.  Never
- * NULL when one is configured.  skip: servers tried before, a bitmap by index.
+ * down, then the backups, then (all down) the one that was down longest.
+ * skip: servers tried before, a bitmap by index (those above 63 are never
+ * skipped).  NULL when all were skipped, so never with skip 0.
  */
 ngx_ims_core_server_t *ngx_ims_core_server(ngx_ims_core_t *core,
     uint64_t skip);
@@ -111,8 +115,8 @@ ngx_int_t ngx_ims_core_flow(ngx_ims_core_t *core, struct sockaddr *sa,
 
 /*
  * The next hop of a route URI: its host when that is an address literal (port
- * 5060 by default) and allowed; NGX_DECLINED for a name or a stranger: the caller
- * then takes a configured server (outbound proxy).
+ * 5060 by default) and allowed; NGX_DECLINED for a name, a stranger, or another
+ * transport: the caller then takes a configured server (outbound proxy).
  */
 ngx_int_t ngx_ims_core_next_hop(ngx_ims_core_t *core, ngx_ims_str_t *uri,
     ngx_ims_flow_t *flow);

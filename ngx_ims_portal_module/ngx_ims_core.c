@@ -1,0 +1,531 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * The sockets towards the operator's IMS, shared by all workers, and who may
+ * send to them.  The upper floor registers the handler that gets each datagram;
+ * which server is next is in ngx_ims_core_server.c.
+ *
+ * The sockets are nginx's own listening sockets, so they survive a reload and
+ * a binary upgrade; only their read event is ours: one datagram is one message
+ * here, and needs no connection.  A worker sends through a dup, which stays
+ * open when a graceful exit closes the listeners.
+ *
+ * No timers.
+ */
+
+
+#include "ngx_ims_core.h"
+
+
+enum {
+    NGX_IMS_CORE_BATCH = 64,             /* datagrams a turn */
+    NGX_IMS_CORE_REFUSED_INTERVAL = 10   /* s between two log lines */
+};
+
+
+/* where one batch is received; one for all cores of a worker */
+
+typedef struct {
+    struct mmsghdr    msgs[NGX_IMS_CORE_BATCH];
+    struct iovec      iovs[NGX_IMS_CORE_BATCH];
+    ngx_sockaddr_t    sockaddrs[NGX_IMS_CORE_BATCH];
+    u_char            bufs[NGX_IMS_CORE_BATCH][NGX_IMS_MAX_DATAGRAM];
+} ngx_ims_core_batch_t;
+
+
+static ngx_int_t ngx_ims_core_local_host(ngx_conf_t *cf, ngx_addr_t *addr,
+    ngx_str_t *host);
+static void ngx_ims_core_accept(ngx_connection_t *c);
+static ngx_int_t ngx_ims_core_take_listen(ngx_cycle_t *cycle,
+    ngx_ims_core_t *core, ngx_ims_core_listen_t *lst);
+static void ngx_ims_core_read(ngx_event_t *ev);
+static void ngx_ims_core_datagram(ngx_ims_core_t *core, struct msghdr *msg,
+    size_t len);
+static void ngx_ims_core_refuse(ngx_ims_core_t *core, struct sockaddr *sa,
+    socklen_t socklen);
+static ngx_int_t ngx_ims_core_send(ngx_ims_flow_t *flow, u_char *p,
+    size_t len);
+
+
+static ngx_ims_core_batch_t  *ngx_ims_core_batch;
+
+
+ngx_int_t
+ngx_ims_core_add_listen(ngx_conf_t *cf, ngx_ims_core_t *core,
+    ngx_addr_t *addr, ngx_str_t *host)
+{
+    ngx_uint_t              i;
+    ngx_listening_t        *ls;
+    ngx_ims_core_listen_t  *lst;
+
+    ls = cf->cycle->listening.elts;
+
+    for (i = 0; i < cf->cycle->listening.nelts; i++) {
+
+        if (ls[i].type == SOCK_DGRAM
+            && ngx_cmp_sockaddr(ls[i].sockaddr, ls[i].socklen,
+                                addr->sockaddr, addr->socklen, 1)
+               == NGX_OK)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "duplicate \"listen\" address \"%V\"",
+                               &addr->name);
+            return NGX_ERROR;
+        }
+    }
+
+    lst = ngx_array_push(&core->listens);
+    if (lst == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(lst, sizeof(ngx_ims_core_listen_t));
+
+    lst->fd = (ngx_socket_t) -1;
+    lst->family = addr->sockaddr->sa_family;
+    lst->port = ngx_inet_get_port(addr->sockaddr);
+
+    if (host != NULL && host->len) {
+        lst->host = *host;
+
+    } else if (ngx_ims_core_local_host(cf, addr, &lst->host) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ls = ngx_create_listening(cf, addr->sockaddr, addr->socklen);
+    if (ls == NULL) {
+        return NGX_ERROR;
+    }
+
+    lst->sockaddr = ls->sockaddr;
+
+    ls->type = SOCK_DGRAM;
+    ls->handler = ngx_ims_core_accept;
+    ls->servers = core;
+    ls->pool_size = 256;
+    ls->logp = &cf->cycle->new_log;
+    ls->log.data = &ls->addr_text;
+    ls->log.handler = ngx_accept_log_error;
+    ls->addr_ntop = 1;
+
+#if (NGX_HAVE_INET6)
+    ls->ipv6only = 1;
+#endif
+
+    return NGX_OK;
+}
+
+
+/* the address itself, as it stands in a URI */
+
+static ngx_int_t
+ngx_ims_core_local_host(ngx_conf_t *cf, ngx_addr_t *addr, ngx_str_t *host)
+{
+    u_char  *p;
+
+    if (ngx_inet_wildcard(addr->sockaddr)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"listen\" on \"%V\" needs a host name or "
+                           "address to advertise", &addr->name);
+        return NGX_ERROR;
+    }
+
+    p = ngx_pnalloc(cf->pool, NGX_SOCKADDR_STRLEN + 2);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    host->data = p;
+
+    if (addr->sockaddr->sa_family == AF_INET6) {
+        *p++ = '[';
+    }
+
+    p += ngx_sock_ntop(addr->sockaddr, addr->socklen, p, NGX_SOCKADDR_STRLEN,
+                       0);
+
+    if (addr->sockaddr->sa_family == AF_INET6) {
+        *p++ = ']';
+    }
+
+    host->len = p - host->data;
+
+    return NGX_OK;
+}
+
+
+/*
+ * Marks the listening sockets as ours.  It is called only for a datagram that
+ * nginx itself has received, which ends with the worker's start.
+ */
+
+static void
+ngx_ims_core_accept(ngx_connection_t *c)
+{
+    ngx_pool_t  *pool;
+
+    pool = c->pool;
+
+    ngx_close_connection(c);
+    ngx_destroy_pool(pool);
+}
+
+
+ngx_int_t
+ngx_ims_core_init_worker(ngx_cycle_t *cycle, ngx_ims_core_t *core,
+    ngx_ims_core_handler_pt handler, void *data)
+{
+    ngx_uint_t              i;
+    ngx_ims_core_listen_t  *lst;
+
+    core->log = cycle->log;
+    core->handler = handler;
+    core->data = data;
+
+    if (ngx_ims_core_batch == NULL) {
+
+        /* only the pages that datagrams have reached take memory */
+
+        ngx_ims_core_batch = ngx_alloc(sizeof(ngx_ims_core_batch_t),
+                                       cycle->log);
+        if (ngx_ims_core_batch == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    lst = core->listens.elts;
+
+    for (i = 0; i < core->listens.nelts; i++) {
+
+        if (ngx_ims_core_take_listen(cycle, core, &lst[i]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_ims_core_take_listen(ngx_cycle_t *cycle, ngx_ims_core_t *core,
+    ngx_ims_core_listen_t *lst)
+{
+    ngx_uint_t        i;
+    ngx_listening_t  *ls;
+
+    /* the array may have moved since the configuration was read */
+
+    ls = cycle->listening.elts;
+
+    for (i = 0; i < cycle->listening.nelts; i++) {
+
+        if (ls[i].sockaddr == lst->sockaddr) {
+            goto found;
+        }
+    }
+
+    ngx_log_error(NGX_LOG_ALERT, cycle->log, 0,
+                  "no socket for \"listen\" of ims core \"%V\"", &core->name);
+
+    return NGX_ERROR;
+
+found:
+
+    lst->listening = &ls[i];
+
+    if (ls[i].connection != NULL) {
+        ls[i].connection->read->handler = ngx_ims_core_read;
+    }
+
+    lst->fd = fcntl(ls[i].fd, F_DUPFD_CLOEXEC, 0);
+
+    if (lst->fd == (ngx_socket_t) -1) {
+        ngx_log_error(NGX_LOG_ALERT, cycle->log, ngx_socket_errno,
+                      "fcntl(F_DUPFD_CLOEXEC) of %V failed",
+                      &ls[i].addr_text);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_ims_core_close(ngx_ims_core_t *core)
+{
+    ngx_uint_t              i;
+    ngx_ims_core_listen_t  *lst;
+
+    lst = core->listens.elts;
+
+    for (i = 0; i < core->listens.nelts; i++) {
+
+        if (lst[i].fd == (ngx_socket_t) -1) {
+            continue;
+        }
+
+        if (ngx_close_socket(lst[i].fd) == -1) {
+            ngx_log_error(NGX_LOG_ALERT, core->log, ngx_socket_errno,
+                          ngx_close_socket_n " of ims core \"%V\" failed",
+                          &core->name);
+        }
+
+        lst[i].fd = (ngx_socket_t) -1;
+    }
+
+    if (ngx_ims_core_batch != NULL) {
+        ngx_free(ngx_ims_core_batch);
+        ngx_ims_core_batch = NULL;
+    }
+}
+
+
+static void
+ngx_ims_core_read(ngx_event_t *ev)
+{
+    int                    n;
+    ngx_int_t              i;
+    ngx_err_t              err;
+    ngx_connection_t      *c;
+    ngx_ims_core_t        *core;
+    ngx_ims_core_batch_t  *b;
+
+    c = ev->data;
+    core = c->listening->servers;
+    b = ngx_ims_core_batch;
+
+    for (i = 0; i < NGX_IMS_CORE_BATCH; i++) {
+        b->iovs[i].iov_base = b->bufs[i];
+        b->iovs[i].iov_len = NGX_IMS_MAX_DATAGRAM;
+
+        ngx_memzero(&b->msgs[i], sizeof(struct mmsghdr));
+
+        b->msgs[i].msg_hdr.msg_name = &b->sockaddrs[i];
+        b->msgs[i].msg_hdr.msg_namelen = sizeof(ngx_sockaddr_t);
+        b->msgs[i].msg_hdr.msg_iov = &b->iovs[i];
+        b->msgs[i].msg_hdr.msg_iovlen = 1;
+    }
+
+    /* the event is level-triggered: what is left comes in the next turn */
+
+    n = recvmmsg(c->fd, b->msgs, NGX_IMS_CORE_BATCH, MSG_DONTWAIT, NULL);
+
+    if (n == -1) {
+        err = ngx_socket_errno;
+
+        if (err != NGX_EAGAIN && err != NGX_EINTR) {
+            ngx_log_error(NGX_LOG_ERR, core->log, err,
+                          "recvmmsg() of ims core \"%V\" failed",
+                          &core->name);
+        }
+
+        return;
+    }
+
+    ngx_log_debug1(NGX_LOG_DEBUG_CORE, core->log, 0,
+                   "ims core: %d datagrams", n);
+
+    for (i = 0; i < n; i++) {
+        ngx_ims_core_datagram(core, &b->msgs[i].msg_hdr, b->msgs[i].msg_len);
+    }
+}
+
+
+static void
+ngx_ims_core_datagram(ngx_ims_core_t *core, struct msghdr *msg, size_t len)
+{
+    size_t            i;
+    u_char           *p;
+    struct sockaddr  *sa;
+
+    sa = msg->msg_name;
+    p = msg->msg_iov->iov_base;
+
+    if (msg->msg_flags & MSG_TRUNC) {
+        return;
+    }
+
+    if (!ngx_ims_core_allowed(core, sa)) {
+        ngx_ims_core_refuse(core, sa, msg->msg_namelen);
+        return;
+    }
+
+    /* RFC 5626 4.4.1 and habit: CRLF or NUL bytes keep a NAT open */
+
+    for (i = 0; i < len; i++) {
+        if (p[i] != CR && p[i] != LF && p[i] != '\0') {
+            break;
+        }
+    }
+
+    if (i == len) {
+        return;
+    }
+
+    core->handler(core, sa, msg->msg_namelen, p, len);
+}
+
+
+/* counts each, logs some: anybody may send us anything */
+
+static void
+ngx_ims_core_refuse(ngx_ims_core_t *core, struct sockaddr *sa,
+    socklen_t socklen)
+{
+    time_t     now;
+    ngx_str_t  text;
+    u_char     buf[NGX_SOCKADDR_STRLEN];
+
+    core->refused++;
+
+    now = ngx_time();
+
+    if (core->refused_time != 0
+        && now - core->refused_time < NGX_IMS_CORE_REFUSED_INTERVAL)
+    {
+        return;
+    }
+
+    text.data = buf;
+    text.len = ngx_sock_ntop(sa, socklen, buf, NGX_SOCKADDR_STRLEN, 1);
+
+    ngx_log_error(NGX_LOG_WARN, core->log, 0,
+                  "ims core \"%V\" refused %ui datagrams from addresses that "
+                  "are not listed, last from %V", &core->name,
+                  core->refused - core->refused_logged, &text);
+
+    core->refused_logged = core->refused;
+    core->refused_time = now;
+}
+
+
+ngx_uint_t
+ngx_ims_core_allowed(ngx_ims_core_t *core, struct sockaddr *sa)
+{
+    socklen_t               socklen;
+    ngx_uint_t              i;
+    ngx_ims_core_server_t  *s;
+
+    switch (sa->sa_family) {
+
+    case AF_INET:
+        socklen = sizeof(struct sockaddr_in);
+        break;
+
+#if (NGX_HAVE_INET6)
+    case AF_INET6:
+        socklen = sizeof(struct sockaddr_in6);
+        break;
+#endif
+
+    default:
+        return 0;
+    }
+
+    s = core->servers.elts;
+
+    for (i = 0; i < core->servers.nelts; i++) {
+
+        if (ngx_cmp_sockaddr(sa, socklen, s[i].addr.sockaddr,
+                             s[i].addr.socklen, 0)
+            == NGX_OK)
+        {
+            return 1;
+        }
+    }
+
+    if (core->allow.nelts == 0) {
+        return 0;
+    }
+
+    return ngx_cidr_match(sa, &core->allow) == NGX_OK;
+}
+
+
+ngx_ims_core_listen_t *
+ngx_ims_core_local(ngx_ims_core_t *core, int family)
+{
+    ngx_uint_t              i;
+    ngx_ims_core_listen_t  *lst;
+
+    lst = core->listens.elts;
+
+    for (i = 0; i < core->listens.nelts; i++) {
+
+        if (lst[i].family == family) {
+            return &lst[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_int_t
+ngx_ims_core_flow(ngx_ims_core_t *core, struct sockaddr *sa,
+    socklen_t socklen, ngx_ims_flow_t *flow)
+{
+    if (socklen > sizeof(ngx_sockaddr_t)
+        || ngx_ims_core_local(core, sa->sa_family) == NULL)
+    {
+        return NGX_DECLINED;
+    }
+
+    ngx_memzero(flow, sizeof(ngx_ims_flow_t));
+
+    flow->send = ngx_ims_core_send;
+    flow->data = core;
+    flow->socklen = socklen;
+    ngx_memcpy(&flow->sockaddr, sa, socklen);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_ims_core_send(ngx_ims_flow_t *flow, u_char *p, size_t len)
+{
+    ssize_t                 n;
+    ngx_err_t               err;
+    ngx_str_t               text;
+    ngx_ims_core_t         *core;
+    ngx_ims_core_listen_t  *lst;
+    u_char                  buf[NGX_SOCKADDR_STRLEN];
+
+    core = flow->data;
+
+    lst = ngx_ims_core_local(core, flow->sockaddr.sockaddr.sa_family);
+
+    if (lst == NULL || lst->fd == (ngx_socket_t) -1) {
+        return NGX_ERROR;
+    }
+
+    do {
+        n = sendto(lst->fd, p, len, MSG_DONTWAIT|MSG_NOSIGNAL,
+                   &flow->sockaddr.sockaddr, flow->socklen);
+
+        err = (n == -1) ? ngx_socket_errno : 0;
+
+    } while (err == NGX_EINTR);
+
+    if (n != -1) {
+        return NGX_OK;
+    }
+
+    text.data = buf;
+    text.len = ngx_sock_ntop(&flow->sockaddr.sockaddr, flow->socklen, buf,
+                             NGX_SOCKADDR_STRLEN, 1);
+
+    if (err == NGX_EAGAIN || err == ENOBUFS) {
+
+        /* lost on the way, as any datagram may be: it will be repeated */
+
+        ngx_log_error(NGX_LOG_INFO, core->log, err,
+                      "sendto() %V dropped a datagram", &text);
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, core->log, err, "sendto() %V failed", &text);
+
+    return NGX_ERROR;
+}
