@@ -127,7 +127,7 @@ typedef struct {
 typedef struct {
     ngx_ims_str_t        display;        /* quotes kept; empty: none */
     ngx_ims_str_t        uri;            /* without "<>" */
-    ngx_ims_str_t        params;         /* header params behind the first ";" */
+    ngx_ims_str_t        params;         /* of the header, behind its ";" */
     ngx_ims_str_t        tag;            /* of From and To; empty: none */
 } ngx_ims_sip_addr_t;
 
@@ -143,9 +143,11 @@ typedef struct {
 
 
 typedef struct {
-    ngx_ims_str_t        text;           /* the whole message as given */
+    ngx_ims_str_t        text;           /* the message, without CRLFs before
+                                            and bytes behind it */
 
-    unsigned             status;         /* 100..699; 0: a request */
+    unsigned             status;         /* 100..699; 0: a request;
+                                            999: a response, status bad */
     ngx_ims_sip_method_e method;         /* of a request, or from the CSeq */
     ngx_ims_str_t        method_name;
     ngx_ims_str_t        uri;            /* Request-URI */
@@ -258,8 +260,15 @@ int ngx_ims_sip_param(const ngx_ims_str_t *params, const char *name,
     ngx_ims_str_t *value);
 
 /*
- * URI comparison of RFC 3261 19.1.4 for sip and sips, RFC 3966 4 for tel (visual
- * separators ignored), bytewise else.  Returns 1 when equal, 0 when not.
+ * The same for the comma-parted parameters behind the scheme of a challenge or
+ * of credentials: Digest realm="r", nonce="n" (RFC 3261 20.7, 20.44).
+ */
+int ngx_ims_sip_auth_param(const ngx_ims_str_t *credentials, const char *name,
+    ngx_ims_str_t *value);
+
+/*
+ * URI comparison of RFC 3261 19.1.4 for sip and sips, RFC 3966 4 for tel
+ * (visual separators ignored), bytewise else.  Returns 1 when equal, else 0.
  */
 int ngx_ims_sip_uri_equal(const ngx_ims_str_t *a, const ngx_ims_str_t *b);
 
