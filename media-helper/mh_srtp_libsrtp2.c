@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <string.h>
 #include <stdint.h>
+#include <arpa/inet.h>
 #include <re.h>
 #include <openssl/crypto.h>
 #include <srtp2/srtp.h>
@@ -93,7 +94,7 @@ lib_known(struct lib *l, const uint8_t *p)
         n = l->nknown++;
 
     } else {
-        (void) srtp_remove_stream(l->session, l->known[n].ssrc);
+        (void) srtp_remove_stream(l->session, htonl(l->known[n].ssrc));
     }
 
     l->known[n].ssrc = ssrc;

@@ -435,6 +435,10 @@ test_ssrcs(unsigned tx_kind, unsigned rx_kind, unsigned p)
        "%s to %s, %s: 200 more, at most 64 are kept, the busy one is",
        names[tx_kind], names[rx_kind], profile_list[p].name);
 
+    n = rtp_make(buf, 5000, 1, 20);
+    ok(trip(&tx, &rx, 0, buf, n), "%s to %s, %s: a forgotten one is new",
+       names[tx_kind], names[rx_kind], profile_list[p].name);
+
     codec_close(&tx);
     codec_close(&rx);
 }
