@@ -7,6 +7,10 @@
  */
 
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "ngx_ims_sip_int.h"
 
 
@@ -159,43 +163,34 @@ ngx_ims_sip_fail(ngx_ims_sip_msg_t *m, unsigned code,
 static unsigned char *
 ngx_ims_sip_line_end(unsigned char *p, unsigned char *end)
 {
-    uint64_t        x, y;
-    unsigned char  *stop;
+#ifdef __SSE2__
 
-    for ( ;; ) {
+    int      mask;
+    __m128i  x, low;
 
-        /* eight bytes at once: any below 0x20, any 0x7f */
+    while (end - p >= 16) {
+        x = _mm_loadu_si128((__m128i *) p);
 
-        while (end - p >= 8) {
-            memcpy(&x, p, 8);
+        low = _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(0x1f)), x);
+        low = _mm_andnot_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('\t')), low);
+        low = _mm_or_si128(low, _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f)));
 
-            y = x ^ 0x7f7f7f7f7f7f7f7fULL;
+        mask = _mm_movemask_epi8(low);
 
-            if ((((x - 0x2020202020202020ULL) & ~x)
-                 | ((y - 0x0101010101010101ULL) & ~y))
-                & 0x8080808080808080ULL)
-            {
-                break;
-            }
-
-            p += 8;
+        if (mask != 0) {
+            return p + __builtin_ctz(mask);
         }
 
-        stop = (end - p >= 8) ? p + 8 : end;
-
-        while (p < stop) {
-
-            if ((*p < 0x20 && *p != '\t') || *p == 0x7f) {
-                return p;
-            }
-
-            p++;
-        }
-
-        if (p == end) {
-            return end;
-        }
+        p += 16;
     }
+
+#endif
+
+    while (p < end && ((*p >= 0x20 && *p != 0x7f) || *p == '\t')) {
+        p++;
+    }
+
+    return p;
 }
 
 

@@ -34,15 +34,23 @@ extern const unsigned char  ngx_ims_sip_class[256];
     ((unsigned char) ((c) >= 'A' && (c) <= 'Z' ? (c) | 0x20 : (c)))
 
 
-/* the first byte in [p, end) that is not LWS, or end */
+/* the first byte in [p, end) that is not of the class, or end */
 static inline unsigned char *
-ngx_ims_sip_skip_lws(unsigned char *p, unsigned char *end)
+ngx_ims_sip_skip(unsigned char *p, unsigned char *end, unsigned class)
 {
-    while (p < end && ngx_ims_is(*p, NGX_IMS_C_LWS)) {
+    while (p < end && ngx_ims_is(*p, class)) {
         p++;
     }
 
     return p;
+}
+
+
+/* the first byte in [p, end) that is not LWS, or end */
+static inline unsigned char *
+ngx_ims_sip_skip_lws(unsigned char *p, unsigned char *end)
+{
+    return ngx_ims_sip_skip(p, end, NGX_IMS_C_LWS);
 }
 
 
@@ -67,10 +75,6 @@ ngx_ims_sip_trim(unsigned char *p, unsigned char *end)
 
 /* p is at a quote; returns the byte behind the closing one, or NULL */
 unsigned char *ngx_ims_sip_skip_quoted(unsigned char *p, unsigned char *end);
-
-/* the first byte in [p, end) that is not of the class, or end */
-unsigned char *ngx_ims_sip_skip(unsigned char *p, unsigned char *end,
-    unsigned class);
 
 /* any case; 1 when the n bytes at a and b are the same */
 int ngx_ims_sip_same(const unsigned char *a, const unsigned char *b, size_t n);

@@ -238,6 +238,8 @@ static const ngx_ims_sip_hdr_name_t  *const ngx_ims_sip_names[] = {
 
 static unsigned char *ngx_ims_sip_item_end(unsigned char *p,
     unsigned char *end);
+static inline int ngx_ims_sip_name_same(const unsigned char *a,
+    const unsigned char *b, size_t n);
 static int ngx_ims_utf8_char(const unsigned char *p, size_t len);
 
 
@@ -259,9 +261,9 @@ ngx_ims_sip_hdr_id(const ngx_ims_str_t *name)
         for (n = ngx_ims_sip_names[name->len]; n->name; n++) {
 
             if ((unsigned char) n->name[0] == c
-                && ngx_ims_sip_same(name->data,
-                                    (const unsigned char *) n->name,
-                                    name->len))
+                && ngx_ims_sip_name_same(name->data,
+                                         (const unsigned char *) n->name,
+                                         name->len))
             {
                 return n->id;
             }
@@ -273,6 +275,46 @@ ngx_ims_sip_hdr_id(const ngx_ims_str_t *name)
     }
 
     return NGX_IMS_HDR_OTHER;
+}
+
+
+/*
+ * a is a token, b a name of the tables: in a token no character but the capital
+ * letter becomes a small letter or "-" by bit 5.
+ */
+
+static inline int
+ngx_ims_sip_name_same(const unsigned char *a, const unsigned char *b, size_t n)
+{
+    uint64_t  x, y;
+
+    if (n < 8) {
+
+        for ( /* void */ ; n; n--) {
+
+            if ((*a++ | 0x20) != *b++) {
+                return 0;
+            }
+        }
+
+        return 1;
+    }
+
+    for ( /* void */ ; n > 8; a += 8, b += 8, n -= 8) {
+        memcpy(&x, a, 8);
+        memcpy(&y, b, 8);
+
+        if ((x | 0x2020202020202020ULL) != y) {
+            return 0;
+        }
+    }
+
+    /* the last eight, which may overlap those before */
+
+    memcpy(&x, a + n - 8, 8);
+    memcpy(&y, b + n - 8, 8);
+
+    return (x | 0x2020202020202020ULL) == y;
 }
 
 
@@ -411,17 +453,6 @@ ngx_ims_sip_has_token(const ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_e id,
     }
 
     return 0;
-}
-
-
-unsigned char *
-ngx_ims_sip_skip(unsigned char *p, unsigned char *end, unsigned class)
-{
-    while (p < end && ngx_ims_is(*p, class)) {
-        p++;
-    }
-
-    return p;
 }
 
 
