@@ -1,0 +1,79 @@
+/* Copyright (C) the IMS portal authors */
+
+/*
+ * When to try again.
+ */
+
+
+/** WebSocket close codes that mean something here. */
+export const CLOSE = {
+    RESTART: 1012,      /* RFC 6455 registry: service restart */
+    POLICY: 1008,       /* RFC 6455: this client is not wanted */
+    TOKEN: 4401,        /* the portal: the token has ended */
+    FORBIDDEN: 4403,    /* the portal: the user may not */
+};
+
+
+/**
+ * Delay before the next try: doubles from one second to half a minute, and
+ * half of it is random, so that a thousand browsers do not come at once.
+ *
+ * @param {number} attempt  1 for the first failure
+ * @param {() => number} [random]
+ * @returns {number} ms, 500 to 30000
+ */
+export function backoff(attempt, random = Math.random) {
+    const full = Math.min(30000, 1000 * 2 ** Math.min(attempt - 1, 10));
+
+    return Math.round(full / 2 + full / 2 * random());
+}
+
+
+/**
+ * What a closed socket asks for.
+ *
+ * @param {{code: number, opened: boolean}} close
+ * @param {number} attempt  failures in a row, this one included
+ * @param {() => number} [random]
+ * @returns {{action: 'retry'|'token'|'refused', delay: number,
+ *            session: boolean}}  session: ask the session API first, because
+ *            a refused handshake shows no status
+ */
+export function afterClose(close, attempt, random = Math.random) {
+    switch (close.code) {
+
+    case CLOSE.TOKEN:
+        return { action: 'token', delay: 0, session: true };
+
+    case CLOSE.POLICY:
+    case CLOSE.FORBIDDEN:
+        return { action: 'refused', delay: 0, session: true };
+
+    case CLOSE.RESTART:
+        if (attempt === 1) {
+            return { action: 'retry', delay: Math.round(500 * random()),
+                     session: false };
+        }
+    }
+
+    /* A first loss of a good socket is tried again soon. */
+    if (close.opened && attempt === 1) {
+        return { action: 'retry', delay: Math.round(200 + 800 * random()),
+                 session: false };
+    }
+
+    return { action: 'retry', delay: backoff(attempt, random),
+             session: !close.opened };
+}
+
+
+/**
+ * When to renew the token: a minute before its end, or after four fifths of
+ * a short life.
+ *
+ * @param {number} left  ms until the token ends
+ * @returns {number} ms, not negative
+ */
+export function renewIn(left) {
+    return Math.max(0, left - Math.min(60000, left / 5));
+}
