@@ -282,9 +282,6 @@ int ngx_ims_sip_number(const ngx_ims_str_t *s, uint64_t max, uint64_t *n);
  */
 int ngx_ims_sip_uri_safe(const ngx_ims_str_t *s);
 
-/* 1 when all bytes are well-formed UTF-8 (RFC 3629), else 0 */
-int ngx_ims_utf8(const unsigned char *p, size_t len);
-
 
 /* edits: replace del bytes at offset at by ins; made in any order */
 

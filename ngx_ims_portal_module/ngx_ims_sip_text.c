@@ -1,8 +1,8 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * The bottom of the SIP codec: character classes, header names, numbers and
- * UTF-8.  Shared by the parser, the addresses and the edits.
+ * The bottom of the SIP codec: character classes, header names, lists and
+ * numbers.  Shared by the parser, the addresses and the edits.
  */
 
 
@@ -240,7 +240,6 @@ static unsigned char *ngx_ims_sip_item_end(unsigned char *p,
     unsigned char *end);
 static inline int ngx_ims_sip_name_same(const unsigned char *a,
     const unsigned char *b, size_t n);
-static int ngx_ims_utf8_char(const unsigned char *p, size_t len);
 
 
 unsigned
@@ -516,82 +515,4 @@ ngx_ims_sip_number(const ngx_ims_str_t *s, uint64_t max, uint64_t *n)
     *n = v;
 
     return 0;
-}
-
-
-int
-ngx_ims_utf8(const unsigned char *p, size_t len)
-{
-    int       n;
-    uint64_t  x;
-
-    while (len) {
-
-        if (len >= 8) {
-            memcpy(&x, p, 8);
-
-            if ((x & 0x8080808080808080ULL) == 0) {
-                p += 8;
-                len -= 8;
-                continue;
-            }
-        }
-
-        n = ngx_ims_utf8_char(p, len);
-
-        if (n == 0) {
-            return 0;
-        }
-
-        p += n;
-        len -= n;
-    }
-
-    return 1;
-}
-
-
-/* the bytes of one well-formed character (RFC 3629 4), or 0 */
-
-static int
-ngx_ims_utf8_char(const unsigned char *p, size_t len)
-{
-    int            i, n;
-    unsigned char  low, high;
-
-    low = 0x80;
-    high = 0xbf;
-
-    if (p[0] < 0x80) {
-        return 1;
-
-    } else if (p[0] >= 0xc2 && p[0] <= 0xdf) {
-        n = 2;
-
-    } else if (p[0] >= 0xe0 && p[0] <= 0xef) {
-        n = 3;
-        low = (p[0] == 0xe0) ? 0xa0 : 0x80;
-        high = (p[0] == 0xed) ? 0x9f : 0xbf;
-
-    } else if (p[0] >= 0xf0 && p[0] <= 0xf4) {
-        n = 4;
-        low = (p[0] == 0xf0) ? 0x90 : 0x80;
-        high = (p[0] == 0xf4) ? 0x8f : 0xbf;
-
-    } else {
-        return 0;
-    }
-
-    if (len < (size_t) n || p[1] < low || p[1] > high) {
-        return 0;
-    }
-
-    for (i = 2; i < n; i++) {
-
-        if ((p[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-
-    return n;
 }

@@ -36,4 +36,8 @@ enum {
 };
 
 
+/* 1 when all bytes are well-formed UTF-8 (RFC 3629), else 0 */
+int ngx_ims_utf8(const unsigned char *p, size_t len);
+
+
 #endif /* _NGX_IMS_STR_H_INCLUDED_ */

@@ -1,8 +1,8 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * WebSocket frames and the handshake's accept value (RFC 6455).  Pure: bytes in,
- * frames out; no allocation, nothing of nginx.
+ * WebSocket frames and the handshake's accept value (RFC 6455).  Pure: bytes
+ * in, frames out; no allocation, nothing of nginx.
  */
 
 
