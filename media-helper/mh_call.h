@@ -1,0 +1,226 @@
+
+/*
+ * Copyright (C) the IMS portal authors
+ */
+
+
+/*
+ * Calls: one browser, one IMS side, a transport for the first and a stream
+ * per m-line for the second.  mh_call.c finds, times and ends them,
+ * mh_offer.c works on offers and answers.
+ *
+ * Timers, all driven by mh_calls_tick() once a second:
+ *   - an offer that is never answered ends after offer_timeout;
+ *   - an answered call ends after media_timeout without a packet on either
+ *     side and without a sign of life from the browser (RFC 7675 5.1);
+ *   - media_lost is set when the browser's consent is gone.
+ */
+
+
+#ifndef MH_CALL_H
+#define MH_CALL_H
+
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/time.h>
+
+#include <re.h>
+
+#include "mh_bundle.h"
+#include "mh_io.h"
+#include "mh_port.h"
+#include "mh_sdp.h"
+#include "mh_stream.h"
+#include "mh_web.h"
+
+
+enum mh_call_limits {
+    MH_CALL_ID = 256,           /* bytes of a call-id or a tag */
+    MH_CALL_BRANCHES = 16,      /* via-branches remembered */
+    MH_CALL_LEGS = 2
+};
+
+
+struct mh_calls;
+
+
+/* where the media engine is, and what the command line said */
+
+struct mh_calls_conf {
+    struct mh_io         *io;
+    struct mh_web        *web;
+    struct sa             web_addrs[MH_WEB_SOCKS];  /* as told to browsers */
+    unsigned              web_addrc;
+    struct mh_port_pool  *pools[MH_WEB_SOCKS];
+    int                   pool_af[MH_WEB_SOCKS];
+    unsigned              poolc;
+    unsigned              max_calls;        /* 0 = no limit */
+    unsigned              media_timeout;    /* seconds, 0 = never */
+    unsigned              offer_timeout;    /* seconds, 0 = never */
+    bool                  learn;            /* IMS side may be elsewhere,
+                                               once */
+    int                   tos;
+};
+
+
+/* what an ng offer, answer or delete says; spans of the request */
+
+struct mh_signal {
+    struct pl          call_id;
+    struct pl          from_tag;
+    struct pl          to_tag;
+    struct pl          via_branch;
+    struct pl          sdp;
+    struct pl          media_address;
+    struct pl          label;
+    int                from;        /* enum mh_sdp_leg of the sender, or -1
+                                       if neither direction nor any other
+                                       key tells */
+    bool               certain;     /* from comes from "direction" */
+    int                af;          /* AF_INET, AF_INET6, 0 = any */
+    bool               active;      /* DTLS=active */
+    bool               learn;
+    bool               feedback;    /* to IMS: keep rtcp-fb of video */
+    bool               avpf;        /* to IMS: audio as RTP/AVPF too */
+    bool               match_to_tag;    /* delete: flag "to-tag" */
+    struct pl          strip[MH_SDP_MAX_CODEC_RULES];
+    unsigned           stripc;
+    struct pl          offer[MH_SDP_MAX_CODEC_RULES];
+    unsigned           offerc;
+};
+
+
+struct mh_leg {
+    char      *tag;             /* NULL before it is known */
+    char      *label;
+    char      *in;              /* the offer that it made last */
+    size_t     inlen;
+    char      *out;             /* the description that it got last */
+    size_t     outlen;
+    uint64_t   sess_id;         /* of o= in out */
+    uint64_t   sess_ver;
+};
+
+
+struct mh_call {
+    struct le             he;           /* in the index of call-ids */
+    struct le             le;           /* in the list of all */
+    struct mh_calls      *calls;
+    char                 *id;
+    struct mh_leg         legs[MH_CALL_LEGS];   /* index: enum mh_sdp_leg */
+    enum mh_sdp_leg       offerer;      /* who made the last offer */
+    char                 *branches[MH_CALL_BRANCHES];
+    unsigned              branchc;
+
+    struct mh_transport  *transport;
+    struct mh_stream     *streams[MH_SDP_MAX_MEDIA];
+    uint8_t               kinds[MH_SDP_MAX_MEDIA];  /* enum mh_sdp_kind */
+    struct mh_sdp_map     maps[MH_SDP_MAX_MEDIA];
+    unsigned              mediac;
+    struct mh_bundle      bundle;
+
+    struct timeval        created;
+    time_t                signaled;     /* last offer or answer */
+    uint64_t              started;      /* ms, as the next ones */
+    uint64_t              answered;     /* 0 = not yet */
+    bool                  media_lost;   /* consent is gone */
+    bool                  failed;       /* DTLS failed, e.g. a certificate
+                                           that was not signalled */
+};
+
+
+struct mh_calls_stat {
+    unsigned  current;
+    uint64_t  total;
+    uint64_t  refused;          /* over max_calls, or no ports */
+    uint64_t  timeouts;
+    unsigned  ports_used;       /* pairs */
+    unsigned  ports_total;
+};
+
+
+/*
+ * @param cp    set on success; free it with mem_deref(): ends all calls
+ * @param conf  copied; io, web and pools are referenced
+ *
+ * @return 0 or ENOMEM
+ */
+int mh_calls_alloc(struct mh_calls **cp, const struct mh_calls_conf *conf);
+
+/* once a second; now in ms of tmr_jiffies() */
+void mh_calls_tick(struct mh_calls *calls, uint64_t now);
+
+void mh_calls_stat(const struct mh_calls *calls, struct mh_calls_stat *stat);
+
+/* the list of all calls, the oldest first; le->data is a struct mh_call */
+const struct list *mh_calls_list(const struct mh_calls *calls);
+
+/* @return the call, or NULL */
+struct mh_call *mh_call_find(const struct mh_calls *calls,
+    const struct pl *id);
+
+/* @return bytes and packets of one kind from one leg, over all m-lines */
+void mh_call_totals(const struct mh_call *call, enum mh_sdp_leg from,
+    bool rtcp, struct mh_counter *sum);
+
+/*
+ * Works on an offer: makes or changes the call and gives the description for
+ * the other leg.
+ *
+ * @param calls   all calls
+ * @param sig     call_id, from_tag and sdp are there
+ * @param out     the description; valid until the next call of this file
+ * @param reason  on an error: a text for ng's error-reason
+ *
+ * @return 0 or an errno
+ */
+int mh_call_offer(struct mh_calls *calls, const struct mh_signal *sig,
+    struct pl *out, const char **reason);
+
+/* The same for the answer to the last offer */
+int mh_call_answer(struct mh_calls *calls, const struct mh_signal *sig,
+    struct pl *out, const char **reason);
+
+/*
+ * Finds what a delete is for: the whole call, if the tags fit; a branch of a
+ * fork is only forgotten.
+ *
+ * @param sig   call_id; from_tag, to_tag, via_branch may be empty
+ * @param kept  true: a branch was forgotten, the call goes on
+ *
+ * @return the call to remove, or NULL
+ */
+struct mh_call *mh_call_delete(struct mh_calls *calls,
+    const struct mh_signal *sig, bool *kept);
+
+/* Ends a call: frees its ports and all else at once */
+void mh_call_remove(struct mh_call *call);
+
+
+/* ----- for mh_offer.c ----- */
+
+struct mh_scratch {
+    struct mh_sdp        a;
+    struct mh_sdp        b;
+    struct mh_sdp_local  local;
+    char                 addr[64];
+    char                 addr2[64];
+    char                 fingerprint[128];
+    char                 buf[MH_SDP_MAX_SIZE];
+};
+
+struct mh_calls {
+    struct mh_calls_conf  conf;
+    struct hash          *index;
+    struct list           list;
+    struct mh_calls_stat  stat;
+    struct mh_scratch    *scratch;  /* of the command being worked on */
+};
+
+int mh_call_alloc(struct mh_call **cp, struct mh_calls *calls,
+    const struct pl *id);
+
+
+#endif /* MH_CALL_H */

@@ -1,0 +1,214 @@
+
+/*
+ * Copyright (C) the IMS portal authors
+ */
+
+
+/*
+ * Owns the map of port pairs that are in use and the counters that audit
+ * it.  mh_stream is its only user; there is no timer.
+ */
+
+
+#include <errno.h>
+#include <netinet/ip.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <re.h>
+
+#include "mh_port.h"
+
+
+struct mh_port_pool {
+    struct sa  addr;
+    uint16_t   first;       /* the lowest even port */
+    unsigned   total;       /* pairs */
+    unsigned   used;
+    uint8_t   *taken;       /* one byte a pair */
+};
+
+
+static void mh_port_pool_destroy(void *data);
+static int mh_port_bind(const struct sa *addr, uint16_t port, int tos,
+    int *fdp);
+
+
+int
+mh_port_pool_alloc(struct mh_port_pool **pp, const struct sa *addr,
+    uint16_t min, uint16_t max)
+{
+    struct mh_port_pool  *pool;
+
+    if (min == 0 || min > max) {
+        return EINVAL;
+    }
+
+    if (min % 2) {
+        min++;
+    }
+
+    if (min == 0 || (unsigned) min + 1 > max) {
+        return EINVAL;
+    }
+
+    pool = mem_zalloc(sizeof(*pool), mh_port_pool_destroy);
+    if (pool == NULL) {
+        return ENOMEM;
+    }
+
+    sa_cpy(&pool->addr, addr);
+    pool->first = min;
+    pool->total = ((unsigned) max - min + 1) / 2;
+    pool->taken = mem_zalloc(pool->total, NULL);
+
+    if (pool->taken == NULL) {
+        mem_deref(pool);
+        return ENOMEM;
+    }
+
+    *pp = pool;
+
+    return 0;
+}
+
+
+int
+mh_port_open(struct mh_port_pool *pool, int tos, struct mh_port_pair *pair)
+{
+    int       err;
+    unsigned  i, n, start;
+    uint16_t  port;
+
+    if (getrandom(&start, sizeof(start), 0) != sizeof(start)) {
+        start = 0;
+    }
+
+    for (i = 0; i < pool->total; i++) {
+        n = (start % pool->total + i) % pool->total;
+
+        if (pool->taken[n]) {
+            continue;
+        }
+
+        port = (uint16_t) (pool->first + 2 * n);
+
+        err = mh_port_bind(&pool->addr, port, tos, &pair->rtp);
+        if (err == EADDRINUSE) {
+            continue;
+        }
+
+        if (err) {
+            return err;
+        }
+
+        err = mh_port_bind(&pool->addr, port + 1, tos, &pair->rtcp);
+        if (err) {
+            (void) close(pair->rtp);
+
+            if (err == EADDRINUSE) {
+                continue;
+            }
+
+            return err;
+        }
+
+        pool->taken[n] = 1;
+        pool->used++;
+
+        sa_cpy(&pair->local, &pool->addr);
+        sa_set_port(&pair->local, port);
+        pair->pool = mem_ref(pool);
+
+        return 0;
+    }
+
+    return ENOSPC;
+}
+
+
+void
+mh_port_close(struct mh_port_pair *pair)
+{
+    unsigned              n;
+    struct mh_port_pool  *pool;
+
+    pool = pair->pool;
+
+    if (pool == NULL) {
+        return;
+    }
+
+    (void) close(pair->rtp);
+    (void) close(pair->rtcp);
+
+    n = (sa_port(&pair->local) - pool->first) / 2;
+
+    pool->taken[n] = 0;
+    pool->used--;
+
+    pair->pool = NULL;
+    mem_deref(pool);
+}
+
+
+unsigned
+mh_port_used(const struct mh_port_pool *pool)
+{
+    return pool->used;
+}
+
+
+unsigned
+mh_port_total(const struct mh_port_pool *pool)
+{
+    return pool->total;
+}
+
+
+static void
+mh_port_pool_destroy(void *data)
+{
+    struct mh_port_pool  *pool = data;
+
+    mem_deref(pool->taken);
+}
+
+
+static int
+mh_port_bind(const struct sa *addr, uint16_t port, int tos, int *fdp)
+{
+    int        fd, af, err;
+    struct sa  sa;
+
+    af = sa_af(addr);
+
+    fd = socket(af, SOCK_DGRAM|SOCK_NONBLOCK|SOCK_CLOEXEC, 0);
+    if (fd == -1) {
+        return errno;
+    }
+
+    /* a missing mark is no reason to refuse a call */
+
+    if (tos && af == AF_INET6) {
+        (void) setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof(tos));
+
+    } else if (tos) {
+        (void) setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
+    }
+
+    sa_cpy(&sa, addr);
+    sa_set_port(&sa, port);
+
+    if (bind(fd, &sa.u.sa, sa.len) == -1) {
+        err = errno;
+        (void) close(fd);
+        return err;
+    }
+
+    *fdp = fd;
+
+    return 0;
+}

@@ -1,0 +1,495 @@
+
+/*
+ * Copyright (C) the IMS portal authors
+ */
+
+
+/*
+ * Owns the packet path of one m-line.  Payload numbers are mapped, header
+ * extensions stay on the leg that negotiated them, SSRC, sequence numbers
+ * and timestamps pass unchanged, so that SR and RR match without more ado.
+ * No timer.
+ */
+
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <re.h>
+
+#include "mh_rtcp.h"
+#include "mh_stream.h"
+
+
+enum {
+    MH_STREAM_RTP = 12,         /* bytes of the fixed header, RFC 3550 5.1 */
+    MH_STREAM_DRAIN = 1024,     /* datagrams thrown away at most */
+    MH_STREAM_BATCH = 4
+};
+
+
+/* one of the two sockets of the IMS side */
+
+struct mh_half {
+    struct mh_io_sock  sock;
+    struct sa          peer;        /* signalled, or learned */
+    bool               set;         /* peer is known, the socket is heard */
+    bool               connected;   /* only peer is heard */
+};
+
+
+struct mh_stream {
+    struct mh_io          *io;
+    struct mh_port_pair    pair;
+    struct mh_half         rtp;
+    struct mh_half         rtcp;
+    struct mh_transport   *transport;
+    uint8_t                table[2][128];   /* index: the leg it comes from */
+    bool                   avpf;
+    struct mh_stream_stat  stat;
+};
+
+
+static void mh_stream_destroy(void *data);
+static int mh_half_peer(struct mh_stream *s, struct mh_half *h,
+    const struct sa *peer, bool learn);
+static void mh_half_drain(int fd);
+static void mh_half_learn(struct mh_half *h, const struct sa *src);
+static bool mh_half_send(struct mh_half *h, const uint8_t *buf, size_t len);
+static void mh_stream_rtp_h(uint8_t *buf, size_t len, const struct sa *src,
+    void *arg);
+static void mh_stream_rtcp_h(uint8_t *buf, size_t len, const struct sa *src,
+    void *arg);
+static bool mh_stream_rtp(struct mh_stream *s, enum mh_stream_leg from,
+    uint8_t **bufp, size_t *len);
+static bool mh_stream_rtcp(struct mh_stream *s, enum mh_stream_leg from,
+    uint8_t *buf, size_t *len);
+static bool mh_stream_strip(uint8_t **bufp, size_t *len);
+
+
+int
+mh_stream_alloc(struct mh_stream **sp, struct mh_io *io,
+    struct mh_port_pool *pool, int tos)
+{
+    int                err;
+    struct mh_stream  *s;
+
+    s = mem_zalloc(sizeof(*s), mh_stream_destroy);
+    if (s == NULL) {
+        return ENOMEM;
+    }
+
+    memset(s->table, MH_STREAM_DROP, sizeof(s->table));
+
+    err = mh_port_open(pool, tos, &s->pair);
+    if (err) {
+        mem_deref(s);
+        return err;
+    }
+
+    s->io = mem_ref(io);
+
+    s->rtp.sock.fd = s->pair.rtp;
+    s->rtp.sock.batch = MH_STREAM_BATCH;
+    s->rtp.sock.recvh = mh_stream_rtp_h;
+    s->rtp.sock.arg = s;
+
+    s->rtcp.sock.fd = s->pair.rtcp;
+    s->rtcp.sock.batch = MH_STREAM_BATCH;
+    s->rtcp.sock.recvh = mh_stream_rtcp_h;
+    s->rtcp.sock.arg = s;
+
+    *sp = s;
+
+    return 0;
+}
+
+
+const struct sa *
+mh_stream_local(const struct mh_stream *s)
+{
+    return &s->pair.local;
+}
+
+
+const struct sa *
+mh_stream_remote(const struct mh_stream *s)
+{
+    return s->rtp.set ? &s->rtp.peer : NULL;
+}
+
+
+int
+mh_stream_peer(struct mh_stream *s, const struct sa *rtp,
+    const struct sa *rtcp, bool learn)
+{
+    int  err;
+
+    err = mh_half_peer(s, &s->rtp, rtp, learn);
+    if (err) {
+        return err;
+    }
+
+    return mh_half_peer(s, &s->rtcp, rtcp, learn);
+}
+
+
+void
+mh_stream_transport(struct mh_stream *s, struct mh_transport *t)
+{
+    mem_ref(t);
+    mem_deref(s->transport);
+    s->transport = t;
+}
+
+
+void
+mh_stream_tables(struct mh_stream *s, const uint8_t from_ims[128],
+    const uint8_t from_web[128], bool avpf)
+{
+    memcpy(s->table[MH_STREAM_IMS], from_ims, 128);
+    memcpy(s->table[MH_STREAM_WEB], from_web, 128);
+    s->avpf = avpf;
+}
+
+
+bool
+mh_stream_has_pt(const struct mh_stream *s, uint8_t pt)
+{
+    return s->table[MH_STREAM_WEB][pt & 0x7f] != MH_STREAM_DROP;
+}
+
+
+void
+mh_stream_web_rtp(struct mh_stream *s, uint8_t *buf, size_t len)
+{
+    if (!mh_stream_rtp(s, MH_STREAM_WEB, &buf, &len)) {
+        return;
+    }
+
+    if (!mh_half_send(&s->rtp, buf, len)) {
+        s->stat.rtp[MH_STREAM_WEB].errors++;
+    }
+}
+
+
+void
+mh_stream_web_rtcp(struct mh_stream *s, uint8_t *buf, size_t len)
+{
+    if (!mh_stream_rtcp(s, MH_STREAM_WEB, buf, &len)) {
+        return;
+    }
+
+    if (!mh_half_send(&s->rtcp, buf, len)) {
+        s->stat.rtcp[MH_STREAM_WEB].errors++;
+    }
+}
+
+
+const struct mh_stream_stat *
+mh_stream_stat(const struct mh_stream *s)
+{
+    return &s->stat;
+}
+
+
+static void
+mh_stream_destroy(void *data)
+{
+    struct mh_stream  *s = data;
+
+    if (s->rtp.set) {
+        mh_io_del(s->io, &s->rtp.sock);
+    }
+
+    if (s->rtcp.set) {
+        mh_io_del(s->io, &s->rtcp.sock);
+    }
+
+    mh_port_close(&s->pair);
+    mem_deref(s->transport);
+    mem_deref(s->io);
+}
+
+
+static int
+mh_half_peer(struct mh_stream *s, struct mh_half *h, const struct sa *peer,
+    bool learn)
+{
+    int  err;
+
+    if (h->set && sa_cmp(&h->peer, peer, SA_ALL)) {
+        return 0;
+    }
+
+    if (learn) {
+        h->sock.named = true;
+
+        if (h->connected) {
+            struct sockaddr  none;
+
+            /* a new peer may be learned anew: undo the old one */
+
+            memset(&none, 0, sizeof(none));
+            none.sa_family = AF_UNSPEC;
+            (void) connect(h->sock.fd, &none, sizeof(none));
+        }
+
+        h->connected = false;
+
+    } else {
+
+        if (connect(h->sock.fd, &peer->u.sa, peer->len) == -1) {
+            return errno;
+        }
+
+        h->connected = true;
+        mh_half_drain(h->sock.fd);
+    }
+
+    sa_cpy(&h->peer, peer);
+
+    if (!h->set) {
+        err = mh_io_add(s->io, &h->sock);
+        if (err) {
+            return err;
+        }
+
+        h->set = true;
+    }
+
+    return 0;
+}
+
+
+static void
+mh_half_drain(int fd)
+{
+    int      i;
+    uint8_t  byte;
+
+    for (i = 0; i < MH_STREAM_DRAIN; i++) {
+
+        if (recv(fd, &byte, 1, MSG_DONTWAIT) == -1 && errno == EAGAIN) {
+            return;
+        }
+    }
+}
+
+
+static void
+mh_half_learn(struct mh_half *h, const struct sa *src)
+{
+    if (connect(h->sock.fd, &src->u.sa, src->len) == -1) {
+        return;
+    }
+
+    sa_cpy(&h->peer, src);
+    h->connected = true;
+    h->sock.named = false;
+}
+
+
+static bool
+mh_half_send(struct mh_half *h, const uint8_t *buf, size_t len)
+{
+    ssize_t  n;
+
+    if (!h->set) {
+        return false;
+    }
+
+    if (h->connected) {
+        n = send(h->sock.fd, buf, len, MSG_DONTWAIT);
+
+        /*
+         * An earlier packet of ours met a closed port: the socket tells it
+         * now, and this packet was not sent.
+         */
+
+        if (n == -1 && errno == ECONNREFUSED) {
+            n = send(h->sock.fd, buf, len, MSG_DONTWAIT);
+        }
+
+    } else {
+        n = sendto(h->sock.fd, buf, len, MSG_DONTWAIT, &h->peer.u.sa,
+                   h->peer.len);
+    }
+
+    return n == (ssize_t) len;
+}
+
+
+static void
+mh_stream_rtp_h(uint8_t *buf, size_t len, const struct sa *src, void *arg)
+{
+    struct mh_stream  *s = arg;
+
+    if (len >= 8 && buf[1] >= 192 && buf[1] <= 223) {
+        /* the peer muxes without having been asked (RFC 5761 4) */
+        mh_stream_rtcp_h(buf, len, NULL, arg);
+        return;
+    }
+
+    if (!mh_stream_rtp(s, MH_STREAM_IMS, &buf, &len)) {
+        return;
+    }
+
+    if (src != NULL && !s->rtp.connected) {
+        mh_half_learn(&s->rtp, src);
+    }
+
+    if (s->transport == NULL
+        || mh_transport_send(s->transport, buf, len, false) != 0)
+    {
+        s->stat.rtp[MH_STREAM_IMS].errors++;
+    }
+}
+
+
+static void
+mh_stream_rtcp_h(uint8_t *buf, size_t len, const struct sa *src, void *arg)
+{
+    struct mh_stream  *s = arg;
+
+    if (!mh_stream_rtcp(s, MH_STREAM_IMS, buf, &len)) {
+        return;
+    }
+
+    if (src != NULL && !s->rtcp.connected) {
+        mh_half_learn(&s->rtcp, src);
+    }
+
+    if (s->transport == NULL
+        || mh_transport_send(s->transport, buf, len, true) != 0)
+    {
+        s->stat.rtcp[MH_STREAM_IMS].errors++;
+    }
+}
+
+
+/*
+ * Checks a packet, counts it and makes it fit for the other leg.  Returns
+ * false if it must not go there.
+ */
+
+static bool
+mh_stream_rtp(struct mh_stream *s, enum mh_stream_leg from, uint8_t **bufp,
+    size_t *len)
+{
+    uint8_t             pt, *p;
+    uint32_t            ssrc;
+    struct mh_counter  *c;
+
+    p = *bufp;
+    c = &s->stat.rtp[from];
+
+    if (*len < MH_STREAM_RTP || (p[0] & 0xc0) != 0x80) {
+        c->errors++;
+        return false;
+    }
+
+    pt = s->table[from][p[1] & 0x7f];
+
+    if (pt == MH_STREAM_DROP) {
+        c->errors++;
+        return false;
+    }
+
+    c->packets++;
+    c->bytes += *len;
+    s->stat.last[from] = mh_io_now(s->io);
+
+    ssrc = (uint32_t) p[8] << 24 | (uint32_t) p[9] << 16
+           | (uint32_t) p[10] << 8 | p[11];
+
+    if (ssrc != s->stat.ssrc[from]) {
+        s->stat.ssrc[from] = ssrc;
+        s->stat.ssrcs[from]++;
+    }
+
+    p[1] = (uint8_t) ((p[1] & 0x80) | pt);
+
+    if (!mh_stream_strip(bufp, len)) {
+        c->errors++;
+        return false;
+    }
+
+    return true;
+}
+
+
+static bool
+mh_stream_rtcp(struct mh_stream *s, enum mh_stream_leg from, uint8_t *buf,
+    size_t *len)
+{
+    unsigned             flags;
+    struct mh_counter   *c;
+    struct mh_rtcp_seen  seen;
+
+    c = &s->stat.rtcp[from];
+
+    if (mh_rtcp_check(buf, *len, from == MH_STREAM_WEB) != 0) {
+        c->errors++;
+        return false;
+    }
+
+    c->packets++;
+    c->bytes += *len;
+    s->stat.last[from] = mh_io_now(s->io);
+
+    flags = (from == MH_STREAM_IMS || s->avpf) ? MH_RTCP_TO_AVPF
+                                               : MH_RTCP_TO_AVP;
+
+    if (mh_rtcp_filter(buf, len, MH_IO_RECV, flags, &seen) != 0) {
+        c->errors++;
+        return false;
+    }
+
+    return *len != 0;
+}
+
+
+/*
+ * Takes out the header extension (RFC 3550 5.3.1): its meaning was not
+ * negotiated with the other leg.  The header moves, not the payload.
+ */
+
+static bool
+mh_stream_strip(uint8_t **bufp, size_t *len)
+{
+    size_t    head, ext;
+    uint8_t  *p;
+
+    p = *bufp;
+    head = MH_STREAM_RTP + 4 * (size_t) (p[0] & 0x0f);
+
+    if (*len < head) {
+        return false;
+    }
+
+    if ((p[0] & 0x10) == 0) {
+        return true;
+    }
+
+    if (*len < head + 4) {
+        return false;
+    }
+
+    ext = 4 + 4 * ((size_t) p[head + 2] << 8 | p[head + 3]);
+
+    if (*len - head < ext) {
+        return false;
+    }
+
+    p[0] &= (uint8_t) ~0x10;
+    memmove(p + ext, p, head);
+
+    *bufp = p + ext;
+    *len -= ext;
+
+    return true;
+}

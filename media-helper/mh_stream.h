@@ -1,0 +1,130 @@
+
+/*
+ * Copyright (C) the IMS portal authors
+ */
+
+
+/*
+ * One m-line's media: a port pair towards the IMS, a share of the browser's
+ * transport on the other side, and the packet path between the two.
+ *
+ *     browser  SRTP  mh_web -> mh_bundle -> mh_stream  send(2)  RTP   IMS
+ *     browser  SRTP  mh_web <-------------- mh_stream  recvmmsg RTP   IMS
+ *
+ * Per packet: no allocation, no lock, no log.
+ */
+
+
+#ifndef MH_STREAM_H
+#define MH_STREAM_H
+
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <re.h>
+
+#include "mh_io.h"
+#include "mh_port.h"
+#include "mh_web.h"
+
+
+enum {
+    MH_STREAM_DROP = 0xff       /* in a payload table: no such number */
+};
+
+
+struct mh_stream;
+
+
+/* what was received of one kind on one leg */
+
+struct mh_counter {
+    uint64_t  packets;          /* good ones */
+    uint64_t  bytes;            /* of these, UDP payload without SRTP */
+    uint64_t  errors;           /* malformed, unknown payload number, or
+                                   could not be sent on */
+};
+
+
+enum mh_stream_leg {
+    MH_STREAM_IMS = 0,          /* as enum mh_sdp_leg */
+    MH_STREAM_WEB = 1
+};
+
+
+struct mh_stream_stat {
+    struct mh_counter  rtp[2];  /* index: the leg it came from */
+    struct mh_counter  rtcp[2];
+    uint64_t           last[2]; /* ms; last RTP or RTCP from that leg */
+    uint32_t           ssrc[2]; /* the latest; 0 before the first */
+    uint32_t           ssrcs[2]; /* how often it changed */
+};
+
+
+/*
+ * Opens a port pair.  Nothing is heard on it before mh_stream_peer().
+ *
+ * @param sp    set on success; free it with mem_deref(), never from within a
+ *              receive handler
+ * @param io    the set of media sockets
+ * @param pool  of the local address to use
+ * @param tos   value of IP_TOS, 0 to 252
+ *
+ * @return 0, ENOSPC (ran out of ports), ENOMEM, or an errno of socket(2)
+ */
+int mh_stream_alloc(struct mh_stream **sp, struct mh_io *io,
+    struct mh_port_pool *pool, int tos);
+
+/* our address and RTP port on the IMS side */
+const struct sa *mh_stream_local(const struct mh_stream *s);
+
+/* the IMS side's RTP address; NULL before it is known */
+const struct sa *mh_stream_remote(const struct mh_stream *s);
+
+/*
+ * Points the IMS side to a peer: from now on only it is heard.  What came
+ * in before from others is thrown away.  With the same addresses as before
+ * it does nothing.
+ *
+ * @param s      the stream
+ * @param rtp    address and port for RTP
+ * @param rtcp   for RTCP
+ * @param learn  true: the first RTP and RTCP packet may come from elsewhere
+ *               and then sets the address, once (symmetric RTP, RFC 4961)
+ *
+ * @return 0, or what connect(2) or epoll_ctl(2) said
+ */
+int mh_stream_peer(struct mh_stream *s, const struct sa *rtp,
+    const struct sa *rtcp, bool learn);
+
+/* where packets for the browser go; referenced */
+void mh_stream_transport(struct mh_stream *s, struct mh_transport *t);
+
+/*
+ * Sets the payload numbers: number in a packet from that leg -> number for
+ * the other, or MH_STREAM_DROP.  Before the first call all are dropped.
+ *
+ * @param avpf  whether the IMS peer understands feedback (RFC 4585)
+ */
+void mh_stream_tables(struct mh_stream *s, const uint8_t from_ims[128],
+    const uint8_t from_web[128], bool avpf);
+
+/* whether a packet of this number from the browser is for this stream */
+bool mh_stream_has_pt(const struct mh_stream *s, uint8_t pt);
+
+/*
+ * Takes a decrypted packet of the browser's; mh_bundle has chosen the
+ * stream.
+ *
+ * @param buf  changed in place; up to MH_IO_RECV bytes in MH_IO_ROOM
+ * @param len  its length, at least 12 (RTP) or 8 (RTCP)
+ */
+void mh_stream_web_rtp(struct mh_stream *s, uint8_t *buf, size_t len);
+void mh_stream_web_rtcp(struct mh_stream *s, uint8_t *buf, size_t len);
+
+const struct mh_stream_stat *mh_stream_stat(const struct mh_stream *s);
+
+
+#endif /* MH_STREAM_H */

@@ -1,0 +1,91 @@
+
+/*
+ * Copyright (C) the IMS portal authors
+ */
+
+
+/*
+ * What mh_web.c and mh_transport.c share; private to these two.
+ */
+
+
+#ifndef MH_TRANSPORT_H
+#define MH_TRANSPORT_H
+
+
+#include "mh_srtp.h"
+#include "mh_web.h"
+
+
+struct mh_web_sock {
+    struct mh_io_sock   sock;
+    struct mh_web      *web;
+};
+
+
+struct mh_web {
+    struct mh_web_sock   socks[MH_WEB_SOCKS];
+    struct mh_dtls_ctx  *dtls;
+    struct mh_io        *io;        /* NULL before the start */
+    struct hash         *ufrags;    /* of struct mh_transport */
+    struct hash         *paths;     /* of struct mh_path */
+    struct list          busy;      /* transports that want the tick */
+    struct mh_web_stat   stat;
+};
+
+
+/* a 5-tuple that passed an authenticated check */
+
+struct mh_path {
+    struct le             he;       /* in web->paths */
+    struct le             le;       /* in transport->paths */
+    struct mh_transport  *transport;
+    struct mh_web_sock   *ws;
+    struct sa             addr;
+    uint64_t              heard;
+};
+
+
+struct mh_transport {
+    struct mh_web             *web;
+    struct mh_ice              ice;
+    struct le                  he;          /* in web->ufrags */
+    struct le                  busy_le;     /* in web->busy */
+    struct list                paths;
+    struct mh_path            *path;        /* the nominated one, or NULL */
+    struct mh_path            *dtls_path;   /* where DTLS last came from */
+
+    struct mh_dtls            *dtls;
+    enum mh_dtls_role          role;
+    enum mh_transport_state    state;
+    uint64_t                   release_at;  /* ms; 0 = nothing to do */
+
+    struct mh_srtp            *rx;
+    struct mh_srtp            *tx;
+    unsigned                   profile;
+
+    struct mh_transport_stat   stat;
+    mh_transport_media_h      *mediah;
+    mh_transport_state_h      *stateh;
+    void                      *arg;
+};
+
+
+struct mh_transport *mh_transport_of_ice(struct mh_ice *ice);
+
+/*
+ * Gives the transport a 5-tuple; old is the entry that it has now, which
+ * belongs to another transport, or NULL.  Returns NULL without memory.
+ */
+struct mh_path *mh_transport_path_add(struct mh_transport *t,
+    struct mh_web_sock *ws, const struct sa *src, struct mh_path *old);
+
+void mh_transport_nominated(struct mh_transport *t, struct mh_path *path);
+void mh_transport_dtls_recv(struct mh_transport *t, struct mh_path *path,
+    const uint8_t *buf, size_t len);
+void mh_transport_media_recv(struct mh_transport *t, uint8_t *buf,
+    size_t len);
+void mh_transport_tick(struct mh_transport *t, uint64_t now);
+
+
+#endif /* MH_TRANSPORT_H */

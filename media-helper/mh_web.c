@@ -1,0 +1,374 @@
+
+/*
+ * Copyright (C) the IMS portal authors
+ */
+
+
+/*
+ * Owns the shared WebRTC sockets, the index of ufrags and that of 5-tuples;
+ * tells datagrams apart.  A transport's own life is in mh_transport.c.
+ *
+ * Timers: none of its own.  mh_web_tick() walks over the transports that
+ * are in a handshake or wait for the release of their SSL object.
+ */
+
+
+#include <errno.h>
+#include <netinet/ip.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <re.h>
+
+#include "mh_transport.h"
+
+
+enum {
+    MH_WEB_BUCKETS = 4096
+};
+
+
+static void mh_web_destroy(void *data);
+static int mh_web_bind(struct mh_web_sock *ws, const struct sa *addr,
+    int tos);
+static void mh_web_recv_h(uint8_t *buf, size_t len, const struct sa *src,
+    void *arg);
+static void mh_web_stun(struct mh_web_sock *ws, uint8_t *buf, size_t len,
+    const struct sa *src);
+static struct mh_ice *mh_web_find_h(const struct pl *ufrag, void *arg);
+static bool mh_web_ufrag_h(struct le *le, void *arg);
+static struct mh_path *mh_web_path(struct mh_web_sock *ws,
+    const struct sa *src);
+
+
+int
+mh_web_alloc(struct mh_web **wp, const struct sa *addrs, unsigned n, int tos)
+{
+    int             err;
+    unsigned        i;
+    struct mh_web  *web;
+
+    if (n == 0 || n > MH_WEB_SOCKS) {
+        return EINVAL;
+    }
+
+    web = mem_zalloc(sizeof(*web), mh_web_destroy);
+    if (web == NULL) {
+        return ENOMEM;
+    }
+
+    for (i = 0; i < MH_WEB_SOCKS; i++) {
+        web->socks[i].sock.fd = -1;
+        web->socks[i].web = web;
+    }
+
+    err = hash_alloc(&web->ufrags, MH_WEB_BUCKETS);
+    if (err) {
+        goto out;
+    }
+
+    err = hash_alloc(&web->paths, MH_WEB_BUCKETS);
+    if (err) {
+        goto out;
+    }
+
+    for (i = 0; i < n; i++) {
+        err = mh_web_bind(&web->socks[i], &addrs[i], tos);
+        if (err) {
+            goto out;
+        }
+    }
+
+out:
+
+    if (err) {
+        mem_deref(web);
+
+    } else {
+        *wp = web;
+    }
+
+    return err;
+}
+
+
+int
+mh_web_certificate(struct mh_web *web)
+{
+    return mh_dtls_ctx_alloc(&web->dtls);
+}
+
+
+int
+mh_web_start(struct mh_web *web, struct mh_io *io)
+{
+    int       err;
+    unsigned  i;
+
+    for (i = 0; i < MH_WEB_SOCKS; i++) {
+
+        if (web->socks[i].sock.fd == -1) {
+            continue;
+        }
+
+        err = mh_io_add(io, &web->socks[i].sock);
+        if (err) {
+            return err;
+        }
+    }
+
+    web->io = mem_ref(io);
+
+    return 0;
+}
+
+
+void
+mh_web_tick(struct mh_web *web, uint64_t now)
+{
+    struct le            *le;
+    struct mh_transport  *t;
+
+    le = list_head(&web->busy);
+
+    while (le != NULL) {
+        t = le->data;
+        le = le->next;
+
+        mh_transport_tick(t, now);
+    }
+
+    mh_io_flush(web->io);
+}
+
+
+const char *
+mh_web_fingerprint(const struct mh_web *web)
+{
+    return mh_dtls_ctx_fingerprint(web->dtls);
+}
+
+
+const struct mh_web_stat *
+mh_web_stat(const struct mh_web *web)
+{
+    return &web->stat;
+}
+
+
+static void
+mh_web_destroy(void *data)
+{
+    unsigned        i;
+    struct mh_web  *web = data;
+
+    for (i = 0; i < MH_WEB_SOCKS; i++) {
+
+        if (web->socks[i].sock.fd == -1) {
+            continue;
+        }
+
+        if (web->io != NULL) {
+            mh_io_del(web->io, &web->socks[i].sock);
+        }
+
+        (void) close(web->socks[i].sock.fd);
+    }
+
+    mem_deref(web->ufrags);
+    mem_deref(web->paths);
+    mem_deref(web->dtls);
+    mem_deref(web->io);
+}
+
+
+static int
+mh_web_bind(struct mh_web_sock *ws, const struct sa *addr, int tos)
+{
+    int  fd, af, on, size;
+
+    af = sa_af(addr);
+
+    fd = socket(af, SOCK_DGRAM|SOCK_NONBLOCK|SOCK_CLOEXEC, 0);
+    if (fd == -1) {
+        return errno;
+    }
+
+    ws->sock.fd = fd;
+    ws->sock.named = true;
+    ws->sock.batch = MH_IO_BATCH;
+    ws->sock.recvh = mh_web_recv_h;
+    ws->sock.arg = ws;
+
+    on = 1;
+    size = MH_WEB_BUFFER;
+
+    if (af == AF_INET6) {
+        (void) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+    }
+
+    if (tos && af == AF_INET6) {
+        (void) setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof(tos));
+
+    } else if (tos) {
+        (void) setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
+    }
+
+    /* as root the limit of the machine does not count, else it is cut */
+
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size))
+        == -1)
+    {
+        (void) setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+    }
+
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size))
+        == -1)
+    {
+        (void) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    }
+
+    if (bind(fd, &addr->u.sa, addr->len) == -1) {
+        return errno;
+    }
+
+    return 0;
+}
+
+
+static void
+mh_web_recv_h(uint8_t *buf, size_t len, const struct sa *src, void *arg)
+{
+    struct mh_web       *web;
+    struct mh_path      *path;
+    struct mh_web_sock  *ws = arg;
+
+    web = ws->web;
+
+    /* RFC 7983 7 */
+
+    if (buf[0] < 4) {
+        mh_web_stun(ws, buf, len, src);
+        return;
+    }
+
+    if (buf[0] < 20 || buf[0] > 191 || (buf[0] > 63 && buf[0] < 128)) {
+        web->stat.unknown++;
+        return;
+    }
+
+    path = mh_web_path(ws, src);
+
+    if (path == NULL) {
+        web->stat.foreign++;
+        return;
+    }
+
+    if (buf[0] < 64) {
+        web->stat.dtls++;
+        mh_transport_dtls_recv(path->transport, path, buf, len);
+        return;
+    }
+
+    web->stat.media++;
+    mh_transport_media_recv(path->transport, buf, len);
+}
+
+
+static void
+mh_web_stun(struct mh_web_sock *ws, uint8_t *buf, size_t len,
+    const struct sa *src)
+{
+    int                   err;
+    size_t                n;
+    uint8_t               out[MH_ICE_REPLY_MAX];
+    struct mh_web        *web;
+    struct mh_path       *path;
+    struct mh_transport  *t;
+    struct mh_ice_event   ev;
+
+    web = ws->web;
+    web->stat.stun++;
+
+    err = mh_ice_input(buf, len, src, mh_io_now(web->io), mh_web_find_h, web,
+                       out, sizeof(out), &n, &ev);
+    if (err) {
+        web->stat.stun_refused++;
+        return;
+    }
+
+    if (n) {
+        mh_io_send_copy(web->io, ws->sock.fd, src, out, n);
+    }
+
+    if (ev.error || !ev.authentic || ev.ice == NULL) {
+        web->stat.stun_refused++;
+        return;
+    }
+
+    t = mh_transport_of_ice(ev.ice);
+    path = mh_web_path(ws, src);
+
+    if (path == NULL || path->transport != t) {
+        path = mh_transport_path_add(t, ws, src, path);
+        if (path == NULL) {
+            return;
+        }
+    }
+
+    path->heard = mh_io_now(web->io);
+
+    if (ev.nominated && t->path != path) {
+        mh_transport_nominated(t, path);
+    }
+}
+
+
+static struct mh_ice *
+mh_web_find_h(const struct pl *ufrag, void *arg)
+{
+    struct le            *le;
+    struct mh_web        *web = arg;
+    struct mh_transport  *t;
+
+    le = hash_lookup(web->ufrags, hash_joaat_pl(ufrag), mh_web_ufrag_h,
+                     (void *) ufrag);
+    if (le == NULL) {
+        return NULL;
+    }
+
+    t = le->data;
+
+    return &t->ice;
+}
+
+
+static bool
+mh_web_ufrag_h(struct le *le, void *arg)
+{
+    const struct pl      *ufrag = arg;
+    struct mh_transport  *t = le->data;
+
+    return pl_strcmp(ufrag, t->ice.ufrag) == 0;
+}
+
+
+static struct mh_path *
+mh_web_path(struct mh_web_sock *ws, const struct sa *src)
+{
+    struct le       *le;
+    struct mh_path  *path;
+
+    le = list_head(hash_list(ws->web->paths, sa_hash(src, SA_ALL)));
+
+    for ( /* void */ ; le != NULL; le = le->next) {
+        path = le->data;
+
+        if (path->ws == ws && sa_cmp(&path->addr, src, SA_ALL)) {
+            return path;
+        }
+    }
+
+    return NULL;
+}

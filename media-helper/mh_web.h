@@ -1,0 +1,207 @@
+
+/*
+ * Copyright (C) the IMS portal authors
+ */
+
+
+/*
+ * The browser side: the one WebRTC UDP port (a socket per address family)
+ * and the transports that share it.  A transport is one call's ICE-lite
+ * agent, DTLS association and pair of SRTP contexts; all m-lines of a
+ * browser are bundled on it.
+ *
+ * What comes in is told apart by its first byte (RFC 7983), STUN by our
+ * ufrag, all else by the 5-tuple, which must have passed an authenticated
+ * check.  What goes up to the media handler is authenticated and decrypted.
+ */
+
+
+#ifndef MH_WEB_H
+#define MH_WEB_H
+
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <re.h>
+
+#include "mh_dtls.h"
+#include "mh_ice.h"
+#include "mh_io.h"
+
+
+enum mh_web_limits {
+    MH_WEB_SOCKS = 2,           /* IPv4 and IPv6 */
+    MH_WEB_PATHS = 8,           /* 5-tuples a transport may have at once */
+    MH_WEB_RELEASE_MS = 10000,  /* the SSL object lives on for that long */
+    MH_WEB_BUFFER = 4194304     /* bytes of socket buffer asked for */
+};
+
+
+struct mh_web;
+struct mh_transport;
+
+
+enum mh_transport_state {
+    MH_TRANSPORT_NEW = 0,       /* no nominated pair yet */
+    MH_TRANSPORT_PATH,          /* a pair, DTLS is on its way */
+    MH_TRANSPORT_UP,            /* keys are there: media passes */
+    MH_TRANSPORT_FAILED         /* wrong certificate, alert, no answer */
+};
+
+
+struct mh_transport_stat {
+    uint64_t  auth_errors;      /* SRTP and SRTCP with a wrong tag */
+    uint64_t  replays;
+    uint64_t  bad;              /* no RTP, or before the keys */
+    uint64_t  send_errors;      /* no pair or no keys yet, or SRTP refused */
+};
+
+
+struct mh_web_stat {
+    uint64_t  stun;
+    uint64_t  stun_refused;     /* answered with an error, or dropped */
+    uint64_t  dtls;
+    uint64_t  media;
+    uint64_t  foreign;          /* from a 5-tuple without a check: dropped */
+    uint64_t  unknown;          /* a first byte that is nothing of ours */
+    unsigned  transports;
+};
+
+
+/*
+ * An RTP or RTCP packet of the browser's, decrypted.  It may be changed in
+ * place and grow up to MH_IO_ROOM bytes.
+ */
+typedef void (mh_transport_media_h)(uint8_t *buf, size_t len, bool rtcp,
+    void *arg);
+
+/*
+ * The transport came up (err 0) or failed (err as in mh_dtls.h); reason is
+ * a text for a log line.  The transport must not be freed from here.
+ */
+typedef void (mh_transport_state_h)(int err, const char *reason, void *arg);
+
+
+/*
+ * Binds the sockets.  Before privileges are dropped and before any fork.
+ *
+ * @param wp     set on success; free it with mem_deref() after its
+ *               transports
+ * @param addrs  addresses with port, at most one of each family
+ * @param n      1 or 2
+ * @param tos    value of IP_TOS, 0 to 252
+ *
+ * @return 0, EINVAL, ENOMEM, or what socket(2) or bind(2) said
+ */
+int mh_web_alloc(struct mh_web **wp, const struct sa *addrs, unsigned n,
+    int tos);
+
+/* Makes the certificate: once, before the file system is given up */
+int mh_web_certificate(struct mh_web *web);
+
+/* Begins to hear the sockets */
+int mh_web_start(struct mh_web *web, struct mh_io *io);
+
+/*
+ * DTLS retransmissions and releases that are due; every 50 ms or so.
+ */
+void mh_web_tick(struct mh_web *web, uint64_t now);
+
+/* @return "AB:CD:..." of sha-256; lives as long as web */
+const char *mh_web_fingerprint(const struct mh_web *web);
+
+const struct mh_web_stat *mh_web_stat(const struct mh_web *web);
+
+
+/*
+ * Makes a transport with an ICE agent; there is no DTLS role yet.
+ *
+ * @param tp      set on success; free it with mem_deref(), never from a
+ *                handler
+ * @param web     the shared port
+ * @param mediah  for decrypted packets
+ * @param stateh  for "up" and "failed"
+ * @param arg     of both
+ *
+ * @return 0, ENOMEM, or what getrandom(2) said
+ */
+int mh_transport_alloc(struct mh_transport **tp, struct mh_web *web,
+    mh_transport_media_h *mediah, mh_transport_state_h *stateh, void *arg);
+
+/* our ufrag and password are in it: for the SDP */
+const struct mh_ice *mh_transport_ice(const struct mh_transport *t);
+
+/* Notes the browser's ufrag, see mh_ice_remote() */
+int mh_transport_remote(struct mh_transport *t, const struct pl *ufrag);
+
+/*
+ * New ufrag and password (RFC 8839 4.4.1.1.1).  The pair in use, DTLS and
+ * SRTP stay until a new pair is nominated.
+ */
+int mh_transport_ice_restart(struct mh_transport *t);
+
+/*
+ * Settles the DTLS role and what certificates are accepted.  Called again
+ * with the same role and a known fingerprint it changes nothing; a new role
+ * or an unknown fingerprint is a new association (RFC 8842 4), and the old
+ * keys serve until it is up.
+ *
+ * @param t      the transport
+ * @param role   ours
+ * @param hash   of the fingerprint, e.g. "sha-256"
+ * @param value  hex with colons
+ *
+ * @return 0, ENOMEM, ENOTSUP or EBADMSG (fingerprint)
+ */
+int mh_transport_dtls(struct mh_transport *t, enum mh_dtls_role role,
+    const char *hash, const char *value);
+
+/* Adds a further fingerprint to the association, see mh_dtls.h */
+int mh_transport_fingerprint(struct mh_transport *t, const char *hash,
+    const char *value);
+
+/* Whether the association accepts that certificate already */
+bool mh_transport_knows(const struct mh_transport *t, const char *hash,
+    const char *value);
+
+/*
+ * Whether there is an association; its role goes to *role.  A browser that
+ * we offered actpass to may begin before its answer has reached us, and
+ * thereby decides.
+ */
+bool mh_transport_role(const struct mh_transport *t,
+    enum mh_dtls_role *role);
+
+/*
+ * Protects a packet in place and sends it to the nominated pair.  Only from
+ * a receive handler of mh_io, and only for the buffer it was given.
+ *
+ * @param t     the transport
+ * @param buf   the packet; there must be MH_SRTP_OVERHEAD_MAX bytes of room
+ *              behind it
+ * @param len   its length
+ * @param rtcp  whether it is RTCP
+ *
+ * @return 0, ENOTCONN, or what mh_srtp.h says
+ */
+int mh_transport_send(struct mh_transport *t, uint8_t *buf, size_t len,
+    bool rtcp);
+
+enum mh_transport_state mh_transport_state(const struct mh_transport *t);
+
+/* whether consent is gone (RFC 7675 5.1), or never came for that long */
+bool mh_transport_expired(const struct mh_transport *t, uint64_t now);
+
+/* the nominated source; NULL if there is none */
+const struct sa *mh_transport_peer(const struct mh_transport *t);
+
+/* name of the SRTP profile in use, "" if there is none */
+const char *mh_transport_suite(const struct mh_transport *t);
+
+const struct mh_transport_stat *mh_transport_stat(
+    const struct mh_transport *t);
+
+
+#endif /* MH_WEB_H */
