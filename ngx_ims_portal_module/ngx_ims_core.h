@@ -70,7 +70,7 @@ struct ngx_ims_core_s {
 
 /*
  * Adds a UDP listening socket for a core at configuration time: ngx_parse_url
- * was done by the caller, a wildcard needs host to be given.  No reuseport (D2).
+ * was done by the caller, a wildcard needs host to be given.  No reuseport.
  * Returns NGX_OK or NGX_ERROR (logged with the directive's name).
  */
 ngx_int_t ngx_ims_core_add_listen(ngx_conf_t *cf, ngx_ims_core_t *core,

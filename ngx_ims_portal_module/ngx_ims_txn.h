@@ -6,7 +6,7 @@
  * is found by its branch.  This file knows no session, call or policy: it calls
  * the handler that its user gave.
  *
- * Timers, with T1 = 500 ms, T2 = 4 s, T4 = 5 s unless set:  A, E, G retransmit on
+ * Timers, with T1 = 500 ms, T2 = 4 s, T4 = 5 s unless set: A, E, G retransmit on
  * datagram flows; B, F, H = 64*T1 end a wait; D = 32 s, I, K = T4, J = 64*T1
  * absorb (0 on reliable flows, RFC 7118); L, M = 64*T1 in Accepted.
  * An INVITE client that has had a provisional answer has no timer of its own
