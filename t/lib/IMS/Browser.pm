@@ -26,7 +26,7 @@ sub open {
     my $session;
 
     if (defined $o{token} && (!defined $o{lease} || $o{lease})) {
-        $session = api('POST', token => $o{token}, port => $o{port});
+        $session = api('POST', token => $o{token});
         die "no lease: $session->{status} $session->{body}\n"
             unless $session->{json} && $session->{json}{identity};
     }
@@ -107,10 +107,10 @@ sub via {
 
 sub contact { return "<sip:page\@$_[0]->{host};transport=ws>" }
 
-# REGISTER and the final answer to it. expires; to, from: other URIs; contact:
-# another value; headers: more of them; send_only: do not wait.
+# A REGISTER, not sent. expires; to, from: other URIs; contact: another value;
+# headers: more of them.
 
-sub register {
+sub register_request {
     my ($self, %o) = @_;
 
     my $expires = defined $o{expires} ? $o{expires} : 600;
@@ -129,11 +129,18 @@ sub register {
         @{$o{headers} || []},
     );
 
-    my $msg = $self->send_request(IMS::SIP->new('REGISTER sip:'
-        . ($o{domain} || $self->{domain}) . ' SIP/2.0', \@headers));
+    return IMS::SIP->new('REGISTER sip:' . ($o{domain} || $self->{domain})
+        . ' SIP/2.0', [ Via => $self->via(), @headers ]);
+}
 
-    return $o{send_only} ? $msg
-        : $self->final('REGISTER', $o{wait} || 5);
+# the same, sent; the final answer
+
+sub register {
+    my ($self, %o) = @_;
+
+    $self->emit($self->register_request(%o)->bytes());
+
+    return $self->final('REGISTER', $o{wait} || 5);
 }
 
 # A request outside of a dialog; the message as sent. to: a URI; from,

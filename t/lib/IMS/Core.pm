@@ -16,12 +16,13 @@ use IMS::SIP;
 use IO::Socket::INET;
 use Test::Nginx qw/ port /;
 
-# port: where it listens; portal: where the portal does
+# addr, port: where it listens; portal: where the portal does
 
 sub new {
     my ($class, %o) = @_;
 
     my $self = bless {
+        addr => $o{addr} || '127.0.0.1',
         port => $o{port} || port(8981, udp => 1),
         portal => $o{portal} || port(8980, udp => 1),
         registered => {},
@@ -37,7 +38,7 @@ sub up {
     my ($self) = @_;
 
     $self->{sock} = IO::Socket::INET->new(Proto => 'udp',
-        LocalAddr => "127.0.0.1:$self->{port}")
+        LocalAddr => "$self->{addr}:$self->{port}")
         or die "can't listen on port $self->{port}: $!\n";
     $self->{sock}->blocking(0);
     IMS::Loop::add($self);
@@ -81,11 +82,11 @@ sub emit {
 sub via {
     my ($self) = @_;
 
-    return "SIP/2.0/UDP 127.0.0.1:$self->{port};branch="
+    return "SIP/2.0/UDP $self->{addr}:$self->{port};branch="
         . IMS::SIP::unique('z9hG4bKcore');
 }
 
-sub contact { return "<sip:far\@127.0.0.1:$_[0]->{port}>" }
+sub contact { return "<sip:far\@$_[0]->{addr}:$_[0]->{port}>" }
 
 sub service_route { return "<sip:orig\@127.0.0.1:$_[0]->{port};lr>" }
 
@@ -143,7 +144,7 @@ sub terminating {
     my $r = $self->{registered}{$o{to}} || {};
     my $uri = $o{uri} || $r->{contact};
     my $route = defined $o{route} ? $o{route} : $r->{path};
-    my $own = "127.0.0.1:$self->{port}";
+    my $own = "$self->{addr}:$self->{port}";
     my $from = $o{from} || 'sip:bob@ims.operator.example';
     my %skip = map { lc $_ => 1 } @{$o{without} || []};
 

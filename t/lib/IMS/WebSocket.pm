@@ -122,11 +122,11 @@ sub accept_value {
         . '=';
 }
 
-# Sends a frame. fin, mask, rsv: as they shall stand; len: a length that lies;
+# The bytes of a frame. fin, mask, rsv: as they shall stand; len: a length that lies;
 # form: 7, 16 or 64 bits for the length.
 
-sub frame {
-    my ($self, $opcode, $payload, %o) = @_;
+sub frame_bytes {
+    my ($opcode, $payload, %o) = @_;
 
     my $len = defined $o{len} ? $o{len} : length $payload;
     my $form = $o{form} || ($len < 126 ? 7 : $len < 65536 ? 16 : 64);
@@ -146,7 +146,13 @@ sub frame {
         $bytes .= $mask;
     }
 
-    return $self->write($bytes . $payload);
+    return $bytes . $payload;
+}
+
+sub frame {
+    my ($self, @frame) = @_;
+
+    return $self->write(frame_bytes(@frame));
 }
 
 sub write {

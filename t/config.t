@@ -1,0 +1,119 @@
+#!/usr/bin/perl
+
+# Copyright (C) the IMS portal authors
+
+# Mistakes in the configuration: nginx -t fails, and says which directive.
+
+use warnings;
+use strict;
+
+use FindBin;
+use Test::More;
+
+use lib $ENV{TEST_NGINX_LIB} || "$FindBin::Bin/lib", "$FindBin::Bin/lib";
+
+use IMS::Conf;
+use IMS::JWT;
+use Test::Nginx;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+# title, text in the good configuration, what stands there instead, what
+# nginx -t must say
+
+my @cases = (
+    [ 'unknown core', 'core=operator', 'core=nobody',
+        qr/unknown "?ims_portal_core"? "nobody"|"nobody".*ims_portal_pool/ ],
+    [ 'pool without a core', ' core=operator', '',
+        qr/ims_portal_pool/ ],
+    [ 'pool without a zone', ' zone=acme:1m', '', qr/ims_portal_pool/ ],
+    [ 'zone too small', 'zone=acme:1m', 'zone=acme:1k', qr/zone.*acme/ ],
+    [ 'zone without a size', 'zone=acme:1m', 'zone=acme', qr/zone/ ],
+    [ 'unknown pool', 'ims_portal acme;', 'ims_portal nobody;',
+        qr/"nobody"/ ],
+    [ 'unknown pool of the session API', 'ims_portal_session acme;',
+        'ims_portal_session nobody;', qr/"nobody"/ ],
+    [ 'core twice', 'ims_portal_pool acme',
+        "ims_portal_core operator {\nserver 127.0.0.1:8990;\n}\n"
+        . 'ims_portal_pool acme', qr/ims_portal_core|"operator"/ ],
+    [ 'duplicate in a core', 'home_domain ims.operator.example;',
+        'home_domain ims.operator.example; home_domain b.example;',
+        qr/"home_domain" directive is duplicate/ ],
+    [ 'duplicate in a location', 'ims_portal acme;',
+        'ims_portal acme; ims_portal acme;',
+        qr/"ims_portal" directive is duplicate/ ],
+    [ 'unknown directive in a core', 'visited_network corp.example;',
+        'visited_netwrok corp.example;', qr/"visited_netwrok"/ ],
+    [ 'unknown directive in a pool', 'lease 12h;', 'leese 12h;',
+        qr/"leese"/ ],
+    [ 'range upside down', 'u[001-200]', 'u[200-001]', qr/identity/ ],
+    [ 'range without an end', 'u[001-200]', 'u[001-]', qr/identity/ ],
+    [ 'range of letters', 'u[001-200]', 'u[a-z]', qr/identity/ ],
+    [ 'range not closed', 'u[001-200]', 'u[001-200', qr/identity/ ],
+    [ 'identity without a scheme', 'identity sip:u', 'identity u',
+        qr/identity/ ],
+    [ 'bad listen address', '127.0.0.1:%%PORT_8980_UDP%% udp',
+        'nowhere:port udp', qr/listen/ ],
+    [ 'bad listen port', '127.0.0.1:%%PORT_8980_UDP%% udp',
+        '127.0.0.1:99999 udp', qr/listen/ ],
+    [ 'bad server address', 'server 127.0.0.1:%%PORT_8981_UDP%%',
+        'server 127.0.0.1:99999', qr/server/ ],
+    [ 'no server', 'server 127.0.0.1:%%PORT_8981_UDP%%;', '',
+        qr/ims_portal_core|server/ ],
+    [ 'bad register mode', 'register trusted flag=auth-done',
+        'register blindly', qr/register/ ],
+    [ 'bad lease', 'lease 12h', 'lease soon', qr/lease/ ],
+    [ 'missing key file', 'login.jwks', 'nothing.jwks',
+        qr/ims_portal_jwt_key|nothing\.jwks/ ],
+    [ 'key file that holds no keys', 'login.jwks', 'bad.jwks',
+        qr/ims_portal_jwt_key|bad\.jwks/ ],
+    [ 'secret too short for HS256', 'login.jwks', 'weak.jwks',
+        qr/ims_portal_jwt_key|weak\.jwks/ ],
+    [ 'bad kind of key', 'key file=', 'key fiel=', qr/ims_portal_jwt_key/ ],
+    [ 'bad auth', 'auth handshake', 'auth never',
+        qr/ims_portal_auth/ ],
+    [ 'bad flag', 'plain_ws on', 'plain_ws maybe', qr/ims_portal_plain_ws/ ],
+    [ 'bad ping', 'ims_portal_plain_ws on;',
+        'ims_portal_plain_ws on; ims_portal_ping often;',
+        qr/ims_portal_ping/ ],
+    [ 'bad message size', 'ims_portal_plain_ws on;',
+        'ims_portal_plain_ws on; ims_portal_message_size big;',
+        qr/ims_portal_message_size/ ],
+    [ 'bad origin', 'ims_portal_origin any;',
+        'ims_portal_origin "https://a.example/path";',
+        qr/ims_portal_origin/ ],
+    [ 'media neither unix nor udp', 'server {',
+        "ims_portal_media tcp:127.0.0.1:8990;\nserver {",
+        qr/ims_portal_media/ ],
+    [ 'core outside of http', 'events {',
+        "ims_portal_core lost {\n}\nevents {", qr/ims_portal_core/ ],
+);
+
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(2 + @cases);
+
+IMS::JWT->new($t);
+
+$t->write_file('bad.jwks', '{"keys": 5}');
+$t->write_file('weak.jwks', '{"keys":[{"kty":"oct","alg":"HS256","kid":"w",'
+    . '"k":"c2hvcnQ"}]}');
+$t->write_file_expand('nginx.conf', ims_conf());
+
+like(ims_check($t, 'nginx.conf'), qr/test is successful/, 'good');
+
+for my $case (@cases) {
+    my ($title, $from, $to, $says) = @$case;
+
+    my $conf = ims_conf();
+    $conf =~ s/\Q$from\E/$to/ or die "no \"$from\" in the configuration";
+    $t->write_file_expand('case.conf', $conf);
+
+    my $said = ims_check($t, 'case.conf');
+    my ($emerg) = $said =~ /^(.*\[emerg\].*)$/m;
+
+    like($said =~ /test failed/ ? $emerg : "passed\n$said", $says, $title);
+}
+
+$t->run();
+
+like(http_get('/'), qr/ 40[34] /, 'runs');

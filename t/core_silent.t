@@ -1,0 +1,103 @@
+#!/usr/bin/perl
+
+# Copyright (C) the IMS portal authors
+
+# The core is silent: every answer comes in time, and when it speaks again
+# nothing has to be restarted. Takes half a minute, as RFC 3261 17 does.
+
+use warnings;
+use strict;
+
+use FindBin;
+use Test::More;
+
+use lib $ENV{TEST_NGINX_LIB} || "$FindBin::Bin/lib", "$FindBin::Bin/lib";
+
+use IMS::Browser;
+use IMS::Conf;
+use IMS::Core;
+use IMS::JWT;
+use IMS::Loop;
+use IMS::SIP;
+use Time::HiRes qw/ time /;
+use Test::Nginx;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(13);
+
+my $jwt = IMS::JWT->new($t);
+
+$t->write_file_expand('nginx.conf', ims_conf());
+$t->run();
+
+my $core = IMS::Core->new()->registrar();
+my $mary = IMS::Browser->open(token => $jwt->token('mary'));
+my $bob = IMS::Browser->open(token => $jwt->token('bob'));
+my $dave = IMS::Browser->open(token => $jwt->token('dave'));
+
+is($mary->register()->{code}, 200, 'mary');
+
+$core->{on} = {};
+$core->{again} = 0;
+
+my $start = time();
+
+$bob->emit($bob->register_request()->bytes());
+my $reg = $core->expect('REGISTER');
+ok($reg, 'REGISTER of bob');
+
+IMS::Loop::wait_for(sub { $core->{again} >= 3 }, 5);
+my $third = time() - $start;
+
+# 0.5, 1.5, 3.5 s: RFC 3261 17.1.2.2
+
+cmp_ok($third, '>', 3, 'third retransmission');
+cmp_ok($third, '<', 4.5, 'third retransmission in time');
+
+$mary->start('MESSAGE', body => 'x');
+ok($core->expect('MESSAGE'), 'MESSAGE of mary');
+
+my $r = $bob->final('REGISTER', 40);
+
+like($r && $r->{code}, qr/^(408|503|504)$/, 'REGISTER timed out');
+cmp_ok(time() - $start, '<', 36, 'within 64 T1');
+
+$r = $mary->final('MESSAGE', 10);
+
+like($r && $r->{code}, qr/^(408|503|504)$/, 'MESSAGE timed out');
+
+# socket of the core closed, too
+
+$core->down();
+
+$start = time();
+$dave->emit($dave->register_request()->bytes());
+$r = $dave->final('REGISTER', 36);
+
+like($r && $r->{code}, qr/^(408|503|504)$/, 'no core at all');
+cmp_ok(time() - $start, '<', 36, 'in time');
+
+# and back
+
+$core->up();
+$core->registrar();
+
+my $ok = 0;
+
+for (1 .. 10) {
+    $r = $bob->register(wait => 4);
+    last if $ok = $r && $r->{code} == 200;
+    IMS::Loop::pause(1);
+}
+
+ok($ok, 'bob registers once the core is back');
+
+$mary->start('MESSAGE', body => 'y');
+$r = $core->expect('MESSAGE');
+ok($r, 'mary still registered');
+$core->reply($r, 200, 'OK');
+is($mary->final('MESSAGE')->{code}, 200, 'and answered');
+
+$_->close() for $mary, $bob, $dave;
