@@ -11,8 +11,9 @@
  * bytes.  What is passed on is on an allow list, line by line (SD-19); all
  * else, known or not, stays behind.
  *
- * Three files share this header: mh_sdp.c reads, mh_sdp_map.c decides which
- * codecs pass and under which payload numbers, mh_sdp_out.c writes.
+ * Five files share this header: mh_sdp.c and mh_sdp_attr.c read,
+ * mh_sdp_map.c decides which codecs pass and under which payload numbers,
+ * mh_sdp_plan.c what each m-line becomes, mh_sdp_out.c writes.
  *
  * How a call uses it (leg A makes the offer, leg B answers):
  *
@@ -26,7 +27,7 @@
  *              mh_sdp_answer(out, a, b, &local_a, maps)
  *              mh_sdp_table(&maps[i], leg, table) for the packet path
  *
- * struct mh_sdp is large (about 40 KiB): keep one as scratch or on the
+ * struct mh_sdp is large (about 30 KiB): keep one as scratch or on the
  * stack while a message is worked on, keep the text per call.
  */
 
@@ -39,8 +40,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <re_types.h>
-#include <re_fmt.h>
+#include <re.h>
 
 
 enum {
@@ -50,7 +50,8 @@ enum {
     MH_SDP_MAX_FORMATS = 256,       /* formats of all m-lines together */
     MH_SDP_MAX_FINGERPRINTS = 4,    /* per m-line; more are ignored */
     MH_SDP_MAX_CODEC_RULES = 16,    /* per list of struct mh_sdp_policy */
-    MH_SDP_MAX_PT = 16              /* codecs of one m-line that pass */
+    MH_SDP_MAX_PT = 16,             /* codecs of one m-line that pass */
+    MH_SDP_MAX_MID = 31             /* bytes; RFC 9143 14 wants 1 to 3 */
 };
 
 
@@ -141,7 +142,8 @@ struct mh_sdp_media {
     unsigned           formatc;
 
     struct pl          addr;        /* c=, else the session's; may be empty */
-    int                af;          /* AF_INET, AF_INET6, 0 if none */
+    int                af;          /* AF_INET, AF_INET6; 0 if there is none
+                                       or it is a name: cannot be used */
     bool               zero_addr;   /* 0.0.0.0 or :: */
     uint16_t           rtcp_port;   /* a=rtcp:, else port + 1; 0 if port 0 */
     struct pl          rtcp_addr;   /* a=rtcp: with an address; else empty */
@@ -204,9 +206,15 @@ struct mh_sdp_pt {
                                        their fmtp (H264, AMR) */
 };
 
-/* of one m-line; all zero before the first offer; the call keeps it */
+/*
+ * Of one m-line; all zero before the first offer; the call keeps it.  The
+ * mid stays with the m-line as well, whoever makes the next offer.
+ */
 
 struct mh_sdp_map {
+    char               mid[MH_SDP_MAX_MID + 1];     /* "" = none yet */
+    uint8_t            mid_ext;     /* extmap id of sdes:mid, 0 = none */
+    bool               answered;
     uint8_t            n;
     struct mh_sdp_pt   pt[MH_SDP_MAX_PT];
 };
@@ -361,12 +369,12 @@ void mh_sdp_table(const struct mh_sdp_map *map, enum mh_sdp_leg from,
     uint8_t table[128]);
 
 
-/* ----- mh_sdp_out.c: writing ----- */
+/* ----- mh_sdp_plan.c and mh_sdp_out.c: writing ----- */
 
 /*
  * Writes the offer for local->leg, made from the other leg's.
  *
- * @param buf    room; MH_SDP_MAX_SIZE always suffices
+ * @param buf    room: MH_SDP_MAX_SIZE
  * @param size   its bytes
  * @param len    out, written last
  * @param offer  the peer's offer

@@ -1,0 +1,636 @@
+
+/*
+ * Copyright (C) the IMS portal authors
+ */
+
+
+/*
+ * Writes what mh_sdp_plan.c decided, for either leg.  Nothing is taken over
+ * from the peer's text but codec parameters and what mh_sdp_kept[] lists;
+ * refused m-lines repeat their formats.
+ */
+
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "mh_sdp.h"
+#include "mh_sdp_text.h"
+#include "mh_sdp_plan.h"
+
+
+#define MH_SDP_MID_URI  "urn:ietf:params:rtp-hdrext:sdes:mid"
+
+
+struct mh_sdp_writer {
+    char                         *p;
+    size_t                        size;
+    size_t                        n;
+    bool                          overflow;
+};
+
+
+static void mh_sdp_write_session(struct mh_sdp_writer *w,
+    struct mh_sdp_plan *plan);
+static void mh_sdp_write_group(struct mh_sdp_writer *w,
+    struct mh_sdp_plan *plan);
+static void mh_sdp_write_refused(struct mh_sdp_writer *w,
+    const struct mh_sdp_plan *plan, const struct mh_sdp_line_plan *line);
+static void mh_sdp_write_media(struct mh_sdp_writer *w,
+    const struct mh_sdp_plan *plan, const struct mh_sdp_line_plan *line);
+static const char *mh_sdp_profile(const struct mh_sdp_plan *plan,
+    const struct mh_sdp_line_plan *line);
+static void mh_sdp_write_bandwidth(struct mh_sdp_writer *w,
+    const struct mh_sdp_plan *plan, const struct mh_sdp_line_plan *line);
+static void mh_sdp_write_ims(struct mh_sdp_writer *w,
+    const struct mh_sdp_line_plan *line);
+static void mh_sdp_write_web(struct mh_sdp_writer *w,
+    const struct mh_sdp_plan *plan, const struct mh_sdp_line_plan *line);
+static void mh_sdp_write_codec(struct mh_sdp_writer *w,
+    const struct mh_sdp_plan *plan, const struct mh_sdp_codec_plan *c);
+static void mh_sdp_write_h264(struct mh_sdp_writer *w,
+    const struct mh_sdp_policy *policy, const struct mh_sdp_codec_plan *c);
+static void mh_sdp_write_kept(struct mh_sdp_writer *w,
+    const struct mh_sdp_plan *plan, const struct mh_sdp_line_plan *line);
+static enum mh_sdp_dir mh_sdp_write_dir(const struct mh_sdp_plan *plan,
+    const struct mh_sdp_line_plan *line);
+static __attribute__((format(printf, 2, 3))) void
+    mh_sdp_printf(struct mh_sdp_writer *w, const char *fmt, ...);
+
+
+/* the allow list of lines that are copied (SD-19) */
+
+static const struct {
+    const char  *name;
+    bool         web;       /* to a browser as well */
+}  mh_sdp_kept[] = {
+    { "ptime", true },
+    { "maxptime", true },
+    { "curr", false },      /* RFC 3312: preconditions */
+    { "des", false },
+    { "conf", false },
+    { NULL, false }
+};
+
+
+static const char  *mh_sdp_dirs[] = {
+    "inactive", "sendonly", "recvonly", "sendrecv"
+};
+
+
+int
+mh_sdp_write(struct mh_sdp_plan *plan, char *buf, size_t size, size_t *len)
+{
+    unsigned              i;
+    struct mh_sdp_writer  w;
+
+    w.p = buf;
+    w.size = size;
+    w.n = 0;
+    w.overflow = false;
+
+    mh_sdp_write_session(&w, plan);
+
+    for (i = 0; i < plan->n; i++) {
+
+        if (plan->line[i].accepted) {
+            mh_sdp_write_media(&w, plan, &plan->line[i]);
+
+        } else {
+            mh_sdp_write_refused(&w, plan, &plan->line[i]);
+        }
+    }
+
+    if (w.overflow) {
+        return EOVERFLOW;
+    }
+
+    *len = w.n;
+
+    return 0;
+}
+
+
+static void
+mh_sdp_write_session(struct mh_sdp_writer *w, struct mh_sdp_plan *plan)
+{
+    const char                 *ip;
+    const struct mh_sdp_local  *local;
+
+    local = plan->local;
+    ip = local->ipv6 ? "IP6" : "IP4";
+
+    mh_sdp_printf(w, "v=0\r\no=- %llu %llu IN %s %s\r\ns=-\r\n",
+                  (unsigned long long) local->sess_id,
+                  (unsigned long long) local->sess_ver, ip, local->addr);
+
+    if (local->leg == MH_SDP_IMS) {
+        mh_sdp_printf(w, "c=IN %s %s\r\nt=0 0\r\n", ip, local->addr);
+        return;
+    }
+
+    mh_sdp_printf(w, "t=0 0\r\na=ice-lite\r\na=ice-options:ice2\r\n");
+    mh_sdp_write_group(w, plan);
+}
+
+
+/*
+ * BUNDLE (RFC 9143): all accepted m-lines in our offer; in our answer those
+ * of the offer's group that are accepted, in its order.  The first one named
+ * is the tagged one: it carries ICE and DTLS for all.
+ */
+
+static void
+mh_sdp_write_group(struct mh_sdp_writer *w, struct mh_sdp_plan *plan)
+{
+    bool                      first;
+    unsigned                  i;
+    struct pl                 group, word;
+    struct mh_sdp_line_plan  *line;
+
+    first = true;
+
+    line = plan->line;
+
+    for (i = 0; i < plan->n; i++) {
+        line[i].transport = !line[i].bundled;
+    }
+
+    if (plan->offer == NULL) {
+
+        for (i = 0; i < plan->n; i++) {
+
+            if (line[i].accepted) {
+                mh_sdp_printf(w, "%s %s", first ? "a=group:BUNDLE" : "",
+                              line[i].map->mid);
+                line[i].transport = first;
+                first = false;
+            }
+        }
+
+    } else {
+        group = plan->offer->group;
+
+        while (mh_pl_word(&group, &word)) {
+
+            for (i = 0; i < plan->n; i++) {
+
+                if (!line[i].accepted
+                    || !mh_pl_same(&line[i].offer->mid, &word))
+                {
+                    continue;
+                }
+
+                mh_sdp_printf(w, "%s %.*s", first ? "a=group:BUNDLE" : "",
+                              (int) word.l, word.p);
+                line[i].transport = first;
+                first = false;
+                break;
+            }
+        }
+    }
+
+    if (!first) {
+        mh_sdp_printf(w, "\r\n");
+    }
+}
+
+
+static void
+mh_sdp_write_refused(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
+    const struct mh_sdp_line_plan *line)
+{
+    const struct mh_sdp_media  *m;
+
+    m = line->offer ? line->offer : line->from;
+
+    mh_sdp_printf(w, "m=%.*s 0 ", (int) m->kind_text.l, m->kind_text.p);
+
+    if (line->offer == NULL && m->kind != MH_SDP_OTHER
+        && m->proto != MH_SDP_PROTO_OTHER)
+    {
+        mh_sdp_printf(w, "%s", mh_sdp_profile(plan, line));
+
+    } else {
+        mh_sdp_printf(w, "%.*s", (int) m->proto_text.l, m->proto_text.p);
+    }
+
+    if (m->formats.l) {
+        mh_sdp_printf(w, " %.*s\r\n", (int) m->formats.l, m->formats.p);
+
+    } else {
+        mh_sdp_printf(w, " 0\r\n");
+    }
+
+    if (plan->local->leg == MH_SDP_IMS) {
+        return;
+    }
+
+    /* a browser compares the mid of refused lines, too */
+
+    mh_sdp_printf(w, "c=IN IP4 0.0.0.0\r\n");
+
+    if (line->offer == NULL) {
+        mh_sdp_printf(w, "a=mid:%s\r\n", line->map->mid);
+
+    } else if (line->offer->mid.l) {
+        mh_sdp_printf(w, "a=mid:%.*s\r\n", (int) line->offer->mid.l,
+                      line->offer->mid.p);
+    }
+}
+
+
+static void
+mh_sdp_write_media(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
+    const struct mh_sdp_line_plan *line)
+{
+    unsigned                    j;
+    const struct mh_sdp_media  *m;
+
+    m = line->from;
+
+    mh_sdp_printf(w, "m=%s %u ",
+                  m->kind == MH_SDP_AUDIO ? "audio" : "video",
+                  line->local->port);
+
+    if (line->offer) {
+        mh_sdp_printf(w, "%.*s", (int) line->offer->proto_text.l,
+                      line->offer->proto_text.p);
+
+    } else {
+        mh_sdp_printf(w, "%s", mh_sdp_profile(plan, line));
+    }
+
+    for (j = 0; j < line->n; j++) {
+        mh_sdp_printf(w, " %u", line->codec[j].number);
+    }
+
+    mh_sdp_printf(w, "\r\n");
+
+    if (plan->local->leg == MH_SDP_IMS) {
+        mh_sdp_write_bandwidth(w, plan, line);
+        mh_sdp_write_ims(w, line);
+
+    } else {
+        mh_sdp_printf(w, "c=IN %s %s\r\n", plan->local->ipv6 ? "IP6" : "IP4",
+                      plan->local->addr);
+        mh_sdp_write_bandwidth(w, plan, line);
+        mh_sdp_write_web(w, plan, line);
+    }
+
+    for (j = 0; j < line->n; j++) {
+        mh_sdp_write_codec(w, plan, &line->codec[j]);
+    }
+
+    mh_sdp_write_kept(w, plan, line);
+
+    mh_sdp_printf(w, "a=%s\r\n", mh_sdp_dirs[mh_sdp_write_dir(plan, line)]);
+}
+
+
+/* SD-3; for our offers, an answer repeats the offer's */
+
+static const char *
+mh_sdp_profile(const struct mh_sdp_plan *plan,
+    const struct mh_sdp_line_plan *line)
+{
+    unsigned  j;
+
+    if (plan->local->leg == MH_SDP_WEB) {
+        return "UDP/TLS/RTP/SAVPF";
+    }
+
+    if (plan->local->policy.avpf) {
+        return "RTP/AVPF";
+    }
+
+    for (j = 0; j < line->n; j++) {
+
+        if (line->codec[j].nack || line->codec[j].pli || line->codec[j].fir) {
+            return "RTP/AVPF";
+        }
+    }
+
+    return "RTP/AVP";
+}
+
+
+/*
+ * To the IMS always (SD-12): kbit/s with the headers of IP, UDP and RTP at
+ * 20 ms (TS 26.114 6.2.5: 40 or 60 bytes, 50 times a second).  To a browser
+ * a video limit of the peer is passed on.
+ */
+
+static void
+mh_sdp_write_bandwidth(struct mh_sdp_writer *w,
+    const struct mh_sdp_plan *plan, const struct mh_sdp_line_plan *line)
+{
+    unsigned                 j;
+    uint32_t                 as, rate;
+    static const uint32_t    rates[MH_SDP_CODECS] = {
+        0, 64, 64, 64, 14, 26, 64, 0, 0, 0, 0
+    };
+
+    as = 0;
+
+    if (line->from->kind == MH_SDP_VIDEO) {
+        as = line->from->as;
+
+        if (as == 0 && line->from->tias) {
+            as = line->from->tias / 1000 + line->from->tias / 20000 + 1;
+        }
+
+        if (as == 0 && plan->local->leg == MH_SDP_IMS) {
+            as = plan->local->policy.video_as;
+        }
+
+    } else if (plan->local->leg == MH_SDP_IMS) {
+
+        for (j = 0; j < line->n; j++) {
+            rate = rates[line->codec[j].pt->codec];
+            as = rate > as ? rate : as;
+        }
+
+        as += plan->local->ipv6 ? 24 : 16;
+    }
+
+    if (as) {
+        mh_sdp_printf(w, "b=AS:%u\r\n", as);
+    }
+}
+
+
+static void
+mh_sdp_write_ims(struct mh_sdp_writer *w, const struct mh_sdp_line_plan *line)
+{
+    if (line->local->rtcp_mux) {
+        mh_sdp_printf(w, "a=rtcp-mux\r\n");
+
+    } else if (line->local->rtcp_port
+               && line->local->rtcp_port != line->local->port + 1)
+    {
+        mh_sdp_printf(w, "a=rtcp:%u\r\n", line->local->rtcp_port);
+    }
+}
+
+
+static void
+mh_sdp_write_web(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
+    const struct mh_sdp_line_plan *line)
+{
+    unsigned                    i, ext;
+    enum mh_sdp_setup           setup;
+    const struct mh_sdp_local  *local;
+    static const char          *names[] = {
+        "", "actpass", "active", "passive", "holdconn"
+    };
+
+    local = plan->local;
+    ext = line->map->mid_ext;
+
+    if (line->offer == NULL) {
+        mh_sdp_printf(w, "a=mid:%s\r\n", line->map->mid);
+
+        /* one id for one extension in the whole bundle */
+
+        for (i = 0; ext == 0 && i < plan->n; i++) {
+            ext = plan->line[i].map->mid_ext;
+        }
+
+        if (ext == 0 && plan->n > 1) {
+            ext = 1;
+        }
+
+    } else if (line->offer->mid.l) {
+        mh_sdp_printf(w, "a=mid:%.*s\r\n", (int) line->offer->mid.l,
+                      line->offer->mid.p);
+    }
+
+    /*
+     * In every m-line, although RFC 9143 asks for it in the tagged one only:
+     * browsers refuse a bundle in which one lacks it.
+     */
+
+    if (line->offer == NULL || line->offer->rtcp_mux) {
+        mh_sdp_printf(w, "a=rtcp-mux\r\n");
+    }
+
+    if (ext && line->bundled) {
+        mh_sdp_printf(w, "a=extmap:%u " MH_SDP_MID_URI "\r\n", ext);
+    }
+
+    if (!line->transport) {
+        return;
+    }
+
+    mh_sdp_printf(w, "a=ice-ufrag:%s\r\na=ice-pwd:%s\r\n", local->ufrag,
+                  local->pwd);
+
+    /* RFC 8445 5.1.2.1: type 126, local preference 65535 and 65534 */
+
+    mh_sdp_printf(w, "a=candidate:1 1 udp 2130706431 %s %u typ host\r\n",
+                  local->addr, line->local->port);
+
+    if (local->addr2) {
+        mh_sdp_printf(w, "a=candidate:2 1 udp 2130706175 %s %u typ host\r\n",
+                      local->addr2, line->local->port);
+    }
+
+    mh_sdp_printf(w, "a=end-of-candidates\r\na=fingerprint:%s\r\n",
+                  local->fingerprint);
+
+    setup = local->setup;
+
+    if (setup == MH_SDP_SETUP_NONE) {
+        setup = line->offer ? MH_SDP_PASSIVE : MH_SDP_ACTPASS;
+    }
+
+    mh_sdp_printf(w, "a=setup:%s\r\n", names[setup]);
+
+    if (local->tls_id && (line->offer == NULL || line->offer->tls_id.l)) {
+        mh_sdp_printf(w, "a=tls-id:%s\r\n", local->tls_id);
+    }
+}
+
+
+static void
+mh_sdp_write_codec(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
+    const struct mh_sdp_codec_plan *c)
+{
+    mh_sdp_printf(w, "a=rtpmap:%u %s/%u", c->number,
+                  mh_sdp_codec_name(c->pt->codec), c->pt->clock);
+
+    if (c->pt->channels > 1) {
+        mh_sdp_printf(w, "/%u", c->pt->channels);
+    }
+
+    mh_sdp_printf(w, "\r\n");
+
+    if (c->pt->codec == MH_SDP_H264 && c->f->fmtp.l) {
+        mh_sdp_write_h264(w, &plan->local->policy, c);
+
+    } else if (c->f->fmtp.l) {
+        mh_sdp_printf(w, "a=fmtp:%u %.*s\r\n", c->number, (int) c->f->fmtp.l,
+                      c->f->fmtp.p);
+
+    } else if (c->pt->codec == MH_SDP_TELEPHONE_EVENT) {
+
+        /* what no fmtp means (RFC 4733 2.4.1), for those who want it said */
+
+        mh_sdp_printf(w, "a=fmtp:%u 0-15\r\n", c->number);
+    }
+
+    if (c->nack) {
+        mh_sdp_printf(w, "a=rtcp-fb:%u nack\r\n", c->number);
+    }
+
+    if (c->pli) {
+        mh_sdp_printf(w, "a=rtcp-fb:%u nack pli\r\n", c->number);
+    }
+
+    if (c->fir) {
+        mh_sdp_printf(w, "a=rtcp-fb:%u ccm fir\r\n", c->number);
+    }
+}
+
+
+/*
+ * With a limit the level (the last two hex digits) is lowered to it, and
+ * level-asymmetry-allowed, which would undo that, is left out.
+ */
+
+static void
+mh_sdp_write_h264(struct mh_sdp_writer *w, const struct mh_sdp_policy *policy,
+    const struct mh_sdp_codec_plan *c)
+{
+    bool              first;
+    struct pl         rest, part, whole, key;
+    const struct pl  *limit;
+
+    limit = &policy->h264_level;
+
+    if (limit->l != 6) {
+        mh_sdp_printf(w, "a=fmtp:%u %.*s\r\n", c->number, (int) c->f->fmtp.l,
+                      c->f->fmtp.p);
+        return;
+    }
+
+    mh_sdp_printf(w, "a=fmtp:%u ", c->number);
+
+    rest = c->f->fmtp;
+    first = true;
+
+    while (mh_pl_part(&rest, ';', &part)) {
+        mh_pl_trim(&part);
+        whole = part;
+        mh_pl_part(&part, '=', &key);
+
+        if (mh_pl_is_nocase(&key, "level-asymmetry-allowed")
+            || whole.l == 0)
+        {
+            continue;
+        }
+
+        mh_sdp_printf(w, "%s", first ? "" : ";");
+        first = false;
+
+        if (mh_pl_is_nocase(&key, "profile-level-id") && part.l == 6
+            && strncasecmp(part.p + 4, limit->p + 4, 2) > 0)
+        {
+            mh_sdp_printf(w, "profile-level-id=%.4s%.2s", part.p,
+                          limit->p + 4);
+
+        } else {
+            mh_sdp_printf(w, "%.*s", (int) whole.l, whole.p);
+        }
+    }
+
+    mh_sdp_printf(w, "\r\n");
+}
+
+
+/* the lines of the allow list; an audio line to the IMS gets its ptime */
+
+static void
+mh_sdp_write_kept(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
+    const struct mh_sdp_line_plan *line)
+{
+    bool       ptime;
+    unsigned   i;
+    struct pl  text, copy, rest, name;
+
+    ptime = false;
+    text = line->from->lines;
+
+    while (mh_pl_line(&text, &copy)) {
+
+        if (copy.l < 3 || memcmp(copy.p, "a=", 2) != 0) {
+            continue;
+        }
+
+        rest.p = copy.p + 2;
+        rest.l = copy.l - 2;
+
+        mh_pl_part(&rest, ':', &name);
+
+        for (i = 0; mh_sdp_kept[i].name; i++) {
+
+            if (rest.l && mh_pl_is(&name, mh_sdp_kept[i].name)
+                && (mh_sdp_kept[i].web || plan->local->leg == MH_SDP_IMS))
+            {
+                mh_sdp_printf(w, "%.*s\r\n", (int) copy.l, copy.p);
+                ptime = ptime || i == 0;
+            }
+        }
+    }
+
+    if (!ptime && line->from->kind == MH_SDP_AUDIO
+        && plan->local->leg == MH_SDP_IMS)
+    {
+        mh_sdp_printf(w, "a=ptime:20\r\n");
+    }
+}
+
+
+/* an answer never goes beyond the offer (RFC 3264 6.1) */
+
+static enum mh_sdp_dir
+mh_sdp_write_dir(const struct mh_sdp_plan *plan,
+    const struct mh_sdp_line_plan *line)
+{
+    unsigned  dir, offered;
+
+    dir = mh_sdp_direction(line->from, plan->src);
+
+    if (line->offer) {
+        offered = line->offer->dir;
+        dir &= (offered & MH_SDP_SENDONLY ? MH_SDP_RECVONLY : 0)
+               | (offered & MH_SDP_RECVONLY ? MH_SDP_SENDONLY : 0);
+    }
+
+    return (enum mh_sdp_dir) dir;
+}
+
+
+static void
+mh_sdp_printf(struct mh_sdp_writer *w, const char *fmt, ...)
+{
+    int      n;
+    va_list  args;
+
+    if (w->overflow) {
+        return;
+    }
+
+    va_start(args, fmt);
+    n = vsnprintf(w->p + w->n, w->size - w->n, fmt, args);
+    va_end(args);
+
+    if (n < 0 || (size_t) n >= w->size - w->n) {
+        w->overflow = true;
+        return;
+    }
+
+    w->n += (size_t) n;
+}

@@ -1,0 +1,401 @@
+
+/*
+ * Copyright (C) the IMS portal authors
+ */
+
+
+/*
+ * Plans an offer or an answer, m-line by m-line: refused or not, which
+ * codecs under which numbers, which feedback.  This comes before writing
+ * because the BUNDLE group stands above the m-lines that it names.
+ */
+
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "mh_sdp.h"
+#include "mh_sdp_text.h"
+#include "mh_sdp_plan.h"
+
+
+static int mh_sdp_plan_offer(struct mh_sdp_plan *plan,
+    const struct mh_sdp *offer, struct mh_sdp_map *maps);
+static int mh_sdp_plan_answer(struct mh_sdp_plan *plan,
+    const struct mh_sdp *offer, const struct mh_sdp *answer,
+    struct mh_sdp_map *maps);
+static void mh_sdp_plan_codecs(struct mh_sdp_line_plan *line,
+    const struct mh_sdp *offer, const struct mh_sdp *answer,
+    enum mh_sdp_leg src);
+static bool mh_sdp_plan_media(const struct mh_sdp_line_plan *line);
+static void mh_sdp_mid_set(struct mh_sdp_map *map, const struct pl *mid);
+static void mh_sdp_mid_make(struct mh_sdp_map *maps, unsigned n);
+static bool mh_sdp_feedback(const struct mh_sdp_media *m, unsigned pt,
+    const char *type, const char *param);
+
+
+int
+mh_sdp_offer(char *buf, size_t size, size_t *len, const struct mh_sdp *offer,
+    const struct mh_sdp_local *local, struct mh_sdp_map *maps)
+{
+    int                 err;
+    struct mh_sdp_plan  plan;
+
+    memset(&plan, 0, sizeof(plan));
+
+    plan.local = local;
+    plan.src = (local->leg == MH_SDP_IMS) ? MH_SDP_WEB : MH_SDP_IMS;
+
+    err = mh_sdp_plan_offer(&plan, offer, maps);
+    if (err) {
+        return err;
+    }
+
+    return mh_sdp_write(&plan, buf, size, len);
+}
+
+
+int
+mh_sdp_answer(char *buf, size_t size, size_t *len,
+    const struct mh_sdp *offer, const struct mh_sdp *answer,
+    const struct mh_sdp_local *local, struct mh_sdp_map *maps)
+{
+    int                 err;
+    struct mh_sdp_plan  plan;
+
+    memset(&plan, 0, sizeof(plan));
+
+    plan.local = local;
+    plan.offer = offer;
+    plan.src = (local->leg == MH_SDP_IMS) ? MH_SDP_WEB : MH_SDP_IMS;
+
+    err = mh_sdp_plan_answer(&plan, offer, answer, maps);
+    if (err) {
+        return err;
+    }
+
+    return mh_sdp_write(&plan, buf, size, len);
+}
+
+
+static int
+mh_sdp_plan_offer(struct mh_sdp_plan *plan, const struct mh_sdp *offer,
+    struct mh_sdp_map *maps)
+{
+    int                          err;
+    bool                         web, fb;
+    unsigned                     i, j;
+    uint32_t                     seen;
+    struct mh_sdp_pt            *pt;
+    struct mh_sdp_line_plan     *line;
+    const struct mh_sdp_media   *m;
+    struct mh_sdp_codec_plan    *c;
+    const struct mh_sdp_format  *f;
+
+    web = (plan->local->leg == MH_SDP_WEB);
+    plan->n = offer->mediac;
+
+    for (i = 0; i < offer->mediac; i++) {
+        m = &offer->media[i];
+        line = &plan->line[i];
+
+        line->from = m;
+        line->local = &plan->local->media[i];
+        line->map = &maps[i];
+        line->accepted = line->local->port
+                         && mh_sdp_wanted(offer, i, plan->local);
+        line->bundled = web && line->accepted;
+
+        if (!web) {
+            mh_sdp_mid_set(line->map, &m->mid);
+            line->map->mid_ext = m->mid_ext;
+        }
+
+        if (!line->accepted) {
+            continue;
+        }
+
+        fb = m->kind == MH_SDP_VIDEO && !plan->local->policy.no_feedback;
+
+        for (seen = 0, j = 0; j < m->formatc; j++) {
+            f = &offer->formats[m->format + j];
+
+            if (!mh_sdp_passes(offer, m, f, &plan->local->policy)) {
+                continue;
+            }
+
+            pt = mh_sdp_map_offer(maps, offer->mediac, i, f, plan->src,
+                                  &seen, &err);
+            if (err) {
+                return err;
+            }
+
+            if (pt == NULL) {
+                continue;
+            }
+
+            c = &line->codec[line->n++];
+
+            c->number = pt->from[plan->local->leg];
+            c->pt = pt;
+            c->f = f;
+
+            /*
+             * A browser gets PLI and FIR even for a peer without feedback:
+             * the helper absorbs or translates them (SD-15, ME-11).
+             */
+
+            if (web) {
+                c->pli = c->fir = (m->kind == MH_SDP_VIDEO);
+                c->nack = fb && m->proto == MH_SDP_AVPF
+                          && mh_sdp_feedback(m, f->pt, "nack", "");
+
+            } else if (fb) {
+                c->nack = mh_sdp_feedback(m, f->pt, "nack", "");
+                c->pli = mh_sdp_feedback(m, f->pt, "nack", "pli");
+                c->fir = mh_sdp_feedback(m, f->pt, "ccm", "fir");
+            }
+        }
+    }
+
+    if (web) {
+        mh_sdp_mid_make(maps, offer->mediac);
+    }
+
+    return 0;
+}
+
+
+static int
+mh_sdp_plan_answer(struct mh_sdp_plan *plan, const struct mh_sdp *offer,
+    const struct mh_sdp *answer, struct mh_sdp_map *maps)
+{
+    unsigned                    i, j;
+    struct mh_sdp_line_plan    *line;
+    const struct mh_sdp_media  *a, *o;
+
+    if (answer->mediac != offer->mediac) {
+        return EPROTO;
+    }
+
+    plan->n = offer->mediac;
+
+    for (i = 0; i < offer->mediac; i++) {
+
+        if (!mh_pl_same(&offer->media[i].kind_text,
+                        &answer->media[i].kind_text))
+        {
+            return EPROTO;
+        }
+    }
+
+    for (i = 0; i < offer->mediac; i++) {
+        o = &offer->media[i];
+        a = &answer->media[i];
+        line = &plan->line[i];
+
+        line->from = a;
+        line->offer = o;
+        line->local = &plan->local->media[i];
+        line->map = &maps[i];
+        line->bundled = (plan->local->leg == MH_SDP_WEB) && o->bundled;
+
+        if (plan->local->leg == MH_SDP_WEB) {
+            mh_sdp_mid_set(line->map, &o->mid);
+            line->map->mid_ext = o->mid_ext;
+
+        } else {
+            mh_sdp_mid_set(line->map, &a->mid);
+            line->map->mid_ext = a->mid_ext;
+        }
+
+        line->map->answered = true;
+
+        for (j = 0; j < line->map->n; j++) {
+            line->map->pt[j].chosen = false;
+        }
+
+        if (o->refused || a->refused || a->port == 0
+            || line->local->port == 0 || o->kind == MH_SDP_OTHER)
+        {
+            continue;
+        }
+
+        mh_sdp_plan_codecs(line, offer, answer, plan->src);
+
+        line->accepted = mh_sdp_plan_media(line);
+    }
+
+    return 0;
+}
+
+
+/* the answerer's codecs, in its order, with the offerer's numbers */
+
+static void
+mh_sdp_plan_codecs(struct mh_sdp_line_plan *line, const struct mh_sdp *offer,
+    const struct mh_sdp *answer, enum mh_sdp_leg src)
+{
+    bool                         video, ims;
+    unsigned                     j, k, number;
+    enum mh_sdp_leg              dst;
+    struct mh_sdp_pt            *pt;
+    const struct mh_sdp_media   *a, *o;
+    struct mh_sdp_codec_plan    *c;
+    const struct mh_sdp_format  *f;
+
+    a = line->from;
+    o = line->offer;
+    dst = (src == MH_SDP_IMS) ? MH_SDP_WEB : MH_SDP_IMS;
+    video = (o->kind == MH_SDP_VIDEO);
+    ims = (dst == MH_SDP_IMS);
+
+    for (j = 0; j < a->formatc; j++) {
+        f = &answer->formats[a->format + j];
+        pt = mh_sdp_map_answer(line->map, f, src);
+
+        if (pt == NULL || pt->chosen) {
+            continue;
+        }
+
+        number = pt->from[dst];
+
+        for (k = 0; k < o->formatc; k++) {
+
+            if (offer->formats[o->format + k].pt == number) {
+                break;
+            }
+        }
+
+        if (k == o->formatc) {
+            continue;
+        }
+
+        pt->chosen = true;
+        pt->to[src] = f->pt;
+
+        c = &line->codec[line->n++];
+
+        c->number = (uint8_t) number;
+        c->pt = pt;
+        c->f = f;
+
+        /*
+         * Only what was offered.  A browser gets PLI and FIR whatever the
+         * IMS answered; the IMS gets what the browser answered too, and
+         * nothing under RTP/AVP.
+         */
+
+        if (!video || (ims && o->proto != MH_SDP_AVPF)) {
+            continue;
+        }
+
+        c->nack = mh_sdp_feedback(o, number, "nack", "")
+                  && mh_sdp_feedback(a, f->pt, "nack", "");
+        c->pli = mh_sdp_feedback(o, number, "nack", "pli")
+                 && (!ims || mh_sdp_feedback(a, f->pt, "nack", "pli"));
+        c->fir = mh_sdp_feedback(o, number, "ccm", "fir")
+                 && (!ims || mh_sdp_feedback(a, f->pt, "ccm", "fir"));
+    }
+}
+
+
+/* tones alone are no call; then nothing is chosen at all */
+
+static bool
+mh_sdp_plan_media(const struct mh_sdp_line_plan *line)
+{
+    unsigned  j;
+
+    for (j = 0; j < line->n; j++) {
+
+        if (mh_sdp_is_media(line->codec[j].pt->codec)) {
+            return true;
+        }
+    }
+
+    for (j = 0; j < line->map->n; j++) {
+        line->map->pt[j].chosen = false;
+    }
+
+    return false;
+}
+
+
+static void
+mh_sdp_mid_set(struct mh_sdp_map *map, const struct pl *mid)
+{
+    if (mid->l && mid->l <= MH_SDP_MAX_MID) {
+        memcpy(map->mid, mid->p, mid->l);
+        map->mid[mid->l] = '\0';
+    }
+}
+
+
+/* gives a mid to each m-line that has none, unlike all the others */
+
+static void
+mh_sdp_mid_make(struct mh_sdp_map *maps, unsigned n)
+{
+    char      mid[MH_SDP_MAX_MID + 1];
+    bool      taken;
+    unsigned  i, j, number;
+
+    for (i = 0; i < n; i++) {
+
+        for (number = i; maps[i].mid[0] == '\0'; number++) {
+            snprintf(mid, sizeof(mid), "%u", number);
+            taken = false;
+
+            for (j = 0; j < n; j++) {
+                taken = taken || strcmp(maps[j].mid, mid) == 0;
+            }
+
+            if (!taken) {
+                memcpy(maps[i].mid, mid, sizeof(mid));
+            }
+        }
+    }
+}
+
+
+/* whether the m-line has a=rtcp-fb for that number, or for all */
+
+static bool
+mh_sdp_feedback(const struct mh_sdp_media *m, unsigned pt, const char *type,
+    const char *param)
+{
+    uint64_t   n;
+    struct pl  text, line, word;
+
+    text = m->lines;
+
+    while (mh_pl_line(&text, &line)) {
+
+        if (line.l < 10 || memcmp(line.p, "a=rtcp-fb:", 10) != 0) {
+            continue;
+        }
+
+        line.p += 10;
+        line.l -= 10;
+
+        if (!mh_pl_word(&line, &word)
+            || (!mh_pl_is(&word, "*")
+                && (!mh_pl_number(&word, 127, &n) || n != pt)))
+        {
+            continue;
+        }
+
+        if (!mh_pl_word(&line, &word) || !mh_pl_is(&word, type)) {
+            continue;
+        }
+
+        (void) mh_pl_word(&line, &word);
+
+        if (mh_pl_is(&word, param)) {
+            return true;
+        }
+    }
+
+    return false;
+}
