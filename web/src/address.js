@@ -14,7 +14,7 @@ const GLOBAL_NUMBER = /^\+[0-9]{3,15}$/;
 const LOCAL_NUMBER = /^[0-9*#]{1,24}$/;
 const SIP_URI = /^sips?:[^\s<>"@]+@[^\s<>"@]+$/i;
 const USER_AT_HOST = /^[^\s<>"@:]+@[A-Za-z0-9.[\]:-]+$/;
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._~!$&'=-]{0,63}$/;
+const NAME = /^(?=.*[A-Za-z])[A-Za-z0-9][A-Za-z0-9._~!$&'=-]{0,63}$/;
 
 
 /**

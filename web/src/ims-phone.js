@@ -50,6 +50,7 @@ export class ImsPhone extends HTMLElement {
     #ring = new Ring();
     #clock = null;
     #last = null;
+    #longPressed = false;
 
     constructor() {
         super();
@@ -121,10 +122,14 @@ export class ImsPhone extends HTMLElement {
         root.querySelector('.keys').addEventListener('click', (e) => {
             const key = e.target.closest('.key');
 
-            if (key) {
+            if (key && !this.#longPressed) {
                 this.#key(key.dataset.key);
             }
+
+            this.#longPressed = false;
         });
+
+        this.#listenForPlus();
 
         click('answer', () => this.call?.accept());
         click('reject', () => this.call?.reject());
@@ -142,6 +147,26 @@ export class ImsPhone extends HTMLElement {
                 this.#key(e.key);
             }
         });
+    }
+
+    /* 0 held down is a plus, as on any phone. */
+    #listenForPlus() {
+        const zero = this.#$('key-0');
+        let timer = null;
+
+        zero.addEventListener('pointerdown', () => {
+            this.#longPressed = false;
+            timer = setTimeout(() => {
+                if (!this.#inCall()) {
+                    this.#longPressed = true;
+                    this.#key('+');
+                }
+            }, 600);
+        });
+
+        for (const type of ['pointerup', 'pointerleave', 'pointercancel']) {
+            zero.addEventListener(type, () => clearTimeout(timer));
+        }
     }
 
     #dial() {
@@ -346,7 +371,8 @@ export class ImsPhone extends HTMLElement {
                                      String(!!call?.onHold.local));
 
         this.#$('remote').textContent = call === null ? ''
-            : call.remote.name || call.remote.number;
+            : [call.remote.name, call.remote.number].filter(Boolean)
+              .join(' · ');
         this.#$('remote').title = call?.remote.uri ?? '';
         this.#$('call-state').textContent = call === null ? ''
             : waiting ? 'Incoming call' : CALL_STATES[call.state];

@@ -224,7 +224,9 @@ section { display: flex; flex-direction: column; gap: .9rem;
 .row { display: flex; gap: .6rem; }
 .row > input { flex: 1; min-width: 0; }
 .row > button { flex: none; }
-.incoming > button, .ongoing > button { flex: 1; }
+.incoming > button, .ongoing > button { flex: 1 1 0; }
+.ongoing > button { flex-direction: column; font-size: .85rem; gap: .15rem;
+                    min-height: 3.4rem; padding: .3rem; }
 
 .callbox {
     background: var(--ims-soft);
@@ -270,8 +272,8 @@ button {
     transition: background .12s, filter .12s;
 }
 
-button:hover:not(:disabled) { filter: brightness(1.08); }
-button:active:not(:disabled) { filter: brightness(.92); }
+button:hover:not(:disabled) { filter: brightness(.95); }
+button:active:not(:disabled) { filter: brightness(.88); }
 button:disabled { cursor: default; opacity: .5; }
 button[aria-pressed="true"] { background: var(--ims-accent); color: #fff; }
 

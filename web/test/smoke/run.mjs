@@ -155,7 +155,8 @@ test('a call, and another without a reload', async () => {
     assert.ok(Date.now() - offered < 4000, 'no wait for ICE');
     await hears(mary);
     await hears(bob);
-    assert.equal(await bob.textContent('#remote'), 'mary, tester');
+    assert.equal(await bob.textContent('#remote'),
+                 'mary, tester · +15550001');
     await mary.waitForTimeout(1200);
     assert.match(await mary.textContent('#timer'), /^00:0[1-9]$/);
     await shot(mary, 'call');
@@ -218,6 +219,11 @@ test('hold, mute and digits', async () => {
     await hangUp();
     await mary.click('#key-5');
     assert.equal((await mary.inputValue('#number')).at(-1), '5');
+
+    await mary.fill('#number', '');
+    await mary.click('#key-0', { delay: 800 });
+    await mary.click('#key-1');
+    assert.equal(await mary.inputValue('#number'), '+1');
 });
 
 
