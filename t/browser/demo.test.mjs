@@ -1,0 +1,463 @@
+/* Copyright (C) the IMS portal authors */
+
+/*
+ * The demonstration as a test: headless Chromium is Mary.  Everything else
+ * is what "make demo" starts.  t/browser/run puts all of it in a network
+ * namespace of its own.
+ */
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+
+import { Browser, Demo, MIC, sleep, until } from './lib.mjs';
+
+const demo = new Demo();
+const browser = new Browser(demo);
+const serial = { concurrency: false };
+let mary;
+
+
+before(async () => {
+    await demo.start();
+    await browser.start();
+});
+
+after(async () => {
+    await browser.stop();
+    await demo.stop();
+});
+
+/* A test that fails in a call must not fail the next one as well. */
+afterEach(async () => {
+    if (mary && !mary.page.isClosed() && await mary.callState() !== 'idle') {
+        await mary.page.evaluate(
+            () => document.querySelector('ims-phone').call?.hangup());
+        await mary.inState('idle').catch(() => {});
+    }
+
+    for (const call of await demo.farend('calls')) {
+        if (call.state !== 'ended') {
+            await demo.farend(`hangup ${call.call}`);
+        }
+    }
+});
+
+
+/**
+ * Audio in both directions of the page's call.
+ *
+ * @param {number} here  Hz that the page must hear
+ * @param {number|null} there  Hz that the far end must hear; null: this far
+ *   end cannot be asked
+ */
+async function audio(t, phone, here, there, id = 0) {
+    /* past the first packets and the jitter buffer's start */
+    await until(async () => (await phone.counters()).received > 25,
+                'packets at the page');
+    await demo.farend(`reset ${id}`);
+
+    const before = await phone.counters();
+    const far0 = there === null ? null : await demo.call(id);
+
+    await sleep(3000);
+
+    const heard = await phone.hear();
+    const now = await phone.counters();
+    const far = there === null ? null : await demo.call(id);
+    const received = now.received - before.received;
+    const sent = now.sent - before.sent;
+
+    t.diagnostic(`page hears ${heard.freq.toFixed(1)} Hz at `
+                 + `${heard.db.toFixed(1)} dB, ${received} packets, `
+                 + `${now.lost - before.lost} lost; sent ${sent}`);
+    assert.ok(Math.abs(heard.freq - here) < 5, `tone at the page: `
+              + `${heard.freq} Hz`);
+    assert.ok(heard.db > -35, `energy at the page: ${heard.db} dB`);
+
+    if (far === null) {
+        assert.ok(received >= 0.95 * sent, `echo of ${sent}: ${received}`);
+        return;
+    }
+
+    const farSent = far.sent - far0.sent;
+    const farReceived = far.packets - far0.packets;
+
+    t.diagnostic(`far end hears ${far.freq} Hz at ${far.energy_db} dB, `
+                 + `${farReceived} packets, ${far.lost} lost, gap at most `
+                 + `${far.max_gap_ms} ms; sent ${farSent}`);
+    assert.ok(Math.abs(far.freq - there) < 5, `tone at the far end: `
+              + `${far.freq} Hz`);
+    assert.ok(far.energy_db > -35, `energy there: ${far.energy_db} dB`);
+    assert.ok(farReceived >= 0.95 * sent, `${farReceived} of ${sent} there`);
+    assert.ok(received >= 0.95 * farSent, `${received} of ${farSent} here`);
+    assert.ok(now.lost - before.lost <= 0.05 * farSent, 'lost at the page');
+}
+
+
+test('registers', serial, async (t) => {
+    mary = await browser.user('mary');
+
+    const identity = await mary.identity();
+    const contacts = demo.contacts();
+
+    t.diagnostic(`${identity}, core has ${JSON.stringify(contacts)}`);
+    assert.match(identity, /^sip:u\d{3}@acme\.ims\.operator\.example$/);
+    assert.equal(contacts.length, 1, 'one binding');
+    assert.equal(contacts[0].impu, identity);
+    assert.equal(await mary.text('state'), 'Ready');
+    await mary.shot('registered');
+});
+
+
+test('calls, is heard, hears', serial, async (t) => {
+    await mary.dial('9197');
+    await mary.inState('active');
+    await audio(t, mary, 440, MIC);
+    await mary.shot('in-call');
+});
+
+
+test('sends digits', serial, async (t) => {
+    await mary.dial('9197');
+    await mary.inState('active');
+    await until(async () => (await demo.call()).packets > 10, 'packets');
+
+    for (const key of ['1', '5', '9', 'hash']) {
+        await mary.click(`key-${key}`);
+    }
+
+    const far = await until(async () => {
+        const call = await demo.call();
+
+        return call.dtmf.length + call.info.length >= 4 && call;
+    }, 'digits');
+
+    t.diagnostic(`far end has "${far.dtmf}" by telephone-event, INFO `
+                 + `"${far.info}"`);
+    assert.equal(far.dtmf, '159#');
+});
+
+
+test('holds and takes up again', serial, async (t) => {
+    await mary.dial('9197');
+    await mary.inState('active');
+    await until(async () => (await demo.call()).packets > 10, 'packets');
+    await mary.click('hold');
+    await mary.inState('held');
+
+    const held = await demo.call();
+
+    assert.equal(held.reinvites, 1);
+    assert.equal(held.send && held.receive, false, 'one way at most');
+    await mary.click('hold');
+    await mary.inState('active');
+
+    const taken = await demo.call();
+
+    t.diagnostic(`held: send ${held.send} receive ${held.receive}; then: `
+                 + `send ${taken.send} receive ${taken.receive}`);
+    assert.equal(taken.reinvites, 2);
+    assert.equal(taken.send && taken.receive, true);
+    await audio(t, mary, 440, MIC);
+});
+
+
+test('is put on hold by the far end', serial, async () => {
+    await mary.dial('9197');
+    await mary.inState('active');
+    await demo.farend('hold');
+    await sleep(500);
+    assert.equal((await demo.call()).state, 'established');
+    await demo.farend('resume');
+    await until(async () => (await demo.call()).receive, 'resumed');
+    assert.equal(await mary.callState(), 'active');
+});
+
+
+test('mutes', serial, async (t) => {
+    await mary.dial('9197');
+    await mary.inState('active');
+    await until(async () => (await demo.call()).energy_db > -35, 'tone');
+    await mary.click('mute');
+
+    const far = await until(async () => {
+        const call = await demo.call();
+
+        return call.energy_db < -60 && call;
+    }, 'silence');
+
+    t.diagnostic(`far end hears ${far.energy_db} dB, still ${far.packets} `
+                 + 'packets');
+});
+
+
+test('hangs up', serial, async (t) => {
+    await mary.dial('9197');
+    await mary.inState('active');
+    await mary.click('hangup');
+    await mary.inState('idle');
+
+    const far = await until(async () => {
+        const call = await demo.call();
+
+        return call.state === 'ended' && call;
+    }, 'BYE at the far end');
+
+    t.diagnostic(`far end: ${far.why}`);
+    assert.equal(far.why, 'bye received');
+    await until(() => demo.mediaPorts().length === 0, 'ports freed');
+});
+
+
+test('the far end hangs up', serial, async () => {
+    await mary.dial('9197');
+    await mary.inState('active');
+    await demo.farend('hangup');
+    await mary.inState('idle');
+    await until(() => demo.mediaPorts().length === 0, 'ports freed');
+});
+
+
+test('cancels', serial, async () => {
+    await demo.farend('service 9195=ring');
+    await mary.dial('9195');
+    await mary.inState('ringing');
+    await mary.click('hangup');
+    await mary.inState('idle');
+    assert.equal((await until(async () => {
+        const call = await demo.call();
+
+        return call.state === 'ended' && call;
+    }, 'CANCEL at the far end')).why, 'cancelled');
+    await until(() => demo.mediaPorts().length === 0, 'ports freed');
+});
+
+
+test('echo of baresip', serial, async (t) => {
+    await mary.dial('9196');
+    await mary.inState('active');
+    await audio(t, mary, MIC, null);
+    await mary.click('hangup');
+    await mary.inState('idle');
+});
+
+
+test('busy, unknown', serial, async (t) => {
+    for (const number of ['9199', '1234', 'u150@acme.ims.operator.example']) {
+        await mary.dial(number);
+        await until(async () => await mary.callState() === 'idle'
+                                && await mary.text('error') !== '', 'refused');
+        t.diagnostic(`${number}: "${await mary.text('error')}"`);
+    }
+
+    await mary.shot('unknown');
+    await until(() => demo.mediaPorts().length === 0, 'ports freed');
+});
+
+
+test('is called back, answers', serial, async (t) => {
+    await mary.dial('9198');
+    await mary.inState('active');
+    await mary.inState('idle');
+    await mary.inState('ringing');
+    assert.equal(await mary.text('call-state'), 'Incoming call');
+    await mary.shot('incoming');
+    t.diagnostic(`call from "${await mary.text('remote')}"`);
+    await mary.click('answer');
+    await mary.inState('active');
+    await audio(t, mary, 440, MIC);
+    await demo.farend('hangup');
+    await mary.inState('idle');
+});
+
+
+test('is called again, without a reload', serial, async (t) => {
+    const { call } = await demo.farend(`call ${await mary.identity()} `
+                                       + 'tone 660');
+
+    await mary.inState('ringing');
+    await mary.click('answer');
+    await mary.inState('active');
+    await audio(t, mary, 660, MIC, call);
+    await mary.click('hangup');
+    await mary.inState('idle');
+    assert.equal((await until(async () => {
+        const far = await demo.call(call);
+
+        return far.state === 'ended' && far;
+    }, 'BYE')).why, 'bye received');
+});
+
+
+test('is called without an offer', serial, async (t) => {
+    await demo.farend(`call ${await mary.identity()} tone 660 late`);
+    await mary.inState('ringing');
+    await mary.click('answer');
+    await mary.inState('active');
+    await audio(t, mary, 660, MIC);
+});
+
+
+test('declines; the caller gives up', serial, async (t) => {
+    const identity = await mary.identity();
+
+    await demo.farend(`call ${identity}`);
+    await mary.inState('ringing');
+    await mary.click('reject');
+    await mary.inState('idle');
+
+    const far = await until(async () => {
+        const call = await demo.call();
+
+        return call.state === 'ended' && call;
+    }, 'refusal');
+
+    t.diagnostic(`far end got ${far.status}`);
+    assert.equal(far.status, 603);
+
+    await demo.farend(`call ${identity}`);
+    await mary.inState('ringing');
+    await demo.farend('hangup');
+    await mary.inState('idle');
+    assert.equal((await until(async () => {
+        const call = await demo.call();
+
+        return call.state === 'ended' && call;
+    }, '487')).status, 487);
+    await until(() => demo.mediaPorts().length === 0, 'ports freed');
+});
+
+
+test('messages both ways', serial, async (t) => {
+    await mary.get('msg-to').fill('alice');
+    await mary.get('msg-text').fill('Grüße, Alice');
+    await mary.click('msg-send');
+    await until(async () => (await demo.farend('messages')).some(
+        (m) => !m.sent && m.body === 'Grüße, Alice'), 'message there');
+    await until(() => mary.page.locator('li.out.sent').count(), 'its 200');
+
+    await demo.farend(`message ${await mary.identity()} Hello, Mary`);
+    await until(async () => (await mary.text('messages'))
+        .includes('Hello, Mary'), 'message here');
+
+    const sent = await until(async () => (await demo.farend('messages')).find(
+        (m) => m.sent && m.status), '200 for the far end');
+
+    t.diagnostic(`far end got ${sent.status}`);
+    assert.equal(sent.status, 200);
+    await mary.shot('messages');
+});
+
+
+test('two users of the site', serial, async (t) => {
+    const john = await browser.user('john');
+    const [a, b] = [await mary.identity(), await john.identity()];
+
+    assert.notEqual(a, b);
+    assert.equal(demo.contacts().length, 2);
+    await mary.dial(b.slice(4));
+    await john.inState('ringing');
+    await john.click('answer');
+    await mary.inState('active');
+    await john.inState('active');
+    await sleep(2000);
+
+    for (const phone of [mary, john]) {
+        const heard = await phone.hear();
+        const c = await phone.counters();
+
+        t.diagnostic(`${heard.freq.toFixed(1)} Hz, ${c.received} packets, `
+                     + `${c.lost} lost`);
+        assert.ok(Math.abs(heard.freq - MIC) < 5);
+    }
+
+    await john.click('hangup');
+    await mary.inState('idle');
+    await john.page.context().close();
+});
+
+
+test('reload in mid-call', serial, async (t) => {
+    await mary.dial('9197');
+    await mary.inState('active');
+    await until(async () => (await mary.counters()).received > 50, 'packets');
+    await demo.farend('reset');
+
+    const before = await mary.counters();
+    let idle = 0;
+
+    demo.reload();
+
+    for (const end = Date.now() + 5000; Date.now() < end; ) {
+        idle = Math.max(idle, (await mary.counters()).idle);
+    }
+
+    const after = await mary.counters();
+    const far = await demo.call();
+
+    t.diagnostic(`longest gap: ${far.max_gap_ms} ms there, `
+                 + `${idle.toFixed(0)} ms here; lost ${far.lost} there, `
+                 + `${after.lost - before.lost} here`);
+    assert.equal(far.state, 'established');
+    assert.ok(far.max_gap_ms < 100, 'gap at the far end');
+    assert.ok(idle < 100, 'gap at the page');
+    assert.equal(await mary.callState(), 'active');
+
+    /* its signalling is alive as well */
+    await demo.farend('hangup');
+    await mary.inState('idle');
+
+    /* and Mary with it, on a new worker */
+    await sleep(1000);
+    await mary.registered(40000);
+    await mary.dial('9197');
+    await mary.inState('active');
+    await audio(t, mary, 440, MIC);
+    await mary.click('hangup');
+    await mary.inState('idle');
+});
+
+
+test('page closed in mid-call', serial, async (t) => {
+    const jane = await browser.user('john');
+
+    await jane.dial('9197');
+    await jane.inState('active');
+    await until(async () => (await demo.call()).packets > 25, 'packets');
+    assert.ok(demo.mediaPorts().length > 0);
+
+    const start = Date.now();
+
+    await jane.page.close({ runBeforeUnload: false });
+
+    const far = await until(async () => {
+        const call = await demo.call();
+
+        return call.state === 'ended' && call;
+    }, 'BYE at the far end', 15000);
+
+    t.diagnostic(`far end: ${far.why} after ${Date.now() - start} ms`);
+    assert.equal(far.why, 'bye received');
+    await until(() => demo.mediaPorts().length === 0, 'ports freed');
+    t.diagnostic(`ports free after ${Date.now() - start} ms`);
+});
+
+
+test('logs out: no binding is left', serial, async (t) => {
+    await mary.shot('before-logout');
+    await mary.page.click('#logout button');
+    await until(() => demo.contacts().length === 0, 'no contact', 90000);
+    t.diagnostic('core has no contact');
+    assert.deepEqual(mary.errors, [], 'no error in the page');
+});
+
+
+test('nothing that nginx or the helper complained about', serial, () => {
+    const bad = /\[(alert|emerg|crit)\]|AddressSanitizer|runtime error/;
+
+    for (const name of ['nginx', 'media']) {
+        for (const line of demo.log(name).split('\n')) {
+            assert.doesNotMatch(line, bad, name);
+        }
+    }
+});

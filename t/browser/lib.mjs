@@ -1,0 +1,353 @@
+/* Copyright (C) the IMS portal authors */
+
+/*
+ * The demonstration as a test sees it: the processes, the far end's control
+ * socket, the core's list of contacts, and Mary's browser.
+ */
+
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const top = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+
+const { chromium } = createRequire(join(top, 'web/package.json'))(
+    'playwright-core');
+
+/** The tone of the fake microphone, Hz: not one that a far end sends. */
+export const MIC = 1000;
+
+export const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
+
+
+/**
+ * Asks until the answer is good.
+ *
+ * @param {() => any} ask  may throw: same as no answer
+ * @param {string} what    for the error
+ * @returns what `ask` returned
+ */
+export async function until(ask, what, ms = 10000) {
+    const end = Date.now() + ms;
+    let last;
+
+    for (;;) {
+        try {
+            last = await ask();
+
+            if (last) {
+                return last;
+            }
+
+        } catch (error) {
+            last = error.message;
+        }
+
+        if (Date.now() > end) {
+            throw new Error(`${what}: not within ${ms} ms (${last})`);
+        }
+
+        await sleep(50);
+    }
+}
+
+
+/** One second of a sine, which repeats without a click. */
+function wave(file, hz) {
+    const rate = 48000;
+    const b = Buffer.alloc(44 + rate * 2);
+
+    b.write('RIFF', 0);
+    b.writeUInt32LE(36 + rate * 2, 4);
+    b.write('WAVEfmt ', 8);
+    b.writeUInt32LE(16, 16);
+    b.writeUInt16LE(1, 20);
+    b.writeUInt16LE(1, 22);
+    b.writeUInt32LE(rate, 24);
+    b.writeUInt32LE(rate * 2, 28);
+    b.writeUInt16LE(2, 32);
+    b.writeUInt16LE(16, 34);
+    b.write('data', 36);
+    b.writeUInt32LE(rate * 2, 40);
+
+    for (let i = 0; i < rate; i++) {
+        b.writeInt16LE(Math.round(10000 * Math.sin(2 * Math.PI * hz * i
+                                                   / rate)), 44 + 2 * i);
+    }
+
+    writeFileSync(file, b);
+}
+
+
+export class Demo {
+    constructor() {
+        this.tmp = mkdtempSync(join(tmpdir(), 'ims-browser-'));
+        this.dir = join(this.tmp, 'demo');
+        this.url = 'http://127.0.0.1:8080/';
+        this.output = '';
+    }
+
+    async start() {
+        this.process = spawn(join(top, 'conf-examples/demo/run'), [], {
+            env: { ...process.env, DEMO_DIR: this.dir, ADDR: '' },
+            stdio: ['ignore', 'pipe', 'pipe'],
+        });
+
+        for (const stream of [this.process.stdout, this.process.stderr]) {
+            stream.on('data', (d) => { this.output += d; });
+        }
+
+        await until(() => {
+            if (this.process.exitCode !== null) {
+                throw new Error(this.output);
+            }
+
+            return this.output.includes('Open http');
+        }, 'demo', 30000);
+    }
+
+    async stop() {
+        if (this.process?.exitCode === null) {
+            const gone = new Promise((r) => this.process.once('exit', r));
+
+            this.process.kill('SIGTERM');
+            await Promise.race([gone, sleep(20000)]);
+        }
+
+        rmSync(this.tmp, { recursive: true, force: true });
+    }
+
+    pid(name) {
+        return Number(readFileSync(join(this.dir, 'run', name), 'utf8'));
+    }
+
+    log(name) {
+        return readFileSync(join(this.dir, 'log', `${name}.log`), 'utf8');
+    }
+
+    reload() {
+        process.kill(this.pid('nginx'), 'SIGHUP');
+    }
+
+    /** One command of t/core/farend. */
+    farend(command) {
+        return new Promise((resolve, reject) => {
+            const socket = net.connect(join(this.dir, 'farend/ctl'));
+            let text = '';
+
+            socket.on('error', reject);
+            socket.on('connect', () => socket.write(`${command}\n`));
+            socket.on('data', (d) => {
+                text += d;
+
+                if (text.endsWith('\n')) {
+                    socket.end();
+                    resolve(JSON.parse(text));
+                }
+            });
+        });
+    }
+
+    /** The far end's newest call, or the one of that number. */
+    call(id = 0) {
+        return this.farend(`stats ${id}`);
+    }
+
+    /** What the registrar has: [{impu, contact}]. */
+    contacts() {
+        return execFileSync(join(top, 't/core/core'),
+                            ['contacts', join(this.dir, 'core')],
+                            { encoding: 'utf8' })
+            .trim().split('\n').filter((l) => l !== '')
+            .map((l) => l.split(' '))
+            .map(([impu, contact]) => ({ impu, contact }));
+    }
+
+    /** The helper's ports towards the IMS that are open now. */
+    mediaPorts() {
+        return readFileSync('/proc/net/udp', 'utf8').split('\n').slice(1)
+            .map((l) => parseInt(l.trim().split(/[\s:]+/)[2], 16))
+            .filter((p) => p >= 30000 && p <= 39999);
+    }
+}
+
+
+export class Browser {
+    constructor(demo) {
+        this.demo = demo;
+        this.shots = process.env.SHOTS ?? demo.tmp;
+    }
+
+    async start() {
+        const tone = join(this.demo.tmp, 'tone.wav');
+
+        wave(tone, MIC);
+        this.browser = await chromium.launch({
+            executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+            args: [
+                '--no-sandbox',
+                '--use-fake-ui-for-media-stream',
+                '--use-fake-device-for-media-stream',
+                `--use-file-for-fake-audio-capture=${tone}`,
+                '--allow-loopback-in-peer-connection',
+                '--autoplay-policy=no-user-gesture-required',
+            ],
+        });
+    }
+
+    async stop() {
+        await this.browser?.close();
+    }
+
+    /** A page of its own profile, logged in and registered. */
+    async user(name) {
+        const context = await this.browser.newContext({
+            viewport: { width: 900, height: 760 },
+        });
+        const phone = new Phone(await context.newPage(), this);
+
+        await phone.login(name);
+
+        return phone;
+    }
+}
+
+
+/** One page with the phone in it. */
+export class Phone {
+    constructor(page, browser) {
+        this.page = page;
+        this.browser = browser;
+        this.errors = [];
+        page.on('pageerror', (e) => this.errors.push(String(e)));
+    }
+
+    async login(name) {
+        await this.page.goto(`${this.browser.demo.url}?audio=raw`);
+        await this.page.fill('input[name=user]', name);
+        await this.page.fill('input[name=password]', name);
+        await this.page.click('#login button[type=submit]');
+        await this.registered();
+    }
+
+    registered(ms = 10000) {
+        return until(() => this.page.evaluate(
+            () => document.querySelector('ims-phone')?.portal?.state
+                  === 'registered'), 'registered', ms);
+    }
+
+    /** The identity that the session API gave. */
+    identity() {
+        return this.page.evaluate(
+            () => document.querySelector('ims-phone').portal.session
+                          .identity);
+    }
+
+    get(id) {
+        return this.page.locator(`[data-testid=${id}]`);
+    }
+
+    text(id) {
+        return this.get(id).textContent();
+    }
+
+    click(id) {
+        return this.get(id).click();
+    }
+
+    async dial(number) {
+        await this.get('number').fill(number);
+        await this.click('call');
+    }
+
+    /** idle, calling, ringing, early, active, held */
+    callState() {
+        return this.page.evaluate(
+            () => document.querySelector('ims-phone').call?.state ?? 'idle');
+    }
+
+    inState(state, ms = 10000) {
+        return until(async () => await this.callState() === state,
+                     `call ${state}`, ms);
+    }
+
+    shot(name) {
+        return this.page.screenshot({
+            path: join(this.browser.shots, `${name}.png`),
+        });
+    }
+
+    /** Counters of the call's RTP. */
+    counters() {
+        return this.page.evaluate(async () => {
+            const pc = document.querySelector('ims-phone').call.connection;
+            const found = {};
+
+            for (const s of (await pc.getStats()).values()) {
+                if (s.type === 'inbound-rtp' && s.kind === 'audio') {
+                    found.received = s.packetsReceived;
+                    found.lost = s.packetsLost;
+                    found.concealed = s.concealedSamples;
+                    found.silent = s.silentConcealedSamples;
+                    found.idle = s.timestamp - s.lastPacketReceivedTimestamp;
+
+                } else if (s.type === 'outbound-rtp' && s.kind === 'audio') {
+                    found.sent = s.packetsSent;
+                }
+            }
+
+            return found;
+        });
+    }
+
+    /** What is heard just now: level in dB and the strongest frequency. */
+    hear() {
+        return this.page.evaluate(async () => {
+            const call = document.querySelector('ims-phone').call;
+            const context = new AudioContext();
+            const source = context.createMediaStreamSource(call.remoteStream);
+            const analyser = context.createAnalyser();
+
+            analyser.fftSize = 32768;
+            analyser.smoothingTimeConstant = 0;
+            source.connect(analyser);
+            await context.resume();
+
+            /* the window must be full of what is heard now */
+            const start = context.currentTime;
+
+            while (context.currentTime - start < 1) {
+                await new Promise((r) => setTimeout(r, 20));
+            }
+
+            const time = new Float32Array(analyser.fftSize);
+            const bins = new Float32Array(analyser.frequencyBinCount);
+
+            analyser.getFloatTimeDomainData(time);
+            analyser.getFloatFrequencyData(bins);
+
+            const power = time.reduce((sum, x) => sum + x * x, 0)
+                          / time.length;
+            let peak = 20;
+
+            for (let i = 20; i < bins.length - 1; i++) {
+                peak = bins[i] > bins[peak] ? i : peak;
+            }
+
+            const [a, b, c] = bins.slice(peak - 1, peak + 2);
+            const shift = 0.5 * (a - c) / (a - 2 * b + c);
+            const hz = context.sampleRate / analyser.fftSize;
+
+            await context.close();
+
+            return {
+                db: power > 0 ? 10 * Math.log10(power) : -100,
+                freq: (peak + (Number.isFinite(shift) ? shift : 0)) * hz,
+            };
+        });
+    }
+}
