@@ -1,0 +1,262 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * The ng commands that the portal gives and the replies it understands, on top
+ * of the codec in ngx_ims_ng.c.  The words are those of rtpengine, so that it
+ * can stand in for the helper.
+ */
+
+
+#include "ngx_ims_media_ng.h"
+
+
+enum {
+    NGX_IMS_MEDIA_HEAD = 1024            /* bytes beside the strings */
+};
+
+
+static void ngx_ims_media_compose_call(ngx_ims_ng_writer_t *w,
+    ngx_ims_media_cmd_t *cmd);
+static void ngx_ims_media_compose_sdp(ngx_ims_ng_writer_t *w,
+    ngx_ims_media_cmd_t *cmd);
+static void ngx_ims_media_compose_words(ngx_ims_ng_writer_t *w, char *key,
+    char *word, ...);
+static ngx_int_t ngx_ims_media_result(ngx_ims_ng_node_t *dict,
+    ngx_str_t *sdp, ngx_str_t *reason);
+static void ngx_ims_media_span(const ngx_ims_ng_node_t *node, ngx_str_t *s);
+
+
+static char  *ngx_ims_media_commands[] = {
+    NULL,
+    "offer",
+    "answer",
+    "delete",
+    "ping"
+};
+
+
+u_char *
+ngx_ims_media_compose(ngx_ims_media_cmd_t *cmd, ngx_str_t *cookie,
+    size_t *len, ngx_log_t *log)
+{
+    size_t                size;
+    u_char               *buf;
+    ngx_ims_ng_writer_t   w;
+
+    size = NGX_IMS_MEDIA_HEAD + cookie->len + cmd->call_id.len
+           + cmd->from_tag.len + cmd->to_tag.len + cmd->via_branch.len
+           + cmd->sdp.len;
+
+    buf = ngx_alloc(size, log);
+    if (buf == NULL) {
+        return NULL;
+    }
+
+    ngx_ims_ng_write_init(&w, buf, size);
+    ngx_ims_ng_write_raw(&w, cookie->data, cookie->len);
+    ngx_ims_ng_write_raw(&w, " ", 1);
+
+    ngx_ims_ng_write_dict(&w);
+    ngx_ims_ng_write_key_word(&w, "command",
+                              ngx_ims_media_commands[cmd->command]);
+
+    if (cmd->command != NGX_IMS_MEDIA_PING) {
+        ngx_ims_media_compose_call(&w, cmd);
+    }
+
+    if (cmd->command == NGX_IMS_MEDIA_OFFER
+        || cmd->command == NGX_IMS_MEDIA_ANSWER)
+    {
+        ngx_ims_media_compose_sdp(&w, cmd);
+    }
+
+    if (cmd->command == NGX_IMS_MEDIA_DELETE) {
+
+        /* ports are wanted back at once, and nobody reads statistics */
+
+        ngx_ims_ng_write_key_int(&w, "delete-delay", 0);
+        ngx_ims_media_compose_words(&w, "flags", "fast", NULL);
+    }
+
+    ngx_ims_ng_write_end(&w);
+
+    *len = ngx_ims_ng_write_done(&w);
+
+    if (*len == 0) {
+        ngx_log_error(NGX_LOG_ALERT, log, 0, "ng command does not fit");
+        ngx_free(buf);
+        return NULL;
+    }
+
+    return buf;
+}
+
+
+static void
+ngx_ims_media_compose_call(ngx_ims_ng_writer_t *w, ngx_ims_media_cmd_t *cmd)
+{
+    ngx_ims_ng_write_key_str(w, "call-id", cmd->call_id.data,
+                             cmd->call_id.len);
+    ngx_ims_ng_write_key_str(w, "from-tag", cmd->from_tag.data,
+                             cmd->from_tag.len);
+
+    if (cmd->to_tag.len) {
+        ngx_ims_ng_write_key_str(w, "to-tag", cmd->to_tag.data,
+                                 cmd->to_tag.len);
+    }
+
+    if (cmd->via_branch.len) {
+        ngx_ims_ng_write_key_str(w, "via-branch", cmd->via_branch.data,
+                                 cmd->via_branch.len);
+    }
+}
+
+
+static void
+ngx_ims_media_compose_sdp(ngx_ims_ng_writer_t *w, ngx_ims_media_cmd_t *cmd)
+{
+    ngx_ims_ng_write_key_str(w, "sdp", cmd->sdp.data, cmd->sdp.len);
+
+    ngx_ims_media_compose_words(w, "supports", "load limit", NULL);
+    ngx_ims_media_compose_words(w, "SDES", "off", NULL);
+    ngx_ims_media_compose_words(w, "replace", "origin", NULL);
+
+    if (cmd->to_web) {
+        ngx_ims_ng_write_key_word(w, "transport-protocol",
+                                  "UDP/TLS/RTP/SAVPF");
+        ngx_ims_ng_write_key_word(w, "ICE", "force");
+        ngx_ims_ng_write_key_word(w, "DTLS", "passive");
+
+        ngx_ims_media_compose_words(w, "rtcp-mux", "offer", "require", NULL);
+        ngx_ims_media_compose_words(w, "flags", "trust-address",
+                                    "generate-mid", NULL);
+        ngx_ims_media_compose_words(w, "direction", "ims", "web", NULL);
+        return;
+    }
+
+    ngx_ims_ng_write_key_word(w, "transport-protocol", "RTP/AVP");
+    ngx_ims_ng_write_key_word(w, "ICE", "remove");
+    ngx_ims_ng_write_key_word(w, "DTLS", "off");
+
+    ngx_ims_media_compose_words(w, "rtcp-mux", "demux", NULL);
+    ngx_ims_media_compose_words(w, "direction", "web", "ims", NULL);
+}
+
+
+/* a list of words under a key; NULL ends them */
+
+static void
+ngx_ims_media_compose_words(ngx_ims_ng_writer_t *w, char *key, char *word, ...)
+{
+    va_list  args;
+
+    ngx_ims_ng_write_key_list(w, key);
+
+    va_start(args, word);
+
+    for ( /* void */ ; word != NULL; word = va_arg(args, char *)) {
+        ngx_ims_ng_write_word(w, word);
+    }
+
+    va_end(args);
+
+    ngx_ims_ng_write_end(w);
+}
+
+
+ngx_int_t
+ngx_ims_media_read_reply(u_char *p, size_t len, ngx_ims_ng_node_t *nodes,
+    ngx_str_t *cookie, ngx_ims_media_reply_t *reply, size_t *used)
+{
+    size_t  cookie_len, body, n;
+
+    switch (ngx_ims_ng_split(p, len, &cookie_len, &body)) {
+
+    case NGX_IMS_NG_OK:
+        break;
+
+    case NGX_IMS_NG_AGAIN:
+        return NGX_AGAIN;
+
+    default:
+        return NGX_ERROR;
+    }
+
+    switch (ngx_ims_ng_parse(p + body, len - body, nodes,
+                             NGX_IMS_MEDIA_NODES, &n))
+    {
+    case NGX_IMS_NG_OK:
+        break;
+
+    case NGX_IMS_NG_AGAIN:
+        return NGX_AGAIN;
+
+    default:
+        return NGX_ERROR;
+    }
+
+    if (nodes[0].type != NGX_IMS_NG_DICT) {
+        return NGX_ERROR;
+    }
+
+    *used = body + n;
+
+    cookie->data = p;
+    cookie->len = cookie_len;
+
+    reply->rc = ngx_ims_media_result(nodes, &reply->sdp, &reply->reason);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_ims_media_result(ngx_ims_ng_node_t *dict, ngx_str_t *sdp,
+    ngx_str_t *reason)
+{
+    const ngx_ims_ng_node_t  *result, *why;
+
+    ngx_str_null(reason);
+
+    ngx_ims_media_span(ngx_ims_ng_get_str(dict, "sdp"), sdp);
+
+    result = ngx_ims_ng_get_str(dict, "result");
+
+    if (ngx_ims_ng_is(result, "ok") || ngx_ims_ng_is(result, "pong")) {
+        ngx_ims_media_span(ngx_ims_ng_get_str(dict, "warning"), reason);
+        return NGX_OK;
+    }
+
+    ngx_str_null(sdp);
+
+    if (ngx_ims_ng_is(result, "load limit")) {
+        ngx_ims_media_span(ngx_ims_ng_get_str(dict, "message"), reason);
+        return NGX_BUSY;
+    }
+
+    why = ngx_ims_ng_get_str(dict, "error-reason");
+    ngx_ims_media_span(why, reason);
+
+    /* the two texts that mean "try another" to every client of ng */
+
+    if (ngx_ims_ng_is_nocase(why, "Parallel session limit reached")
+        || ngx_ims_ng_is_nocase(why, "Ran out of ports"))
+    {
+        return NGX_BUSY;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static void
+ngx_ims_media_span(const ngx_ims_ng_node_t *node, ngx_str_t *s)
+{
+    if (node == NULL) {
+        ngx_str_null(s);
+        return;
+    }
+
+    s->data = (u_char *) node->data;
+    s->len = node->len;
+}

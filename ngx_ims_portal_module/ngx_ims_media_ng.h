@@ -1,0 +1,57 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * What the commands of the media client look like on the wire: composing a
+ * request, reading a reply.  Only ngx_ims_media.c and this file's own .c
+ * include this.
+ */
+
+
+#ifndef _NGX_IMS_MEDIA_NG_H_INCLUDED_
+#define _NGX_IMS_MEDIA_NG_H_INCLUDED_
+
+
+#include "ngx_ims_media.h"
+#include "ngx_ims_ng.h"
+
+
+enum {
+
+    /* a delete may bring statistics of each stream, asked for or not */
+    NGX_IMS_MEDIA_NODES = 4096
+};
+
+
+/* as ngx_ims_media_handler_pt has them; spans are in the buffer */
+
+typedef struct {
+    ngx_int_t                 rc;
+    ngx_str_t                 sdp;
+    ngx_str_t                 reason;
+} ngx_ims_media_reply_t;
+
+
+/*
+ * Writes cookie, space and dictionary.  *out is one block of memory that the
+ * caller frees; NULL on no memory or when the command is too long.
+ */
+u_char *ngx_ims_media_compose(ngx_ims_media_cmd_t *cmd, ngx_str_t *cookie,
+    size_t *len, ngx_log_t *log);
+
+/*
+ * Reads the first reply of a buffer.
+ *
+ * nodes     NGX_IMS_MEDIA_NODES of them, to work with
+ * cookie    out: of the reply
+ * reply     out
+ * used      out: bytes that it took
+ *
+ * Returns NGX_OK; NGX_AGAIN: it is not complete; NGX_ERROR: it can never be
+ * one, and what follows cannot be found.
+ */
+ngx_int_t ngx_ims_media_read_reply(u_char *p, size_t len,
+    ngx_ims_ng_node_t *nodes, ngx_str_t *cookie, ngx_ims_media_reply_t *reply,
+    size_t *used);
+
+
+#endif /* _NGX_IMS_MEDIA_NG_H_INCLUDED_ */
