@@ -144,9 +144,15 @@ mh_ice_input(const uint8_t *p, size_t len, const struct sa *src,
     msg = NULL;
     reply = NULL;
 
-    /* cheaper than an allocation, and most of what is not STUN ends here */
+    /*
+     * Cheaper than an allocation, and most of what is not STUN ends here.
+     * libre's decoder would accept bytes behind the message.
+     */
 
-    if (len < STUN_HEADER_SIZE || p[0] > 3 || len > 1500 || len % 4) {
+    if (len < STUN_HEADER_SIZE || len > MH_ICE_REQUEST_MAX || p[0] > 3
+        || (size_t) (p[2] << 8 | p[3]) != len - STUN_HEADER_SIZE
+        || len % 4)
+    {
         return EBADMSG;
     }
 
@@ -171,11 +177,7 @@ mh_ice_input(const uint8_t *p, size_t len, const struct sa *src,
         goto out;
     }
 
-    /* bytes behind the message are neither checked nor ours to judge */
-
-    if (mbuf_get_left(mb) != 0 || !stun_msg_mcookie(msg)
-        || stun_msg_chk_fingerprint(msg) != 0)
-    {
+    if (!stun_msg_mcookie(msg) || stun_msg_chk_fingerprint(msg) != 0) {
         err = EBADMSG;
         goto out;
     }

@@ -31,6 +31,7 @@ enum {
     MH_ICE_PWD_LEN = 26,            /* ours: 156 bits (>= 128) */
     MH_ICE_UFRAG_MAX = 256,         /* theirs: RFC 8839 5.4 */
     MH_ICE_CONSENT_MS = 30000,      /* RFC 7675 5.1 */
+    MH_ICE_REQUEST_MAX = 1500,      /* bytes: longer ones are dropped */
     MH_ICE_REPLY_MAX = 160          /* bytes: no reply of ours is longer */
 };
 
