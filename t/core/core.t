@@ -284,6 +284,28 @@ like($r, qr/^BYE sip:c\@/, 'BYE at the edge');
 $edge->send($r =~ s/^BYE.*?\r\n/SIP\/2.0 200 OK\r\n/sr, 0, $to_core);
 is(status(receive($farend, qr/^SIP.*BYE\r/ms)), 200, 'its 200');
 
+# a call given up: CANCEL has the INVITE's branch
+
+my $invite = request($edge, 'INVITE', "sip:9197\@$home", %good);
+$edge->send($invite, 0, $to_core);
+$r = receive($farend, qr/^INVITE /);
+$resp = $r =~ s/^INVITE.*?\r\n/SIP\/2.0 180 Ringing\r\n/sr;
+$resp =~ s/^(To: .*?)\r/$1;tag=far2\r/mi;
+$farend->send($resp, 0, $to_core);
+is(status(receive($edge, qr/^SIP\/2.0 180/)), 180, '180 at the edge');
+
+my $cancel = $invite =~ s/^INVITE/CANCEL/r;
+$cancel =~ s/^(CSeq: .*)INVITE/$1CANCEL/m;
+$cancel =~ s/^(P-|Contact).*?\r\n//mg;
+$edge->send($cancel, 0, $to_core);
+is(status(receive($edge, qr/^SIP.*CANCEL\r/ms)), 200, '200 for the CANCEL');
+like(receive($farend, qr/^CANCEL /), qr/^CANCEL sip:9197/,
+    'CANCEL at the far end');
+$farend->send($resp =~ s/^SIP.*?\r\n/SIP\/2.0 487 Terminated\r\n/sr, 0,
+    $to_core);
+is(status(receive($edge, qr/^SIP\/2.0 [2-6].*INVITE\r/ms)), 487,
+    '487 at the edge');
+
 # terminating
 
 $farend->send(request($farend, 'INVITE', "sip:u001\@$block",
