@@ -2,7 +2,8 @@
  * Copyright (C) the IMS portal authors
  *
  * JSON Web Tokens: keys are imported once and each is bound to its algorithms,
- * tokens are verified with OpenSSL EVP (RFC 7515, 7517, 7518, 7519, 8037, 8725).
+ * tokens are verified with OpenSSL EVP (RFC 7515, 7517, 7518, 7519, 8037 and
+ * 8725).
  * Needs OpenSSL and jansson, nothing of nginx; knows no clock (the caller gives
  * the time).  Design D9 says why libjwt is not used for verifying.
  */
@@ -21,7 +22,7 @@ enum {
     NGX_IMS_JWT_MAX_TOKEN = 16384,       /* bytes */
     NGX_IMS_JWT_MAX_DEPTH = 16,          /* nesting of JSON */
     NGX_IMS_JWT_MAX_KEYS = 64,           /* in one key set */
-    NGX_IMS_JWT_MIN_SECRET = 32          /* bytes of an HMAC secret, RFC 8725 3.5 */
+    NGX_IMS_JWT_MIN_SECRET = 32          /* bytes of a secret, RFC 8725 3.5 */
 };
 
 
@@ -80,8 +81,9 @@ typedef struct {
 /*
  * Verifies one compact token: size, exactly two dots, strict base64url (no
  * padding, zero tail bits), JSON objects without duplicate members, alg pinned
- * by the key, kid if there is one (else all keys of that algorithm are tried),
- * no "crit", signature, then iss, aud (string or array), sub, exp, nbf, iat.
+ * by the key, kid if there is one (else all keys of that algorithm are tried; a
+ * key without an id, as those from PEM, serves any kid), no "crit", signature,
+ * then iss, aud (string or array), sub, exp, nbf, iat.
  * jku, x5u, jwk and x5c in a token are never looked at (RFC 8725 3.10).
  *
  * Returns NGX_IMS_JWT_OK with *jwt set, to be freed with ngx_ims_jwt_free();

@@ -1,0 +1,726 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * Import of verification keys: JWK sets, single JWKs, PEM public keys and
+ * certificates (RFC 7517, 7518 6, 8037 2).  Each key leaves here bound to its
+ * algorithms.  A key of an unknown kind or for another use is skipped, a weak
+ * or broken one refuses the whole set.
+ */
+
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/param_build.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include "ngx_ims_jwt_int.h"
+
+
+#define ngx_ims_jwk_bit(a)  (1U << NGX_IMS_JWS_ ## a)
+
+#define NGX_IMS_JWK_RSA                                                       \
+    (ngx_ims_jwk_bit(RS256) | ngx_ims_jwk_bit(RS384) | ngx_ims_jwk_bit(RS512) \
+     | ngx_ims_jwk_bit(PS256) | ngx_ims_jwk_bit(PS384)                        \
+     | ngx_ims_jwk_bit(PS512))
+
+
+enum {
+    NGX_IMS_JWK_MAX_TEXT = 1048576,      /* bytes of a key set */
+    NGX_IMS_JWK_MAX_MEMBER = 8192,       /* bytes of n, x, k, base64url */
+    NGX_IMS_JWK_MIN_RSA = 2048,          /* bits */
+    NGX_IMS_JWK_MAX_RSA = 16384
+};
+
+
+typedef struct {
+    ngx_ims_jwt_keys_t  *keys;
+    char                *err;
+    size_t               size;
+} ngx_ims_jwk_import_t;
+
+
+typedef struct {
+    const char          *crv;
+    const char          *group;          /* OpenSSL's name */
+    size_t               size;           /* bytes of a coordinate */
+    unsigned             algs;
+} ngx_ims_jwk_curve_t;
+
+
+static const ngx_ims_jwk_curve_t  ngx_ims_jwk_curves[] = {
+    { "P-256", "prime256v1", 32, ngx_ims_jwk_bit(ES256) },
+    { "P-384", "secp384r1", 48, ngx_ims_jwk_bit(ES384) },
+    { "P-521", "secp521r1", 66, ngx_ims_jwk_bit(ES512) },
+    { NULL, NULL, 0, 0 }
+};
+
+
+static int ngx_ims_jwk_fail(ngx_ims_jwk_import_t *im, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+static int ngx_ims_jwk_text(ngx_ims_jwk_import_t *im,
+    const ngx_ims_str_t *text);
+static int ngx_ims_jwk_set(ngx_ims_jwk_import_t *im,
+    const ngx_ims_str_t *text);
+static int ngx_ims_jwk_one(ngx_ims_jwk_import_t *im, const json_t *jwk);
+static int ngx_ims_jwk_wanted(const json_t *jwk, unsigned *algs);
+static int ngx_ims_jwk_oct(ngx_ims_jwk_import_t *im, const json_t *jwk,
+    unsigned algs);
+static int ngx_ims_jwk_rsa(ngx_ims_jwk_import_t *im, const json_t *jwk,
+    unsigned algs);
+static int ngx_ims_jwk_ec(ngx_ims_jwk_import_t *im, const json_t *jwk,
+    unsigned algs);
+static int ngx_ims_jwk_okp(ngx_ims_jwk_import_t *im, const json_t *jwk,
+    unsigned algs);
+static EVP_PKEY *ngx_ims_jwk_pkey(const char *type, OSSL_PARAM_BLD *bld);
+static int ngx_ims_jwk_bytes(const json_t *jwk, const char *name,
+    unsigned char *out, size_t *len);
+static int ngx_ims_jwk_add(ngx_ims_jwk_import_t *im, const json_t *jwk,
+    EVP_PKEY *pkey, unsigned algs, const unsigned char *secret, size_t len);
+static int ngx_ims_jwk_add_pkey(ngx_ims_jwk_import_t *im, const json_t *jwk,
+    EVP_PKEY *pkey, unsigned algs);
+static int ngx_ims_jwk_rsa_strong(const EVP_PKEY *pkey);
+static int ngx_ims_jwk_pem(ngx_ims_jwk_import_t *im,
+    const ngx_ims_str_t *text);
+static EVP_PKEY *ngx_ims_jwk_pem_key(const char *name,
+    const unsigned char *data, long len);
+
+
+ngx_ims_jwt_keys_t *
+ngx_ims_jwt_keys_parse(const ngx_ims_str_t *text, char *err, size_t size)
+{
+    int                   rc;
+    ngx_ims_jwk_import_t  im;
+
+    im.err = err;
+    im.size = size;
+    im.keys = calloc(1, sizeof(ngx_ims_jwt_keys_t));
+
+    if (im.keys == NULL) {
+        ngx_ims_jwk_fail(&im, "no memory for the key set");
+        return NULL;
+    }
+
+    ERR_set_mark();
+
+    rc = ngx_ims_jwk_text(&im, text);
+
+    ERR_pop_to_mark();
+
+    if (rc == NGX_IMS_OK && im.keys->n == 0) {
+        rc = ngx_ims_jwk_fail(&im, "no usable key");
+    }
+
+    if (rc != NGX_IMS_OK) {
+        ngx_ims_jwt_keys_free(im.keys);
+        return NULL;
+    }
+
+    return im.keys;
+}
+
+
+void
+ngx_ims_jwt_keys_free(ngx_ims_jwt_keys_t *keys)
+{
+    unsigned  i;
+
+    if (keys == NULL) {
+        return;
+    }
+
+    for (i = 0; i < keys->n; i++) {
+        ngx_ims_jws_key_clean(&keys->keys[i]);
+    }
+
+    free(keys);
+}
+
+
+unsigned
+ngx_ims_jwt_keys_count(const ngx_ims_jwt_keys_t *keys)
+{
+    return keys->n;
+}
+
+
+static int
+ngx_ims_jwk_fail(ngx_ims_jwk_import_t *im, const char *fmt, ...)
+{
+    va_list  args;
+
+    if (im->size) {
+        va_start(args, fmt);
+        vsnprintf(im->err, im->size, fmt, args);
+        va_end(args);
+    }
+
+    return NGX_IMS_INVALID;
+}
+
+
+static int
+ngx_ims_jwk_text(ngx_ims_jwk_import_t *im, const ngx_ims_str_t *text)
+{
+    size_t  i;
+
+    if (text->len > NGX_IMS_JWK_MAX_TEXT) {
+        return ngx_ims_jwk_fail(im, "key set is too long");
+    }
+
+    for (i = 0; i < text->len; i++) {
+
+        switch (text->data[i]) {
+
+        case ' ':
+        case '\t':
+        case '\r':
+        case '\n':
+            continue;
+
+        case '{':
+            return ngx_ims_jwk_set(im, text);
+
+        default:
+            return ngx_ims_jwk_pem(im, text);
+        }
+    }
+
+    return ngx_ims_jwk_fail(im, "key set is empty");
+}
+
+
+/* RFC 7517 4 and 5 */
+
+static int
+ngx_ims_jwk_set(ngx_ims_jwk_import_t *im, const ngx_ims_str_t *text)
+{
+    int      rc;
+    size_t   i;
+    json_t  *json, *keys;
+
+    json = ngx_ims_jws_json(text->data, text->len);
+
+    if (json == NULL) {
+        return ngx_ims_jwk_fail(im, "key set is not well-formed JSON");
+    }
+
+    keys = json_object_get(json, "keys");
+    rc = NGX_IMS_OK;
+
+    if (keys == NULL) {
+        rc = ngx_ims_jwk_one(im, json);
+
+    } else if (!json_is_array(keys)) {
+        rc = ngx_ims_jwk_fail(im, "\"keys\" is not an array");
+
+    } else {
+
+        for (i = 0; i < json_array_size(keys) && rc == NGX_IMS_OK; i++) {
+            rc = ngx_ims_jwk_one(im, json_array_get(keys, i));
+        }
+    }
+
+    json_decref(json);
+
+    return rc;
+}
+
+
+static int
+ngx_ims_jwk_one(ngx_ims_jwk_import_t *im, const json_t *jwk)
+{
+    unsigned     algs;
+    const char  *kty;
+
+    kty = json_string_value(json_object_get(jwk, "kty"));
+
+    if (kty == NULL) {
+        return ngx_ims_jwk_fail(im, "key without \"kty\"");
+    }
+
+    if (!ngx_ims_jwk_wanted(jwk, &algs)) {
+        return NGX_IMS_OK;
+    }
+
+    if (strcmp(kty, "oct") == 0) {
+        return ngx_ims_jwk_oct(im, jwk, algs);
+    }
+
+    if (strcmp(kty, "RSA") == 0) {
+        return ngx_ims_jwk_rsa(im, jwk, algs);
+    }
+
+    if (strcmp(kty, "EC") == 0) {
+        return ngx_ims_jwk_ec(im, jwk, algs);
+    }
+
+    if (strcmp(kty, "OKP") == 0) {
+        return ngx_ims_jwk_okp(im, jwk, algs);
+    }
+
+    return NGX_IMS_OK;
+}
+
+
+/*
+ * 1 when the key is there to verify signatures with an algorithm of ours, with
+ * *algs the only one that it may be used with, or all bits (RFC 7517 4.2-4.4).
+ */
+
+static int
+ngx_ims_jwk_wanted(const json_t *jwk, unsigned *algs)
+{
+    int                 found;
+    size_t              i;
+    json_t             *use, *ops, *name;
+    const char         *op;
+    ngx_ims_jws_alg_e   alg;
+
+    use = json_object_get(jwk, "use");
+
+    if (use && (!json_is_string(use) || strcmp(json_string_value(use), "sig")))
+    {
+        return 0;
+    }
+
+    ops = json_object_get(jwk, "key_ops");
+
+    if (ops != NULL) {
+        found = 0;
+
+        for (i = 0; i < json_array_size(ops); i++) {
+            op = json_string_value(json_array_get(ops, i));
+            found |= (op != NULL && strcmp(op, "verify") == 0);
+        }
+
+        if (!found) {
+            return 0;
+        }
+    }
+
+    name = json_object_get(jwk, "alg");
+
+    if (name == NULL) {
+        *algs = ~0U;
+        return 1;
+    }
+
+    if (!json_is_string(name)) {
+        return 0;
+    }
+
+    alg = ngx_ims_jws_alg(json_string_value(name), json_string_length(name));
+
+    if (alg == NGX_IMS_JWS_N) {
+        return 0;
+    }
+
+    *algs = 1U << alg;
+
+    return 1;
+}
+
+
+static int
+ngx_ims_jwk_oct(ngx_ims_jwk_import_t *im, const json_t *jwk, unsigned algs)
+{
+    int            rc;
+    size_t         len;
+    unsigned       allowed;
+    unsigned char  secret[NGX_IMS_JWK_MAX_MEMBER];
+
+    if (ngx_ims_jwk_bytes(jwk, "k", secret, &len) != NGX_IMS_OK) {
+        return ngx_ims_jwk_fail(im, "oct key without a well-formed \"k\"");
+    }
+
+    /* RFC 7518 3.2: at least as long as the hash */
+
+    allowed = 0;
+
+    if (len >= NGX_IMS_JWT_MIN_SECRET) {
+        allowed |= ngx_ims_jwk_bit(HS256);
+    }
+
+    if (len >= 48) {
+        allowed |= ngx_ims_jwk_bit(HS384);
+    }
+
+    if (len >= 64) {
+        allowed |= ngx_ims_jwk_bit(HS512);
+    }
+
+    if ((algs & allowed) == 0) {
+        rc = ngx_ims_jwk_fail(im, "oct key of %zu bytes is too short, or its "
+                              "\"alg\" is of another type", len);
+
+    } else {
+        rc = ngx_ims_jwk_add(im, jwk, NULL, algs & allowed, secret, len);
+    }
+
+    OPENSSL_cleanse(secret, sizeof(secret));
+
+    return rc;
+}
+
+
+static int
+ngx_ims_jwk_rsa(ngx_ims_jwk_import_t *im, const json_t *jwk, unsigned algs)
+{
+    size_t           n_len, e_len;
+    BIGNUM          *n, *e;
+    EVP_PKEY        *pkey;
+    unsigned char    bytes[NGX_IMS_JWK_MAX_MEMBER];
+    OSSL_PARAM_BLD  *bld;
+
+    n = NULL;
+    e = NULL;
+    pkey = NULL;
+
+    bld = OSSL_PARAM_BLD_new();
+
+    if (bld != NULL
+        && ngx_ims_jwk_bytes(jwk, "n", bytes, &n_len) == NGX_IMS_OK
+        && (n = BN_bin2bn(bytes, n_len, NULL)) != NULL
+        && ngx_ims_jwk_bytes(jwk, "e", bytes, &e_len) == NGX_IMS_OK
+        && (e = BN_bin2bn(bytes, e_len, NULL)) != NULL
+        && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, n) == 1
+        && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, e) == 1)
+    {
+        pkey = ngx_ims_jwk_pkey("RSA", bld);
+    }
+
+    OSSL_PARAM_BLD_free(bld);
+    BN_free(n);
+    BN_free(e);
+
+    return ngx_ims_jwk_add_pkey(im, jwk, pkey, algs);
+}
+
+
+static int
+ngx_ims_jwk_ec(ngx_ims_jwk_import_t *im, const json_t *jwk, unsigned algs)
+{
+    size_t                      x_len, y_len;
+    EVP_PKEY                   *pkey;
+    const char                 *crv;
+    unsigned char               x[NGX_IMS_JWK_MAX_MEMBER];
+    unsigned char               y[NGX_IMS_JWK_MAX_MEMBER];
+    unsigned char               point[1 + 2 * 66];
+    OSSL_PARAM_BLD             *bld;
+    const ngx_ims_jwk_curve_t  *c;
+
+    crv = json_string_value(json_object_get(jwk, "crv"));
+
+    for (c = ngx_ims_jwk_curves; c->crv; c++) {
+
+        if (crv != NULL && strcmp(crv, c->crv) == 0) {
+            break;
+        }
+    }
+
+    if (c->crv == NULL) {
+        return NGX_IMS_OK;
+    }
+
+    if (ngx_ims_jwk_bytes(jwk, "x", x, &x_len) != NGX_IMS_OK
+        || ngx_ims_jwk_bytes(jwk, "y", y, &y_len) != NGX_IMS_OK
+        || x_len != c->size || y_len != c->size)
+    {
+        return ngx_ims_jwk_fail(im, "EC key without well-formed coordinates");
+    }
+
+    point[0] = POINT_CONVERSION_UNCOMPRESSED;
+    memcpy(point + 1, x, c->size);
+    memcpy(point + 1 + c->size, y, c->size);
+
+    pkey = NULL;
+    bld = OSSL_PARAM_BLD_new();
+
+    if (bld != NULL
+        && OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME,
+                                           c->group, 0) == 1
+        && OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY,
+                                            point, 1 + 2 * c->size) == 1)
+    {
+        pkey = ngx_ims_jwk_pkey("EC", bld);
+    }
+
+    OSSL_PARAM_BLD_free(bld);
+
+    return ngx_ims_jwk_add_pkey(im, jwk, pkey, algs);
+}
+
+
+static int
+ngx_ims_jwk_okp(ngx_ims_jwk_import_t *im, const json_t *jwk, unsigned algs)
+{
+    size_t          len;
+    EVP_PKEY       *pkey;
+    const char     *crv;
+    unsigned char   x[NGX_IMS_JWK_MAX_MEMBER];
+
+    crv = json_string_value(json_object_get(jwk, "crv"));
+
+    if (crv == NULL || strcmp(crv, "Ed25519") != 0) {
+        return NGX_IMS_OK;
+    }
+
+    if (ngx_ims_jwk_bytes(jwk, "x", x, &len) != NGX_IMS_OK || len != 32) {
+        return ngx_ims_jwk_fail(im, "OKP key without a well-formed \"x\"");
+    }
+
+    pkey = EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, x, len);
+
+    return ngx_ims_jwk_add_pkey(im, jwk, pkey, algs);
+}
+
+
+static EVP_PKEY *
+ngx_ims_jwk_pkey(const char *type, OSSL_PARAM_BLD *bld)
+{
+    EVP_PKEY      *pkey;
+    OSSL_PARAM    *params;
+    EVP_PKEY_CTX  *ctx;
+
+    pkey = NULL;
+    params = OSSL_PARAM_BLD_to_param(bld);
+    ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+
+    if (params == NULL || ctx == NULL || EVP_PKEY_fromdata_init(ctx) != 1
+        || EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
+    {
+        pkey = NULL;
+    }
+
+    EVP_PKEY_CTX_free(ctx);
+    OSSL_PARAM_free(params);
+
+    return pkey;
+}
+
+
+/* a base64url member; out has NGX_IMS_JWK_MAX_MEMBER bytes; empty is none */
+
+static int
+ngx_ims_jwk_bytes(const json_t *jwk, const char *name, unsigned char *out,
+    size_t *len)
+{
+    size_t   n;
+    json_t  *member;
+
+    member = json_object_get(jwk, name);
+    n = json_string_length(member);
+
+    if (n == 0 || n > NGX_IMS_JWK_MAX_MEMBER) {
+        return NGX_IMS_INVALID;
+    }
+
+    return ngx_ims_jws_base64url(
+                      (const unsigned char *) json_string_value(member), n,
+                      out, len);
+}
+
+
+/* pkey is taken over in any case, NULL says that it could not be made */
+
+static int
+ngx_ims_jwk_add_pkey(ngx_ims_jwk_import_t *im, const json_t *jwk,
+    EVP_PKEY *pkey, unsigned algs)
+{
+    char                        group[64];
+    unsigned                    allowed;
+    const ngx_ims_jwk_curve_t  *c;
+
+    allowed = 0;
+
+    if (pkey == NULL) {
+        return ngx_ims_jwk_fail(im, "public key is not well formed");
+    }
+
+    if (EVP_PKEY_is_a(pkey, "RSA")) {
+
+        if (!ngx_ims_jwk_rsa_strong(pkey)) {
+            EVP_PKEY_free(pkey);
+            return ngx_ims_jwk_fail(im, "RSA key is weak or out of range");
+        }
+
+        allowed = NGX_IMS_JWK_RSA;
+
+    } else if (EVP_PKEY_is_a(pkey, "ED25519")) {
+        allowed = ngx_ims_jwk_bit(EDDSA);
+
+    } else if (EVP_PKEY_is_a(pkey, "EC")
+               && EVP_PKEY_get_group_name(pkey, group, sizeof(group), NULL)
+                  == 1)
+    {
+        for (c = ngx_ims_jwk_curves; c->crv; c++) {
+
+            if (strcmp(group, c->group) == 0) {
+                allowed = c->algs;
+            }
+        }
+    }
+
+    if ((algs & allowed) == 0) {
+        EVP_PKEY_free(pkey);
+        return ngx_ims_jwk_fail(im, "public key of a type that is not "
+                                "supported, or \"alg\" is of another type");
+    }
+
+    return ngx_ims_jwk_add(im, jwk, pkey, algs & allowed, NULL, 0);
+}
+
+
+/* 2048 bits or more, and an odd exponent above 1 (RFC 7518 3.3) */
+
+static int
+ngx_ims_jwk_rsa_strong(const EVP_PKEY *pkey)
+{
+    int      bits, strong;
+    BIGNUM  *e;
+
+    bits = EVP_PKEY_get_bits(pkey);
+
+    if (bits < NGX_IMS_JWK_MIN_RSA || bits > NGX_IMS_JWK_MAX_RSA) {
+        return 0;
+    }
+
+    e = NULL;
+    strong = EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_E, &e) == 1
+             && BN_is_odd(e) && !BN_is_one(e) && BN_num_bits(e) <= 64;
+
+    BN_free(e);
+
+    return strong;
+}
+
+
+/* pkey is taken over in any case; jwk may be NULL */
+
+static int
+ngx_ims_jwk_add(ngx_ims_jwk_import_t *im, const json_t *jwk, EVP_PKEY *pkey,
+    unsigned algs, const unsigned char *secret, size_t len)
+{
+    json_t             *kid;
+    ngx_ims_jws_key_t  *key;
+
+    if (im->keys->n == NGX_IMS_JWT_MAX_KEYS) {
+        EVP_PKEY_free(pkey);
+        return ngx_ims_jwk_fail(im, "more than %d keys", NGX_IMS_JWT_MAX_KEYS);
+    }
+
+    /* counted at once: what follows is freed with the set */
+
+    key = &im->keys->keys[im->keys->n++];
+
+    key->pkey = pkey;
+    key->algs = algs;
+
+    kid = json_object_get(jwk, "kid");
+
+    if (kid != NULL) {
+
+        if (!json_is_string(kid)) {
+            return ngx_ims_jwk_fail(im, "\"kid\" is not a string");
+        }
+
+        key->kid_len = json_string_length(kid);
+        key->kid = malloc(key->kid_len + 1);
+
+        if (key->kid == NULL) {
+            return ngx_ims_jwk_fail(im, "no memory for a key");
+        }
+
+        memcpy(key->kid, json_string_value(kid), key->kid_len + 1);
+    }
+
+    if (ngx_ims_jws_key_setup(key, secret, len) != NGX_IMS_OK) {
+        return ngx_ims_jwk_fail(im, "key cannot be used with OpenSSL");
+    }
+
+    return NGX_IMS_OK;
+}
+
+
+static int
+ngx_ims_jwk_pem(ngx_ims_jwk_import_t *im, const ngx_ims_str_t *text)
+{
+    int             rc;
+    BIO            *bio;
+    char           *name, *header;
+    long            len;
+    EVP_PKEY       *pkey;
+    unsigned char  *data;
+
+    bio = BIO_new_mem_buf(text->data, text->len);
+
+    if (bio == NULL) {
+        return ngx_ims_jwk_fail(im, "no memory for the key set");
+    }
+
+    rc = NGX_IMS_OK;
+
+    while (rc == NGX_IMS_OK
+           && PEM_read_bio(bio, &name, &header, &data, &len) == 1)
+    {
+        if (strstr(name, "PRIVATE KEY") != NULL) {
+            rc = ngx_ims_jwk_fail(im, "a private key stands where public ones "
+                                  "are wanted");
+
+        } else {
+            pkey = ngx_ims_jwk_pem_key(name, data, len);
+            rc = ngx_ims_jwk_add_pkey(im, NULL, pkey, ~0U);
+        }
+
+        OPENSSL_free(name);
+        OPENSSL_free(header);
+        OPENSSL_clear_free(data, len);
+    }
+
+    /* the end of the text is "no start line", all else is damage */
+
+    if (rc == NGX_IMS_OK
+        && ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+    {
+        rc = ngx_ims_jwk_fail(im, "PEM text is not well formed");
+    }
+
+    BIO_free(bio);
+
+    return rc;
+}
+
+
+static EVP_PKEY *
+ngx_ims_jwk_pem_key(const char *name, const unsigned char *data, long len)
+{
+    X509                 *x509;
+    EVP_PKEY             *pkey;
+    const unsigned char  *p;
+
+    p = data;
+    pkey = NULL;
+
+    if (strcmp(name, PEM_STRING_PUBLIC) == 0) {
+        pkey = d2i_PUBKEY(NULL, &p, len);
+
+    } else if (strcmp(name, PEM_STRING_RSA_PUBLIC) == 0) {
+        pkey = d2i_PublicKey(EVP_PKEY_RSA, NULL, &p, len);
+
+    } else if (strcmp(name, PEM_STRING_X509) == 0) {
+        x509 = d2i_X509(NULL, &p, len);
+
+        if (x509 != NULL) {
+            pkey = X509_get_pubkey(x509);
+            X509_free(x509);
+        }
+    }
+
+    return pkey;
+}
