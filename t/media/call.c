@@ -1,0 +1,406 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * The signaling of a call and its plain RTP end; see call.h.
+ */
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "call.h"
+
+
+const char  *ng_spec;
+
+
+static socklen_t
+sockaddr_of(struct sockaddr_storage *ss, const char *addr, unsigned port)
+{
+    struct sockaddr_in   *sin;
+    struct sockaddr_in6  *sin6;
+
+    memset(ss, 0, sizeof(*ss));
+    sin = (struct sockaddr_in *) ss;
+    sin6 = (struct sockaddr_in6 *) ss;
+    sin->sin_port = htons((unsigned short) port);
+
+    if (inet_pton(AF_INET6, addr, &sin6->sin6_addr) == 1) {
+        ss->ss_family = AF_INET6;
+        return sizeof(*sin6);
+    }
+
+    (void) inet_pton(AF_INET, addr, &sin->sin_addr);
+    ss->ss_family = AF_INET;
+
+    return sizeof(*sin);
+}
+
+
+static int
+socket_at(const char *addr, unsigned port)
+{
+    int                      fd;
+    socklen_t                len;
+    struct sockaddr_storage  ss;
+
+    len = sockaddr_of(&ss, addr, port);
+    fd = socket(ss.ss_family, SOCK_DGRAM, 0);
+
+    if (bind(fd, (struct sockaddr *) &ss, len) != 0) {
+        close(fd);
+        return -1;
+    }
+
+    return fd;
+}
+
+
+int
+port_free(const char *addr, unsigned port)
+{
+    int  fd;
+
+    fd = socket_at(addr, port);
+    if (fd == -1) {
+        return 0;
+    }
+
+    close(fd);
+
+    return 1;
+}
+
+
+/* an even port and the odd one above it */
+
+static void
+ims_open(struct ims *ims, const char *addr)
+{
+    unsigned         tries;
+    static unsigned  next;
+
+    if (next == 0) {
+        next = 20000 + (unsigned) getpid() % 4000 * 2;
+    }
+
+    for (tries = 0; tries < 500; tries++) {
+        ims->own = next;
+        next = (next >= 29998) ? 20000 : next + 2;
+        ims->fd[0] = socket_at(addr, ims->own);
+        ims->fd[1] = socket_at(addr, ims->own + 1);
+
+        if (ims->fd[0] != -1 && ims->fd[1] != -1) {
+            return;
+        }
+
+        close(ims->fd[0]);
+        close(ims->fd[1]);
+    }
+
+    fprintf(stderr, "no free ports\n");
+    exit(2);
+}
+
+
+void
+call_init(struct call *c, struct ng *ng, const char *addr, int offers,
+    const char *profiles)
+{
+    static unsigned  serial;
+
+    memset(c, 0, sizeof(*c));
+    c->ng = ng;
+    c->addr = addr;
+    c->af = "IP4";
+    c->offers = offers;
+    (void) snprintf(c->id, sizeof(c->id), "media-%d-%u", (int) getpid(),
+                    ++serial);
+
+    if (browser_open(&c->web, addr, profiles) != 0) {
+        fprintf(stderr, "no browser\n");
+        exit(2);
+    }
+
+    ims_open(&c->ims, addr);
+}
+
+
+void
+call_close(struct call *c)
+{
+    browser_close(&c->web);
+    close(c->ims.fd[0]);
+    close(c->ims.fd[1]);
+}
+
+
+static void
+ims_sdp(struct call *c, char *sdp, const char *formats, const char *direction)
+{
+    size_t  n;
+
+    n = (size_t) snprintf(sdp, BROWSER_SDP,
+        "v=0\r\no=ims 7 %u IN %s %s\r\ns=-\r\nc=IN %s %s\r\nt=0 0\r\n"
+        "m=audio %u RTP/AVP %s\r\na=rtpmap:8 PCMA/8000\r\n",
+        c->version, c->af, c->addr, c->af, c->addr, c->ims.own, formats);
+
+    if (strstr(formats, "101") != NULL) {
+        n += (size_t) snprintf(sdp + n, BROWSER_SDP - n,
+                               "a=rtpmap:101 telephone-event/8000\r\n"
+                               "a=fmtp:101 0-15\r\n");
+    }
+
+    if (strstr(formats, "126") != NULL) {
+        n += (size_t) snprintf(sdp + n, BROWSER_SDP - n,
+                               "a=rtpmap:126 telephone-event/8000\r\n");
+    }
+
+    (void) snprintf(sdp + n, BROWSER_SDP - n, "a=%s\r\na=ptime:20\r\n",
+                    direction);
+}
+
+
+/* the commands as a proxy's recipes have them, towards one side */
+
+static int
+command(struct call *c, const char *name, int to, const char *sdp,
+    const char *dtls)
+{
+    int           r;
+    struct told  *told;
+
+    ng_begin(c->ng, name);
+    ng_str(c->ng, "call-id", c->id);
+    ng_str(c->ng, "from-tag", c->offers == BROWSER_OFFERS ? "web" : "ims");
+
+    if (strcmp(name, "answer") == 0 || c->version > 1) {
+        ng_str(c->ng, "to-tag", c->offers == BROWSER_OFFERS ? "ims" : "web");
+    }
+
+    ng_str(c->ng, "sdp", sdp);
+    ng_list(c->ng, "replace", "origin");
+    ng_list(c->ng, "SDES", "off");
+    ng_str(c->ng, "ICE-lite", "both");
+
+    if (strcmp(c->af, "IP6") == 0) {
+        ng_str(c->ng, "address-family", c->af);
+    }
+
+    if (to == IMS) {
+        ng_str(c->ng, "transport-protocol", "RTP/AVP");
+        ng_str(c->ng, "ICE", "remove");
+        ng_str(c->ng, "DTLS", dtls ? dtls : "off");
+        ng_list(c->ng, "rtcp-mux", "demux");
+        ng_list(c->ng, "direction", "web ims");
+
+    } else {
+        ng_str(c->ng, "transport-protocol", "UDP/TLS/RTP/SAVPF");
+        ng_str(c->ng, "ICE", "force");
+        ng_str(c->ng, "DTLS", dtls ? dtls : "passive");
+        ng_list(c->ng, "rtcp-mux", "offer require");
+        ng_list(c->ng, "flags", "generate-mid");
+        ng_list(c->ng, "direction", "ims web");
+    }
+
+    r = ng_send(c->ng);
+
+    if (r == 1) {
+        told = (to == IMS) ? &c->to_ims : &c->to_web;
+        (void) snprintf(told->sdp, sizeof(told->sdp), "%s",
+                        ng_get(c->ng, "sdp"));
+    }
+
+    return r;
+}
+
+
+int
+call_offer(struct call *c, const char *setup, const char *direction)
+{
+    char  sdp[BROWSER_SDP];
+
+    c->version++;
+
+    if (c->offers == BROWSER_OFFERS) {
+        browser_sdp(&c->web, sdp, "111 0 8 126", setup, direction,
+                    c->version);
+        return command(c, "offer", IMS, sdp, NULL);
+    }
+
+    ims_sdp(c, sdp, "8 101", direction);
+
+    return command(c, "offer", WEB, sdp, NULL);
+}
+
+
+int
+call_answer(struct call *c, const char *formats, const char *direction,
+    const char *what)
+{
+    char  sdp[BROWSER_SDP];
+
+    if (c->offers == BROWSER_OFFERS) {
+        ims_sdp(c, sdp, formats, direction);
+        return command(c, "answer", WEB, sdp, what);
+    }
+
+    c->web.active = (strcmp(what, "active") == 0);
+    browser_sdp(&c->web, sdp, formats, what, direction, c->version);
+
+    return command(c, "answer", IMS, sdp, NULL);
+}
+
+
+int
+call_delete(struct call *c)
+{
+    ng_begin(c->ng, "delete");
+    ng_str(c->ng, "call-id", c->id);
+    ng_str(c->ng, "from-tag", c->offers == BROWSER_OFFERS ? "web" : "ims");
+
+    return ng_send(c->ng);
+}
+
+
+int
+call_remote(struct call *c, int side)
+{
+    char         addr[64];
+    unsigned     rtcp;
+    const char  *p, *sdp;
+
+    if (side == WEB) {
+        return browser_remote(&c->web, c->to_web.sdp);
+    }
+
+    sdp = c->to_ims.sdp;
+    p = strstr(sdp, "m=audio ");
+
+    if (p == NULL || sscanf(p, "m=audio %u", &c->ims.port) != 1) {
+        return -1;
+    }
+
+    p = strstr(sdp, "c=IN IP");
+
+    if (p == NULL || sscanf(p, "c=IN IP%*c %63[^\r\n]", addr) != 1) {
+        return -1;
+    }
+
+    rtcp = c->ims.port + 1;
+    p = strstr(sdp, "a=rtcp:");
+
+    if (p != NULL) {
+        (void) sscanf(p, "a=rtcp:%u", &rtcp);
+    }
+
+    c->ims.len = sockaddr_of(&c->ims.peer[0], addr, c->ims.port);
+    (void) sockaddr_of(&c->ims.peer[1], addr, rtcp);
+
+    return 0;
+}
+
+
+int
+call_setup_again(struct call *c, const char *setup, const char *direction,
+    const char *dtls)
+{
+    int  first, r;
+
+    first = (c->offers == BROWSER_OFFERS) ? IMS : WEB;
+
+    r = call_offer(c, setup, direction);
+    if (r != 1) {
+        return r;
+    }
+
+    if (call_remote(c, first) != 0) {
+        return -2;
+    }
+
+    r = (first == IMS) ? call_answer(c, "8 126", direction, dtls)
+                       : call_answer(c, "8 101", direction, setup);
+    if (r != 1) {
+        return r;
+    }
+
+    return call_remote(c, first == IMS ? WEB : IMS) == 0 ? 1 : -2;
+}
+
+
+int
+call_setup(struct call *c, const char *setup, const char *dtls)
+{
+    return call_setup_again(c, setup, "sendrecv", dtls);
+}
+
+
+int
+call_reverse(struct call *c)
+{
+    int  r;
+
+    c->offers = (c->offers == BROWSER_OFFERS) ? IMS_OFFERS : BROWSER_OFFERS;
+
+    /* the browser keeps the role that it has */
+
+    r = call_setup_again(c, c->web.active ? "active" : "passive", "sendrecv",
+                         "passive");
+
+    c->offers = (c->offers == BROWSER_OFFERS) ? IMS_OFFERS : BROWSER_OFFERS;
+
+    return r;
+}
+
+
+unsigned
+call_web_port(const struct call *c)
+{
+    return ntohs(((const struct sockaddr_in *) &c->web.peer)->sin_port);
+}
+
+
+void
+call_fingerprint(const struct call *c, char fp[128])
+{
+    const char  *p;
+
+    fp[0] = '\0';
+    p = strstr(c->to_web.sdp, "a=fingerprint:");
+
+    if (p != NULL) {
+        (void) sscanf(p, "a=fingerprint:%127[^\r\n]", fp);
+    }
+}
+
+
+int
+call_dtls_answers(struct call *c)
+{
+    int            n;
+    SSL           *ssl;
+    BIO           *in, *out;
+    uint8_t        buf[BROWSER_PACKET];
+    struct pollfd  pfd;
+
+    ssl = SSL_new(c->web.ctx);
+    in = BIO_new(BIO_s_mem());
+    out = BIO_new(BIO_s_mem());
+    BIO_set_mem_eof_return(in, -1);
+    SSL_set_bio(ssl, in, out);
+    SSL_set_mtu(ssl, 1200);
+    SSL_set_connect_state(ssl);
+    (void) SSL_do_handshake(ssl);
+    n = BIO_read(out, buf, sizeof(buf));
+    browser_raw(&c->web, -1, buf, (size_t) n);
+    SSL_free(ssl);
+
+    pfd.fd = c->web.fd;
+    pfd.events = POLLIN;
+
+    return poll(&pfd, 1, 150) == 1;
+}
