@@ -1,0 +1,279 @@
+
+/*
+ * Copyright (C) the IMS portal authors
+ */
+
+
+/*
+ * Answers: the DTLS role is settled, streams get their payload numbers, an
+ * IMS answer points them to its addresses.  A forked answer only points the
+ * streams elsewhere: port, ufrag, certificate and role of the browser's side
+ * stay as they are.
+ */
+
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <re.h>
+
+#include "mh_local.h"
+#include "mh_log.h"
+
+
+static int mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
+    struct pl *out, const char **reason);
+static int mh_answer_dtls(struct mh_call *call, const struct mh_signal *sig,
+    const struct mh_sdp *web);
+static enum mh_dtls_role mh_answer_role(const struct mh_call *call, const
+    struct mh_signal *sig, const struct mh_sdp_media *m);
+static void mh_answer_streams(struct mh_call *call, const struct mh_sdp *web,
+    const struct mh_sdp *ims);
+
+
+int
+mh_call_answer(struct mh_calls *calls, const struct mh_signal *sig,
+    struct pl *out, const char **reason)
+{
+    int                  err;
+    struct mh_leg       *leg;
+    struct mh_call      *call;
+    struct mh_scratch   *scratch;
+
+    call = mh_call_find(calls, &sig->call_id);
+
+    if (call == NULL) {
+        *reason = "Unknown call-id";
+        return ENOENT;
+    }
+
+    leg = &call->legs[call->offerer];
+    scratch = calls->scratch;
+
+    if (leg->tag != NULL && pl_strcmp(&sig->from_tag, leg->tag) != 0) {
+        *reason = "Invalid dialogue association";
+        return EPROTO;
+    }
+
+    err = mh_sdp_parse(&scratch->b, sig->sdp.p, sig->sdp.l);
+
+    if (err == 0) {
+        err = mh_sdp_parse(&scratch->a, leg->in, leg->inlen);
+    }
+
+    if (err) {
+        *reason = mh_sdp_error(err);
+        return err;
+    }
+
+    return mh_answer_apply(call, sig, out, reason);
+}
+
+
+static int
+mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
+    struct pl *out, const char **reason)
+{
+    int                   err;
+    unsigned              i;
+    enum mh_sdp_leg       to, from;
+    const struct mh_sdp  *web, *ims;
+    struct mh_scratch    *scratch;
+
+    scratch = call->calls->scratch;
+    to = call->offerer;
+    from = (to == MH_SDP_WEB) ? MH_SDP_IMS : MH_SDP_WEB;
+
+    web = (to == MH_SDP_WEB) ? &scratch->a : &scratch->b;
+    ims = (to == MH_SDP_WEB) ? &scratch->b : &scratch->a;
+
+    if (scratch->a.mediac != scratch->b.mediac) {
+        *reason = mh_sdp_error(EPROTO);
+        return EPROTO;
+    }
+
+    if (from == MH_SDP_WEB) {
+        err = mh_sdp_check_web(web);
+        if (err) {
+            *reason = mh_sdp_error(err);
+            return err;
+        }
+
+        if (mh_local_first(web) != NULL) {
+            (void) mh_transport_remote(call->transport,
+                          &mh_sdp_transport(web, mh_local_first(web))->ufrag);
+        }
+    }
+
+    /* the role is settled here, because the answer has to name it */
+
+    err = mh_answer_dtls(call, sig, web);
+    if (err) {
+        *reason = mh_sdp_error(EKEYREJECTED);
+        return err;
+    }
+
+    mh_local_init(call, to, sig, true);
+    mh_local_ims(call, sig);
+
+    for (i = 0; i < scratch->a.mediac; i++) {
+        if (!scratch->b.media[i].refused) {
+            mh_local_port(call, i);
+        }
+    }
+
+    err = mh_local_write(call, &scratch->b, out);
+    if (err) {
+        *reason = "Error rewriting SDP";
+        return err;
+    }
+
+    if (from == MH_SDP_IMS) {
+        err = mh_local_peers(call, ims, sig->learn);
+        if (err) {
+            *reason = "Unusable media address";
+            return err;
+        }
+    }
+
+    mh_answer_streams(call, web, ims);
+
+    if (mh_local_tag(&call->legs[from], &sig->to_tag) != 0) {
+        *reason = "Out of memory";
+        return ENOMEM;
+    }
+
+    if (call->answered == 0) {
+        call->answered = tmr_jiffies();
+    }
+
+    call->signaled = time(NULL);
+
+    return 0;
+}
+
+
+static int
+mh_answer_dtls(struct mh_call *call, const struct mh_signal *sig,
+    const struct mh_sdp *web)
+{
+    int                               err, ok;
+    char                              hash[16], value[256];
+    unsigned                          i;
+    enum mh_dtls_role                 role;
+    const struct mh_sdp_media        *m;
+    const struct mh_sdp_fingerprint  *fp;
+
+    m = mh_local_first(web);
+
+    if (m == NULL) {
+        /* all refused: there is no transport to settle */
+        return 0;
+    }
+
+    m = mh_sdp_transport(web, m);
+    role = mh_answer_role(call, sig, m);
+    ok = EKEYREJECTED;
+
+    for (i = 0; i < m->fingerprintc; i++) {
+        fp = &m->fingerprints[i];
+
+        if (pl_strcpy(&fp->hash, hash, sizeof(hash)) != 0
+            || pl_strcpy(&fp->value, value, sizeof(value)) != 0)
+        {
+            continue;
+        }
+
+        err = (ok == 0)
+              ? mh_transport_fingerprint(call->transport, hash, value)
+              : mh_transport_dtls(call->transport, role, hash, value);
+
+        if (err == ENOMEM) {
+            return err;
+        }
+
+        if (err == 0) {
+            ok = 0;
+        }
+    }
+
+    return ok;
+}
+
+
+/*
+ * Our role: as it is while the certificate stays (P17); else what the
+ * browser's a=setup leaves, and with actpass what the request asks for.
+ */
+
+static enum mh_dtls_role
+mh_answer_role(const struct mh_call *call, const struct mh_signal *sig,
+    const struct mh_sdp_media *m)
+{
+    char               hash[16], value[256];
+    unsigned           i;
+    enum mh_dtls_role  role;
+
+    for (i = 0; i < m->fingerprintc; i++) {
+
+        if (pl_strcpy(&m->fingerprints[i].hash, hash, sizeof(hash)) == 0
+            && pl_strcpy(&m->fingerprints[i].value, value, sizeof(value))
+               == 0
+            && mh_transport_knows(call->transport, hash, value)
+            && mh_transport_role(call->transport, &role))
+        {
+            return role;
+        }
+    }
+
+    switch (m->setup) {
+
+    case MH_SDP_ACTIVE:
+        return MH_DTLS_PASSIVE;
+
+    case MH_SDP_PASSIVE:
+        return MH_DTLS_ACTIVE;
+
+    default:
+        return sig->active ? MH_DTLS_ACTIVE : MH_DTLS_PASSIVE;
+    }
+}
+
+
+/* payload numbers, feedback, and what of the bundle is whose */
+
+static void
+mh_answer_streams(struct mh_call *call, const struct mh_sdp *web,
+    const struct mh_sdp *ims)
+{
+    bool      avpf;
+    uint8_t   from_ims[128], from_web[128];
+    unsigned  i;
+
+    call->bundle.mid_ext = 0;
+
+    for (i = 0; i < web->mediac; i++) {
+
+        mh_bundle_set(&call->bundle, i, call->streams[i],
+                      &web->media[i].mid);
+
+        if (web->media[i].mid_ext) {
+            call->bundle.mid_ext = web->media[i].mid_ext;
+        }
+
+        if (call->streams[i] == NULL) {
+            continue;
+        }
+
+        mh_sdp_table(&call->maps[i], MH_SDP_IMS, from_ims);
+        mh_sdp_table(&call->maps[i], MH_SDP_WEB, from_web);
+
+        avpf = (ims->media[i].proto == MH_SDP_AVPF
+                || ims->media[i].proto == MH_SDP_SAVPF);
+
+        mh_stream_tables(call->streams[i], from_ims, from_web, avpf);
+    }
+}

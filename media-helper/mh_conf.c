@@ -1,0 +1,580 @@
+
+/*
+ * Copyright (C) the IMS portal authors
+ */
+
+
+/*
+ * Owns the table of options.  Each has one handler, which returns NULL or
+ * what is wrong with the value.
+ */
+
+
+#include <errno.h>
+#include <grp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <re.h>
+
+#include "mh_conf.h"
+#include "mh_listen.h"
+#include "mh_srtp.h"
+
+
+#define MH_VERSION  "0.1"
+
+
+enum {
+    MH_CONF_PORT_MIN = 30000,
+    MH_CONF_PORT_MAX = 39999,
+    MH_CONF_WEB_PORT = 10000,
+    MH_CONF_MEDIA_TIMEOUT = 60,
+    MH_CONF_OFFER_TIMEOUT = 180,
+    MH_CONF_TEXT = 160
+};
+
+
+typedef const char *(mh_conf_set_h)(struct mh_conf *conf, const char *value);
+
+
+struct mh_conf_option {
+    char            letter;
+    const char     *value;      /* its name, NULL if there is none */
+    mh_conf_set_h  *set;
+    const char     *help;
+};
+
+
+static const char *mh_conf_web(struct mh_conf *conf, const char *value);
+static const char *mh_conf_ims(struct mh_conf *conf, const char *value);
+static const char *mh_conf_public(struct mh_conf *conf, const char *value);
+static const char *mh_conf_control(struct mh_conf *conf, const char *value);
+static const char *mh_conf_peer(struct mh_conf *conf, const char *value);
+static const char *mh_conf_group(struct mh_conf *conf, const char *value);
+static const char *mh_conf_ports(struct mh_conf *conf, const char *value);
+static const char *mh_conf_max(struct mh_conf *conf, const char *value);
+static const char *mh_conf_media(struct mh_conf *conf, const char *value);
+static const char *mh_conf_offer(struct mh_conf *conf, const char *value);
+static const char *mh_conf_dscp(struct mh_conf *conf, const char *value);
+static const char *mh_conf_backend(struct mh_conf *conf, const char *value);
+static const char *mh_conf_user(struct mh_conf *conf, const char *value);
+static const char *mh_conf_pid(struct mh_conf *conf, const char *value);
+static const char *mh_conf_learn(struct mh_conf *conf, const char *value);
+static const char *mh_conf_foreground(struct mh_conf *conf,
+    const char *value);
+static const char *mh_conf_debug(struct mh_conf *conf, const char *value);
+static const char *mh_conf_test(struct mh_conf *conf, const char *value);
+static const char *mh_conf_number(const char *value, unsigned max,
+    unsigned *n);
+static const char *mh_conf_addrs(const char *value, struct sa *addrs,
+    unsigned *n, uint16_t *port);
+static const char *mh_conf_check(struct mh_conf *conf);
+static void mh_conf_usage(FILE *f);
+static void mh_conf_letters(char *letters, size_t size);
+
+
+static const struct mh_conf_option  mh_conf_options[] = {
+    { 'A', "addr", mh_conf_peer,
+      "may use control over UDP (loopback); may repeat" },
+    { 'a', "addr[,addr]", mh_conf_public,
+      "address told to browsers, behind 1:1 NAT" },
+    { 'b', "name", mh_conf_backend, "SRTP backend" },
+    { 'c', "socket", mh_conf_control,
+      "unix:PATH, seqpacket:PATH or udp:ADDR:PORT; may repeat" },
+    { 'd', NULL, mh_conf_foreground, "stay in the foreground" },
+    { 'g', "group", mh_conf_group, "group of control socket files" },
+    { 'i', "addr[,addr]", mh_conf_ims, "IMS side" },
+    { 'l', NULL, mh_conf_learn,
+      "learn the IMS side's address from its first packet" },
+    { 'm', "calls", mh_conf_max, "calls at once (0, no limit)" },
+    { 'n', NULL, mh_conf_test, "test the options and exit" },
+    { 'o', "seconds", mh_conf_offer, "life of an unanswered offer (180)" },
+    { 'P', "file", mh_conf_pid, "process id of the daemon" },
+    { 'p', "min-max", mh_conf_ports, "ports on the IMS side (30000-39999)" },
+    { 'q', "dscp", mh_conf_dscp, "mark of media packets, 0 to 63 (0)" },
+    { 't', "seconds", mh_conf_media, "life of a call without media (60)" },
+    { 'u', "user", mh_conf_user, "to become, when started by root" },
+    { 'v', NULL, mh_conf_debug, "debug lines in the log" },
+    { 'w', "addr[,addr][:port]", mh_conf_web, "browser side (port 10000)" },
+    { 0, NULL, NULL, NULL }
+};
+
+
+enum mh_conf_result
+mh_conf_parse(struct mh_conf *conf, int argc, char **argv)
+{
+    int                           c;
+    char                          letters[128];
+    const char                   *reason;
+    const struct mh_conf_option  *o;
+
+    memset(conf, 0, sizeof(*conf));
+
+    conf->group = (gid_t) -1;
+    conf->port_min = MH_CONF_PORT_MIN;
+    conf->port_max = MH_CONF_PORT_MAX;
+    conf->media_timeout = MH_CONF_MEDIA_TIMEOUT;
+    conf->offer_timeout = MH_CONF_OFFER_TIMEOUT;
+    conf->backend = "evp";
+
+    mh_conf_letters(letters, sizeof(letters));
+
+    while ((c = getopt(argc, argv, letters)) != -1) {
+
+        if (c == 'h') {
+            mh_conf_usage(stdout);
+            return MH_CONF_DONE;
+        }
+
+        if (c == 'V') {
+            (void) printf("media-helper %s, srtp backends: %s\n",
+                          MH_VERSION, mh_srtp_backends());
+            return MH_CONF_DONE;
+        }
+
+        for (o = mh_conf_options; o->letter && o->letter != c; o++) {
+            /* void */
+        }
+
+        if (o->letter == 0) {
+            mh_conf_usage(stderr);
+            return MH_CONF_ERROR;
+        }
+
+        reason = o->set(conf, optarg);
+
+        if (reason != NULL) {
+            (void) fprintf(stderr, "media-helper: option \"-%c\": %s \"%s\"\n",
+                           c, reason, optarg ? optarg : "");
+            return MH_CONF_ERROR;
+        }
+    }
+
+    reason = (optind < argc) ? "unexpected argument" : mh_conf_check(conf);
+
+    if (reason != NULL) {
+        (void) fprintf(stderr, "media-helper: %s\n", reason);
+        return MH_CONF_ERROR;
+    }
+
+    return MH_CONF_RUN;
+}
+
+
+static const char *
+mh_conf_web(struct mh_conf *conf, const char *value)
+{
+    unsigned     i;
+    uint16_t     port;
+    const char  *reason;
+
+    port = MH_CONF_WEB_PORT;
+
+    reason = mh_conf_addrs(value, conf->web, &conf->webc, &port);
+
+    for (i = 0; i < conf->webc; i++) {
+        sa_set_port(&conf->web[i], port);
+    }
+
+    return reason;
+}
+
+
+static const char *
+mh_conf_ims(struct mh_conf *conf, const char *value)
+{
+    return mh_conf_addrs(value, conf->ims, &conf->imsc, NULL);
+}
+
+
+static const char *
+mh_conf_public(struct mh_conf *conf, const char *value)
+{
+    unsigned  n;
+
+    return mh_conf_addrs(value, conf->web_public, &n, NULL);
+}
+
+
+static const char *
+mh_conf_control(struct mh_conf *conf, const char *value)
+{
+    if (conf->controlc == MH_CTL_SOCKS) {
+        return "too many control sockets at";
+    }
+
+    if (!mh_listen_valid(value)) {
+        return "invalid control socket";
+    }
+
+    conf->controls[conf->controlc++] = value;
+
+    return NULL;
+}
+
+
+static const char *
+mh_conf_peer(struct mh_conf *conf, const char *value)
+{
+    struct sa  sa;
+
+    if (conf->peerc == MH_CTL_PEERS) {
+        return "too many addresses at";
+    }
+
+    if (sa_set_str(&sa, value, 0) != 0) {
+        return "invalid address";
+    }
+
+    conf->peers[conf->peerc++] = value;
+
+    return NULL;
+}
+
+
+static const char *
+mh_conf_group(struct mh_conf *conf, const char *value)
+{
+    struct group  *gr;
+
+    gr = getgrnam(value);
+    if (gr == NULL) {
+        return "no such group";
+    }
+
+    conf->group = gr->gr_gid;
+
+    return NULL;
+}
+
+
+static const char *
+mh_conf_ports(struct mh_conf *conf, const char *value)
+{
+    char      text[16], *dash;
+    unsigned  min, max;
+
+    if (strlen(value) >= sizeof(text)) {
+        return "invalid port range";
+    }
+
+    (void) strcpy(text, value);
+    dash = strchr(text, '-');
+
+    if (dash == NULL) {
+        return "invalid port range";
+    }
+
+    *dash = '\0';
+
+    if (mh_conf_number(text, 65535, &min) != NULL
+        || mh_conf_number(dash + 1, 65535, &max) != NULL
+        || min == 0 || min + (min % 2) >= max)
+    {
+        return "invalid port range";
+    }
+
+    conf->port_min = (uint16_t) min;
+    conf->port_max = (uint16_t) max;
+
+    return NULL;
+}
+
+
+static const char *
+mh_conf_max(struct mh_conf *conf, const char *value)
+{
+    return mh_conf_number(value, 1000000, &conf->max_calls);
+}
+
+
+static const char *
+mh_conf_media(struct mh_conf *conf, const char *value)
+{
+    return mh_conf_number(value, 86400, &conf->media_timeout);
+}
+
+
+static const char *
+mh_conf_offer(struct mh_conf *conf, const char *value)
+{
+    return mh_conf_number(value, 86400, &conf->offer_timeout);
+}
+
+
+static const char *
+mh_conf_dscp(struct mh_conf *conf, const char *value)
+{
+    unsigned     n;
+    const char  *reason;
+
+    reason = mh_conf_number(value, 63, &n);
+
+    if (reason == NULL) {
+        conf->tos = (int) n << 2;
+    }
+
+    return reason;
+}
+
+
+static const char *
+mh_conf_backend(struct mh_conf *conf, const char *value)
+{
+    if (mh_srtp_backend_set(value) != 0) {
+        return "not in this build:";
+    }
+
+    conf->backend = value;
+
+    return NULL;
+}
+
+
+static const char *
+mh_conf_user(struct mh_conf *conf, const char *value)
+{
+    conf->user = value;
+
+    return NULL;
+}
+
+
+static const char *
+mh_conf_pid(struct mh_conf *conf, const char *value)
+{
+    conf->pid_file = value;
+
+    return NULL;
+}
+
+
+static const char *
+mh_conf_learn(struct mh_conf *conf, const char *value)
+{
+    (void) value;
+
+    conf->learn = true;
+
+    return NULL;
+}
+
+
+static const char *
+mh_conf_foreground(struct mh_conf *conf, const char *value)
+{
+    (void) value;
+
+    conf->foreground = true;
+
+    return NULL;
+}
+
+
+static const char *
+mh_conf_debug(struct mh_conf *conf, const char *value)
+{
+    (void) value;
+
+    conf->debug = true;
+
+    return NULL;
+}
+
+
+static const char *
+mh_conf_test(struct mh_conf *conf, const char *value)
+{
+    (void) value;
+
+    conf->test = true;
+
+    return NULL;
+}
+
+
+static const char *
+mh_conf_number(const char *value, unsigned max, unsigned *n)
+{
+    char           *end;
+    unsigned long   v;
+
+    if (value[0] < '0' || value[0] > '9') {
+        return "invalid number";
+    }
+
+    errno = 0;
+    v = strtoul(value, &end, 10);
+
+    if (errno || *end != '\0' || v > max) {
+        return "invalid number";
+    }
+
+    *n = (unsigned) v;
+
+    return NULL;
+}
+
+
+/*
+ * One address of each family at most, separated by a comma; an IPv6 address
+ * in brackets where a port follows.  Without a port none is accepted.
+ */
+
+static const char *
+mh_conf_addrs(const char *value, struct sa *addrs, unsigned *n,
+    uint16_t *port)
+{
+    char       text[MH_CONF_TEXT], *p, *next, *colon, *end;
+    unsigned   number;
+    struct sa  sa;
+
+    *n = 0;
+
+    if (strlen(value) >= sizeof(text)) {
+        return "invalid address";
+    }
+
+    (void) strcpy(text, value);
+
+    for (p = text; p != NULL; p = next) {
+        next = strchr(p, ',');
+
+        if (next != NULL) {
+            *next++ = '\0';
+        }
+
+        end = NULL;
+        colon = strchr(p, ':');
+
+        if (*p == '[') {
+            p++;
+            end = strchr(p, ']');
+
+            if (end == NULL) {
+                return "invalid address";
+            }
+
+            *end = '\0';
+            colon = (end[1] == ':') ? end + 1 : NULL;
+
+            if (colon == NULL && end[1] != '\0') {
+                return "invalid address";
+            }
+
+        } else if (colon != NULL && strchr(colon + 1, ':') != NULL) {
+            /* IPv6 without a port */
+            colon = NULL;
+        }
+
+        if (colon != NULL) {
+
+            if (port == NULL || next != NULL
+                || mh_conf_number(colon + 1, 65535, &number) != NULL
+                || number == 0)
+            {
+                return "invalid port of an address in";
+            }
+
+            *colon = '\0';
+            *port = (uint16_t) number;
+        }
+
+        if (sa_set_str(&sa, p, 0) != 0 || sa_is_any(&sa)) {
+            return "invalid address";
+        }
+
+        if (*n == MH_WEB_SOCKS
+            || (*n == 1 && sa_af(&addrs[0]) == sa_af(&sa)))
+        {
+            return "one address of each family at most in";
+        }
+
+        sa_cpy(&addrs[(*n)++], &sa);
+    }
+
+    return NULL;
+}
+
+
+/* what only all options together tell */
+
+static const char *
+mh_conf_check(struct mh_conf *conf)
+{
+    unsigned   i, k;
+    struct sa  public[MH_WEB_SOCKS];
+
+    if (conf->controlc == 0) {
+        return "no control socket, option \"-c\"";
+    }
+
+    if (conf->webc == 0) {
+        return "no browser side, option \"-w\"";
+    }
+
+    if (conf->imsc == 0) {
+        return "no IMS side, option \"-i\"";
+    }
+
+    memcpy(public, conf->web_public, sizeof(public));
+
+    for (i = 0; i < conf->webc; i++) {
+        sa_cpy(&conf->web_public[i], &conf->web[i]);
+
+        for (k = 0; k < MH_WEB_SOCKS; k++) {
+
+            if (sa_isset(&public[k], SA_ADDR)
+                && sa_af(&public[k]) == sa_af(&conf->web[i]))
+            {
+                sa_cpy(&conf->web_public[i], &public[k]);
+                sa_set_port(&conf->web_public[i], sa_port(&conf->web[i]));
+            }
+        }
+    }
+
+    return NULL;
+}
+
+
+static void
+mh_conf_usage(FILE *f)
+{
+    const struct mh_conf_option  *o;
+
+    (void) fprintf(f, "usage: media-helper -c socket -w addr[,addr][:port] "
+                   "-i addr[,addr] [options]\n");
+
+    for (o = mh_conf_options; o->letter; o++) {
+        (void) fprintf(f, "  -%c %-19s %s\n", o->letter,
+                       o->value ? o->value : "", o->help);
+    }
+
+    (void) fprintf(f, "  -h %-19s this text\n  -V %-19s version\n", "", "");
+}
+
+
+static void
+mh_conf_letters(char *letters, size_t size)
+{
+    size_t                        n;
+    const struct mh_conf_option  *o;
+
+    n = 0;
+
+    for (o = mh_conf_options; o->letter && n + 5 < size; o++) {
+        letters[n++] = o->letter;
+
+        if (o->value != NULL) {
+            letters[n++] = ':';
+        }
+    }
+
+    letters[n++] = 'h';
+    letters[n++] = 'V';
+    letters[n] = '\0';
+}

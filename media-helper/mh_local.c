@@ -1,0 +1,320 @@
+
+/*
+ * Copyright (C) the IMS portal authors
+ */
+
+
+/*
+ * Our end of a leg: what goes into the description that the leg is sent, and
+ * what its own description says about where it is.
+ */
+
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <re.h>
+
+#include "mh_local.h"
+#include "mh_log.h"
+
+
+static void mh_local_web(struct mh_call *call, const struct mh_signal *sig,
+    bool answer);
+
+
+/* our end of the leg that a description is written for, but for its ports */
+
+void
+mh_local_init(struct mh_call *call, enum mh_sdp_leg leg,
+    const struct mh_signal *sig, bool answer)
+{
+    struct mh_sdp_local   *local;
+    struct mh_sdp_policy  *policy;
+
+    local = &call->calls->scratch->local;
+    policy = &local->policy;
+
+    memset(local, 0, sizeof(*local));
+
+    local->leg = leg;
+    local->sess_id = call->legs[leg].sess_id;
+    local->sess_ver = call->legs[leg].sess_ver;
+
+    mh_sdp_policy_init(policy, leg);
+
+    policy->no_feedback = (leg == MH_SDP_IMS && !sig->feedback);
+    policy->avpf = sig->avpf;
+
+    memcpy(policy->strip, sig->strip, sizeof(policy->strip));
+    policy->stripc = sig->stripc;
+    memcpy(policy->offer, sig->offer, sizeof(policy->offer));
+    policy->offerc = sig->offerc;
+
+    if (leg == MH_SDP_WEB) {
+        mh_local_web(call, sig, answer);
+    }
+}
+
+
+static void
+mh_local_web(struct mh_call *call, const struct mh_signal *sig, bool answer)
+{
+    unsigned                     i, k;
+    enum mh_dtls_role            role;
+    struct mh_scratch           *scratch;
+    const struct mh_ice         *ice;
+    struct mh_sdp_local         *local;
+    const struct mh_calls_conf  *conf;
+
+    conf = &call->calls->conf;
+    scratch = call->calls->scratch;
+    local = &scratch->local;
+    ice = mh_transport_ice(call->transport);
+
+    k = (conf->web_addrc > 1 && sig->af
+         && sa_af(&conf->web_addrs[0]) != sig->af) ? 1 : 0;
+
+    (void) sa_ntop(&conf->web_addrs[k], scratch->addr,
+                   sizeof(scratch->addr));
+
+    local->addr = scratch->addr;
+    local->ipv6 = (sa_af(&conf->web_addrs[k]) == AF_INET6);
+
+    if (conf->web_addrc > 1) {
+        i = 1 - k;
+        (void) sa_ntop(&conf->web_addrs[i], scratch->addr2,
+                       sizeof(scratch->addr2));
+        local->addr2 = scratch->addr2;
+    }
+
+    (void) snprintf(scratch->fingerprint, sizeof(scratch->fingerprint),
+                    "sha-256 %s", mh_web_fingerprint(conf->web));
+
+    local->ufrag = ice->ufrag;
+    local->pwd = ice->pwd;
+    local->fingerprint = scratch->fingerprint;
+    local->setup = MH_SDP_ACTPASS;
+
+    if (answer && mh_transport_role(call->transport, &role)) {
+        local->setup = (role == MH_DTLS_ACTIVE) ? MH_SDP_ACTIVE
+                                                : MH_SDP_PASSIVE;
+    }
+}
+
+
+/* the address on the IMS side: that of the first stream */
+
+void
+mh_local_ims(struct mh_call *call, const struct mh_signal *sig)
+{
+    unsigned              i;
+    const struct sa      *sa;
+    struct mh_scratch    *scratch;
+    struct mh_sdp_local  *local;
+
+    scratch = call->calls->scratch;
+    local = &scratch->local;
+
+    if (local->leg != MH_SDP_IMS) {
+        return;
+    }
+
+    sa = NULL;
+
+    for (i = 0; i < call->mediac && sa == NULL; i++) {
+        if (call->streams[i] != NULL) {
+            sa = mh_stream_local(call->streams[i]);
+        }
+    }
+
+    (void) snprintf(scratch->addr, sizeof(scratch->addr), "0.0.0.0");
+
+    if (sa != NULL) {
+        (void) sa_ntop(sa, scratch->addr, sizeof(scratch->addr));
+        local->ipv6 = (sa_af(sa) == AF_INET6);
+    }
+
+    if (pl_isset(&sig->media_address)) {
+        (void) pl_strcpy(&sig->media_address, scratch->addr,
+                         sizeof(scratch->addr));
+        local->ipv6 = (strchr(scratch->addr, ':') != NULL);
+    }
+
+    local->addr = scratch->addr;
+}
+
+
+void
+mh_local_port(struct mh_call *call, unsigned i)
+{
+    struct mh_sdp_local  *local;
+
+    local = &call->calls->scratch->local;
+
+    if (call->streams[i] == NULL) {
+        return;
+    }
+
+    if (local->leg == MH_SDP_WEB) {
+        local->media[i].port = sa_port(&call->calls->conf.web_addrs[0]);
+        return;
+    }
+
+    local->media[i].port = sa_port(mh_stream_local(call->streams[i]));
+    local->media[i].rtcp_port = local->media[i].port + 1;
+}
+
+
+/*
+ * Writes the description for local->leg from scratch->a (and the answer).
+ * The version goes up only if something else has changed (RFC 3264 8).
+ */
+
+int
+mh_local_write(struct mh_call *call, const struct mh_sdp *answer,
+    struct pl *out)
+{
+    int                   err;
+    char                 *text;
+    size_t                len;
+    unsigned              turn;
+    struct mh_leg        *leg;
+    struct mh_scratch    *s;
+    struct mh_sdp_local  *local;
+
+    s = call->calls->scratch;
+    local = &s->local;
+    leg = &call->legs[local->leg];
+
+    for (turn = 0; turn < 2; turn++) {
+
+        err = answer ? mh_sdp_answer(s->buf, sizeof(s->buf), &len, &s->a,
+                                     answer, local, call->maps)
+                     : mh_sdp_offer(s->buf, sizeof(s->buf), &len, &s->a,
+                                    local, call->maps);
+        if (err) {
+            return err;
+        }
+
+        if (leg->out == NULL) {
+            break;
+        }
+
+        if (turn == 0) {
+
+            if (mh_sdp_same(leg->out, leg->outlen, s->buf, len)) {
+                goto done;
+            }
+
+            local->sess_ver++;
+        }
+    }
+
+    text = mem_alloc(len, NULL);
+    if (text == NULL) {
+        return ENOMEM;
+    }
+
+    memcpy(text, s->buf, len);
+
+    mem_deref(leg->out);
+    leg->out = text;
+    leg->outlen = len;
+    leg->sess_ver = local->sess_ver;
+
+done:
+
+    out->p = leg->out;
+    out->l = leg->outlen;
+
+    return 0;
+}
+
+
+/* points the streams to the IMS side's addresses */
+
+int
+mh_local_peers(struct mh_call *call, const struct mh_sdp *ims, bool learn)
+{
+    int                         err;
+    unsigned                    i;
+    struct sa                   rtp, rtcp;
+    const struct pl            *addr;
+    const struct mh_sdp_media  *m;
+
+    for (i = 0; i < ims->mediac; i++) {
+        m = &ims->media[i];
+
+        /* a held or refused line says nothing new about where it is */
+
+        if (call->streams[i] == NULL || m->refused || m->zero_addr) {
+            continue;
+        }
+
+        addr = pl_isset(&m->rtcp_addr) ? &m->rtcp_addr : &m->addr;
+
+        err = sa_set(&rtp, &m->addr, m->port);
+
+        if (err == 0) {
+            err = sa_set(&rtcp, addr, m->rtcp_port);
+        }
+
+        if (err == 0) {
+            err = mh_stream_peer(call->streams[i], &rtp, &rtcp,
+                                 learn || call->calls->conf.learn);
+        }
+
+        if (err) {
+            mh_info("call \"%s\" has an unusable media address: %s",
+                    call->id, strerror(err));
+            return err;
+        }
+    }
+
+    return 0;
+}
+
+
+/* the first m-line that is in use, NULL if all are refused */
+
+const struct mh_sdp_media *
+mh_local_first(const struct mh_sdp *sdp)
+{
+    unsigned  i;
+
+    for (i = 0; i < sdp->mediac; i++) {
+        if (!sdp->media[i].refused) {
+            return &sdp->media[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+int
+mh_local_tag(struct mh_leg *leg, const struct pl *tag)
+{
+    int    err;
+    char  *copy;
+
+    if (!pl_isset(tag)
+        || (leg->tag != NULL && pl_strcmp(tag, leg->tag) == 0))
+    {
+        return 0;
+    }
+
+    err = pl_strdup(&copy, tag);
+    if (err) {
+        return err;
+    }
+
+    mem_deref(leg->tag);
+    leg->tag = copy;
+
+    return 0;
+}

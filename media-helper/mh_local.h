@@ -1,0 +1,61 @@
+
+/*
+ * Copyright (C) the IMS portal authors
+ */
+
+
+/*
+ * What mh_offer.c and mh_answer.c share: our end of a leg.  All work on
+ * call->calls->scratch, where "a" is the offer and "local" is ours.
+ */
+
+
+#ifndef MH_LOCAL_H
+#define MH_LOCAL_H
+
+
+#include "mh_call.h"
+
+
+/*
+ * Begins scratch->local for a leg; no m-line has a port yet.
+ *
+ * @param answer  whether the description will be an answer: it names the
+ *                DTLS role, an offer is actpass (RFC 8842 5)
+ */
+void mh_local_init(struct mh_call *call, enum mh_sdp_leg leg,
+    const struct mh_signal *sig, bool answer);
+
+/* Sets the address of the IMS side, once there are streams; no-op for web */
+void mh_local_ims(struct mh_call *call, const struct mh_signal *sig);
+
+/* Gives m-line i its port, if it has a stream */
+void mh_local_port(struct mh_call *call, unsigned i);
+
+/*
+ * Writes the description for local->leg from scratch->a (and the answer).
+ * The version goes up only if something else has changed (RFC 3264 8).
+ *
+ * @param answer  NULL for an offer
+ * @param out     the text; the call's until the next one for that leg
+ *
+ * @return 0, ENOMEM, or an errno of mh_sdp.h
+ */
+int mh_local_write(struct mh_call *call, const struct mh_sdp *answer, struct pl
+    *out);
+
+/*
+ * Points the streams to the IMS side's addresses.
+ *
+ * @return 0, or an errno if one of them cannot be used
+ */
+int mh_local_peers(struct mh_call *call, const struct mh_sdp *ims, bool learn);
+
+/* the first m-line that is in use, NULL if all are refused */
+const struct mh_sdp_media *mh_local_first(const struct mh_sdp *sdp);
+
+/* Notes a leg's tag; an empty one changes nothing.  Returns 0 or ENOMEM */
+int mh_local_tag(struct mh_leg *leg, const struct pl *tag);
+
+
+#endif /* MH_LOCAL_H */

@@ -1,0 +1,456 @@
+
+/*
+ * Copyright (C) the IMS portal authors
+ */
+
+
+/*
+ * Options, order of the start, the loop, the end.
+ *
+ *     options -> sockets, certificate -> descriptors -> (daemon) -> no file
+ *     system, no privileges -> system call filter -> loop
+ *
+ * One timer, MH_TICK ms: DTLS retransmissions; each MH_SECOND ticks: calls,
+ * the cache of replies.
+ */
+
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <re.h>
+
+#include "mh_cmd.h"
+#include "mh_conf.h"
+#include "mh_ctl.h"
+#include "mh_log.h"
+#include "mh_sandbox.h"
+#include "mh_srtp.h"
+
+
+enum {
+    MH_TICK = 50,               /* ms */
+    MH_SECOND = 20,             /* ticks */
+    MH_FILES_SPARE = 1024       /* descriptors besides those of streams */
+};
+
+
+struct mh_main {
+    struct mh_conf       *conf;
+    struct mh_ctl        *ctl;
+    struct mh_io         *io;
+    struct mh_web        *web;
+    struct mh_port_pool  *pools[MH_WEB_SOCKS];
+    struct mh_calls      *calls;
+    struct mh_cmd         cmd;
+    struct tmr            tick;
+    unsigned              ticks;
+    uid_t                 uid;
+    gid_t                 gid;
+};
+
+
+static int mh_main_user(struct mh_main *m);
+static int mh_main_open(struct mh_main *m);
+static int mh_main_daemon(const struct mh_conf *conf);
+static int mh_main_loop(struct mh_main *m, unsigned files);
+static int mh_main_calls(struct mh_main *m);
+static void mh_main_tick_h(void *arg);
+static void mh_main_signal_h(int sig);
+static void mh_main_close(struct mh_main *m);
+
+
+int
+main(int argc, char **argv)
+{
+    int                     err;
+    bool                    filter;
+    unsigned                i, files, want;
+    static struct mh_conf   conf;
+    static struct mh_main   m;
+
+    switch (mh_conf_parse(&conf, argc, argv)) {
+
+    case MH_CONF_RUN:
+        break;
+
+    case MH_CONF_DONE:
+        return 0;
+
+    default:
+        return 2;
+    }
+
+    mh_log_init(false, conf.debug);
+
+    m.conf = &conf;
+
+    err = mh_main_user(&m);
+    if (err) {
+        return 1;
+    }
+
+    if (conf.test) {
+        (void) fprintf(stderr, "media-helper: configuration ok\n");
+        return 0;
+    }
+
+    (void) signal(SIGPIPE, SIG_IGN);
+
+    err = mh_main_open(&m);
+    if (err) {
+        goto out;
+    }
+
+    want = MH_FILES_SPARE;
+
+    for (i = 0; i < conf.imsc; i++) {
+        want += 2 * mh_port_total(m.pools[i]);
+    }
+
+    files = mh_sandbox_files(want);
+
+    if (files < want) {
+        mh_warn("%u open files allowed, the port range needs %u", files,
+                want);
+    }
+
+    if (!conf.foreground) {
+        err = mh_main_daemon(&conf);
+        if (err) {
+            goto out;
+        }
+    }
+
+    err = mh_sandbox_drop(m.uid, m.gid);
+    if (err) {
+        mh_err("giving up privileges failed: %s", strerror(err));
+        goto out;
+    }
+
+    err = mh_sandbox_enter(&filter);
+    if (err) {
+        mh_err("sandbox failed: %s", strerror(err));
+        goto out;
+    }
+
+    mh_info("media-helper started, srtp \"%s\", system calls %s",
+            conf.backend, filter ? "filtered" : "not filtered");
+
+    err = mh_main_loop(&m, files);
+
+    mh_info("media-helper stopped");
+
+out:
+
+    mh_main_close(&m);
+
+    return err ? 1 : 0;
+}
+
+
+static int
+mh_main_user(struct mh_main *m)
+{
+    m->uid = geteuid();
+    m->gid = getegid();
+
+    if (m->uid != 0) {
+
+        if (m->conf->user != NULL) {
+            mh_warn("option \"-u\" is of use for root only");
+        }
+
+        return 0;
+    }
+
+    if (m->conf->user == NULL) {
+        m->conf->user = "nobody";
+    }
+
+    if (mh_sandbox_user(m->conf->user, &m->uid, &m->gid) != 0) {
+        mh_err("no user \"%s\"", m->conf->user);
+        return ENOENT;
+    }
+
+    return 0;
+}
+
+
+/* all that needs a name, a file or a privilege */
+
+static int
+mh_main_open(struct mh_main *m)
+{
+    int              err;
+    unsigned         i;
+    struct mh_conf  *conf;
+
+    conf = m->conf;
+
+    err = mh_srtp_backend_set(conf->backend);
+    if (err) {
+        mh_err("srtp backend \"%s\" is not in this build", conf->backend);
+        return err;
+    }
+
+    err = mh_web_alloc(&m->web, conf->web, conf->webc, conf->tos);
+    if (err) {
+        mh_err("browser side %s: %s", mh_log_sa(&conf->web[0]),
+               strerror(err));
+        return err;
+    }
+
+    err = mh_web_certificate(m->web);
+    if (err) {
+        mh_err("no certificate: %s", strerror(err));
+        return err;
+    }
+
+    for (i = 0; i < conf->imsc; i++) {
+        err = mh_port_pool_alloc(&m->pools[i], &conf->ims[i],
+                                 conf->port_min, conf->port_max);
+        if (err) {
+            mh_err("port range: %s", strerror(err));
+            return err;
+        }
+    }
+
+    err = mh_ctl_alloc(&m->ctl);
+    if (err) {
+        return err;
+    }
+
+    for (i = 0; i < conf->controlc; i++) {
+        err = mh_ctl_listen(m->ctl, conf->controls[i],
+                            geteuid() == 0 ? m->uid : (uid_t) -1,
+                            conf->group);
+        if (err) {
+            mh_err("control socket \"%s\": %s", conf->controls[i],
+                   strerror(err));
+            return err;
+        }
+    }
+
+    for (i = 0; i < conf->peerc; i++) {
+        (void) mh_ctl_allow(m->ctl, conf->peers[i]);
+    }
+
+    return 0;
+}
+
+
+static int
+mh_main_daemon(const struct mh_conf *conf)
+{
+    int    fd, null;
+    char   buf[32];
+    pid_t  pid;
+
+    fd = -1;
+
+    if (conf->pid_file != NULL) {
+        fd = open(conf->pid_file, O_WRONLY|O_CREAT|O_TRUNC|O_CLOEXEC, 0644);
+        if (fd == -1) {
+            mh_err("pid file \"%s\": %s", conf->pid_file, strerror(errno));
+            return errno;
+        }
+    }
+
+    pid = fork();
+    if (pid == -1) {
+        return errno;
+    }
+
+    if (pid > 0) {
+
+        if (fd != -1) {
+            (void) snprintf(buf, sizeof(buf), "%ld\n", (long) pid);
+
+            if (write(fd, buf, strlen(buf)) == -1) {
+                mh_err("pid file \"%s\": %s", conf->pid_file,
+                       strerror(errno));
+            }
+        }
+
+        /* the sockets are the child's now: nothing is to be cleaned up */
+
+        _exit(0);
+    }
+
+    if (fd != -1) {
+        (void) close(fd);
+    }
+
+    (void) setsid();
+
+    mh_log_init(true, conf->debug);
+
+    null = open("/dev/null", O_RDWR);
+    if (null == -1) {
+        return errno;
+    }
+
+    (void) dup2(null, STDIN_FILENO);
+    (void) dup2(null, STDOUT_FILENO);
+    (void) dup2(null, STDERR_FILENO);
+
+    if (null > STDERR_FILENO) {
+        (void) close(null);
+    }
+
+    return 0;
+}
+
+
+static int
+mh_main_loop(struct mh_main *m, unsigned files)
+{
+    int  err;
+
+    err = libre_init();
+    if (err) {
+        return err;
+    }
+
+    /* libre keeps a table of descriptors, and ours may have any number */
+
+    err = fd_setsize(files);
+
+    if (err == 0) {
+        err = poll_method_set(METHOD_EPOLL);
+    }
+
+    if (err == 0) {
+        err = mh_io_alloc(&m->io);
+    }
+
+    if (err == 0) {
+        err = mh_io_start(m->io);
+    }
+
+    if (err == 0) {
+        err = mh_web_start(m->web, m->io);
+    }
+
+    if (err == 0) {
+        err = mh_main_calls(m);
+    }
+
+    if (err == 0) {
+        err = mh_ctl_start(m->ctl, mh_cmd_h, &m->cmd);
+    }
+
+    if (err) {
+        mh_err("start failed: %s", strerror(err));
+        return err;
+    }
+
+    tmr_init(&m->tick);
+    tmr_start(&m->tick, MH_TICK, mh_main_tick_h, m);
+
+    err = re_main(mh_main_signal_h);
+
+    tmr_cancel(&m->tick);
+
+    return err;
+}
+
+
+static int
+mh_main_calls(struct mh_main *m)
+{
+    int                   err;
+    unsigned              i;
+    struct mh_conf       *conf;
+    struct mh_calls_conf  cc;
+
+    conf = m->conf;
+
+    memset(&cc, 0, sizeof(cc));
+
+    cc.io = m->io;
+    cc.web = m->web;
+    cc.web_addrc = conf->webc;
+    cc.poolc = conf->imsc;
+    cc.max_calls = conf->max_calls;
+    cc.media_timeout = conf->media_timeout;
+    cc.offer_timeout = conf->offer_timeout;
+    cc.learn = conf->learn;
+    cc.tos = conf->tos;
+
+    for (i = 0; i < conf->webc; i++) {
+        sa_cpy(&cc.web_addrs[i], &conf->web_public[i]);
+    }
+
+    for (i = 0; i < conf->imsc; i++) {
+        cc.pools[i] = m->pools[i];
+        cc.pool_af[i] = sa_af(&conf->ims[i]);
+    }
+
+    err = mh_calls_alloc(&m->calls, &cc);
+    if (err) {
+        return err;
+    }
+
+    m->cmd.calls = m->calls;
+    m->cmd.io = m->io;
+    m->cmd.web = m->web;
+
+    return 0;
+}
+
+
+static void
+mh_main_tick_h(void *arg)
+{
+    uint64_t         now;
+    struct mh_main  *m = arg;
+
+    tmr_start(&m->tick, MH_TICK, mh_main_tick_h, m);
+
+    now = tmr_jiffies();
+
+    mh_web_tick(m->web, now);
+
+    if (++m->ticks % MH_SECOND == 0) {
+        mh_calls_tick(m->calls, now);
+        mh_ctl_tick(m->ctl, now);
+    }
+}
+
+
+static void
+mh_main_signal_h(int sig)
+{
+    (void) sig;
+
+    re_cancel();
+}
+
+
+/* the order matters: calls hold transports, these hold the shared port */
+
+static void
+mh_main_close(struct mh_main *m)
+{
+    unsigned  i;
+
+    mem_deref(m->ctl);
+    mem_deref(m->calls);
+    mem_deref(m->web);
+    mem_deref(m->io);
+
+    for (i = 0; i < MH_WEB_SOCKS; i++) {
+        mem_deref(m->pools[i]);
+    }
+
+    libre_close();
+}

@@ -1,0 +1,271 @@
+
+/*
+ * Copyright (C) the IMS portal authors
+ */
+
+
+/*
+ * What the replies to query, delete and statistics tell.  The keys are those
+ * that clients of the ng protocol read: "tags" with their medias and
+ * streams, "totals".
+ */
+
+
+#include <stdint.h>
+#include <string.h>
+#include <time.h>
+
+#include <re.h>
+
+#include "mh_cmd.h"
+
+
+static void mh_query_leg(ngx_ims_ng_writer_t *w, const struct mh_call *call,
+    enum mh_sdp_leg leg);
+static void mh_query_media(ngx_ims_ng_writer_t *w,
+    const struct mh_call *call, enum mh_sdp_leg leg, unsigned i);
+static void mh_query_stream(ngx_ims_ng_writer_t *w,
+    const struct mh_call *call, enum mh_sdp_leg leg, unsigned i, bool rtcp);
+static void mh_query_endpoint(ngx_ims_ng_writer_t *w, const struct sa *sa,
+    unsigned shift);
+static void mh_query_counter(ngx_ims_ng_writer_t *w, const char *key,
+    const struct mh_counter *c);
+static void mh_query_totals(ngx_ims_ng_writer_t *w, const char *key,
+    const struct mh_call *call, bool rtcp);
+static void mh_query_transport(ngx_ims_ng_writer_t *w,
+    const struct mh_call *call);
+
+
+void
+mh_query_call(ngx_ims_ng_writer_t *w, const struct mh_call *call)
+{
+    ngx_ims_ng_write_key_int(w, "created", call->created.tv_sec);
+    ngx_ims_ng_write_key_int(w, "created_us", call->created.tv_usec);
+    ngx_ims_ng_write_key_int(w, "last signal", call->signaled);
+
+    ngx_ims_ng_write_key_dict(w, "tags");
+    mh_query_leg(w, call, MH_SDP_WEB);
+    mh_query_leg(w, call, MH_SDP_IMS);
+    ngx_ims_ng_write_end(w);
+
+    ngx_ims_ng_write_key_dict(w, "totals");
+    mh_query_totals(w, "RTP", call, false);
+    mh_query_totals(w, "RTCP", call, true);
+    ngx_ims_ng_write_end(w);
+
+    mh_query_transport(w, call);
+}
+
+
+void
+mh_query_statistics(ngx_ims_ng_writer_t *w, const struct mh_cmd *cmd)
+{
+    struct mh_calls_stat       calls;
+    const struct mh_io_stat   *io;
+    const struct mh_web_stat  *web;
+
+    mh_calls_stat(cmd->calls, &calls);
+    io = mh_io_stat(cmd->io);
+    web = mh_web_stat(cmd->web);
+
+    ngx_ims_ng_write_key_dict(w, "statistics");
+
+    ngx_ims_ng_write_key_int(w, "calls", calls.current);
+    ngx_ims_ng_write_key_int(w, "calls total", calls.total);
+    ngx_ims_ng_write_key_int(w, "calls refused", calls.refused);
+    ngx_ims_ng_write_key_int(w, "calls timed out", calls.timeouts);
+    ngx_ims_ng_write_key_int(w, "port pairs used", calls.ports_used);
+    ngx_ims_ng_write_key_int(w, "port pairs total", calls.ports_total);
+
+    ngx_ims_ng_write_key_int(w, "datagrams received", io->received);
+    ngx_ims_ng_write_key_int(w, "datagrams truncated", io->truncated);
+    ngx_ims_ng_write_key_int(w, "web datagrams sent", io->sent);
+    ngx_ims_ng_write_key_int(w, "web send errors", io->send_errors);
+
+    ngx_ims_ng_write_key_int(w, "stun", web->stun);
+    ngx_ims_ng_write_key_int(w, "stun refused", web->stun_refused);
+    ngx_ims_ng_write_key_int(w, "dtls", web->dtls);
+    ngx_ims_ng_write_key_int(w, "srtp", web->media);
+    ngx_ims_ng_write_key_int(w, "foreign", web->foreign);
+    ngx_ims_ng_write_key_int(w, "unknown", web->unknown);
+    ngx_ims_ng_write_key_int(w, "transports", web->transports);
+
+    ngx_ims_ng_write_end(w);
+}
+
+
+static void
+mh_query_leg(ngx_ims_ng_writer_t *w, const struct mh_call *call,
+    enum mh_sdp_leg leg)
+{
+    unsigned              i;
+    const struct mh_leg  *this, *other;
+
+    this = &call->legs[leg];
+    other = &call->legs[leg == MH_SDP_WEB ? MH_SDP_IMS : MH_SDP_WEB];
+
+    if (this->tag == NULL) {
+        return;
+    }
+
+    ngx_ims_ng_write_key_dict(w, this->tag);
+    ngx_ims_ng_write_key_word(w, "tag", this->tag);
+    ngx_ims_ng_write_key_word(w, "label",
+                              leg == MH_SDP_WEB ? "web" : "ims");
+    ngx_ims_ng_write_key_int(w, "created", call->created.tv_sec);
+
+    if (other->tag != NULL) {
+        ngx_ims_ng_write_key_word(w, "in dialogue with", other->tag);
+    }
+
+    ngx_ims_ng_write_key_list(w, "medias");
+
+    for (i = 0; i < call->mediac; i++) {
+        if (call->streams[i] != NULL) {
+            mh_query_media(w, call, leg, i);
+        }
+    }
+
+    ngx_ims_ng_write_end(w);
+    ngx_ims_ng_write_end(w);
+}
+
+
+static void
+mh_query_media(ngx_ims_ng_writer_t *w, const struct mh_call *call,
+    enum mh_sdp_leg leg, unsigned i)
+{
+    ngx_ims_ng_write_dict(w);
+    ngx_ims_ng_write_key_int(w, "index", i + 1);
+    ngx_ims_ng_write_key_word(w, "type", call->kinds[i] == MH_SDP_VIDEO
+                                         ? "video" : "audio");
+    ngx_ims_ng_write_key_word(w, "protocol", leg == MH_SDP_WEB
+                                             ? "UDP/TLS/RTP/SAVPF"
+                                             : "RTP/AVP");
+    ngx_ims_ng_write_key_list(w, "streams");
+    mh_query_stream(w, call, leg, i, false);
+    mh_query_stream(w, call, leg, i, true);
+    ngx_ims_ng_write_end(w);
+    ngx_ims_ng_write_end(w);
+}
+
+
+static void
+mh_query_stream(ngx_ims_ng_writer_t *w, const struct mh_call *call,
+    enum mh_sdp_leg leg, unsigned i, bool rtcp)
+{
+    uint64_t                      now;
+    struct mh_stream             *s;
+    const struct sa              *local, *remote;
+    const struct mh_stream_stat  *stat;
+
+    s = call->streams[i];
+    stat = mh_stream_stat(s);
+
+    if (leg == MH_SDP_WEB) {
+        local = &call->calls->conf.web_addrs[0];
+        remote = mh_transport_peer(call->transport);
+
+    } else {
+        local = mh_stream_local(s);
+        remote = mh_stream_remote(s);
+    }
+
+    ngx_ims_ng_write_dict(w);
+    ngx_ims_ng_write_key_int(w, "local port",
+                             sa_port(local) + (leg == MH_SDP_IMS && rtcp));
+
+    if (remote != NULL) {
+        mh_query_endpoint(w, remote, leg == MH_SDP_IMS && rtcp);
+    }
+
+    if (leg == MH_SDP_WEB) {
+        ngx_ims_ng_write_key_word(w, "crypto suite",
+                                  mh_transport_suite(call->transport));
+    }
+
+    if (!rtcp && stat->last[leg]) {
+        now = tmr_jiffies();
+        ngx_ims_ng_write_key_int(w, "last packet",
+                   time(NULL) - (int64_t) (now - stat->last[leg]) / 1000);
+        ngx_ims_ng_write_key_int(w, "SSRC", stat->ssrc[leg]);
+    }
+
+    ngx_ims_ng_write_key_list(w, "flags");
+    ngx_ims_ng_write_word(w, rtcp ? "RTCP" : "RTP");
+    ngx_ims_ng_write_end(w);
+
+    mh_query_counter(w, "stats", rtcp ? &stat->rtcp[leg] : &stat->rtp[leg]);
+    ngx_ims_ng_write_end(w);
+}
+
+
+static void
+mh_query_endpoint(ngx_ims_ng_writer_t *w, const struct sa *sa,
+    unsigned shift)
+{
+    char  addr[64];
+
+    if (sa_ntop(sa, addr, sizeof(addr)) != 0) {
+        return;
+    }
+
+    ngx_ims_ng_write_key_dict(w, "endpoint");
+    ngx_ims_ng_write_key_word(w, "family", sa_af(sa) == AF_INET6
+                                           ? "IPv6" : "IPv4");
+    ngx_ims_ng_write_key_word(w, "address", addr);
+    ngx_ims_ng_write_key_int(w, "port", sa_port(sa) + shift);
+    ngx_ims_ng_write_end(w);
+}
+
+
+static void
+mh_query_counter(ngx_ims_ng_writer_t *w, const char *key,
+    const struct mh_counter *c)
+{
+    ngx_ims_ng_write_key_dict(w, key);
+    ngx_ims_ng_write_key_int(w, "packets", c->packets);
+    ngx_ims_ng_write_key_int(w, "bytes", c->bytes);
+    ngx_ims_ng_write_key_int(w, "errors", c->errors);
+    ngx_ims_ng_write_end(w);
+}
+
+
+static void
+mh_query_totals(ngx_ims_ng_writer_t *w, const char *key,
+    const struct mh_call *call, bool rtcp)
+{
+    struct mh_counter  sum, web;
+
+    mh_call_totals(call, MH_SDP_IMS, rtcp, &sum);
+    mh_call_totals(call, MH_SDP_WEB, rtcp, &web);
+
+    sum.packets += web.packets;
+    sum.bytes += web.bytes;
+    sum.errors += web.errors;
+
+    mh_query_counter(w, key, &sum);
+}
+
+
+/* ours alone: how the browser's side is */
+
+static void
+mh_query_transport(ngx_ims_ng_writer_t *w, const struct mh_call *call)
+{
+    const struct mh_transport_stat  *stat;
+
+    static const char *const  states[] = { "new", "path", "up", "failed" };
+
+    stat = mh_transport_stat(call->transport);
+
+    ngx_ims_ng_write_key_dict(w, "web");
+    ngx_ims_ng_write_key_word(w, "state",
+                              states[mh_transport_state(call->transport)]);
+    ngx_ims_ng_write_key_int(w, "media lost", call->media_lost);
+    ngx_ims_ng_write_key_int(w, "auth errors", stat->auth_errors);
+    ngx_ims_ng_write_key_int(w, "replays", stat->replays);
+    ngx_ims_ng_write_key_int(w, "bad", stat->bad);
+    ngx_ims_ng_write_key_int(w, "send errors", stat->send_errors);
+    ngx_ims_ng_write_end(w);
+}
