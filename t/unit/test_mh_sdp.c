@@ -1,0 +1,859 @@
+
+/*
+ * Copyright (C) the IMS portal authors
+ */
+
+
+/*
+ * SDP between browser and IMS: the examples of a first call in full, real
+ * offers of Chromium and Firefox, a handset's offer, bundle, hold, late
+ * offers, renumbered payload types, and what a hostile peer may send.
+ */
+
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "tap.h"
+#include "mh_sdp.h"
+#include "sdp_samples.h"
+
+
+static struct mh_sdp      a, b;
+static struct mh_sdp_map  maps[MH_SDP_MAX_MEDIA];
+static char               out[MH_SDP_MAX_SIZE];
+static size_t             outn;
+
+
+/* our two ends; ports for two m-lines */
+
+static struct mh_sdp_local
+ims_side(void)
+{
+    struct mh_sdp_local  l;
+
+    memset(&l, 0, sizeof(l));
+
+    l.leg = MH_SDP_IMS;
+    mh_sdp_policy_init(&l.policy, l.leg);
+    l.addr = "198.51.100.20";
+    l.sess_id = 7001;
+    l.sess_ver = 1;
+    l.media[0].port = 30000;
+    l.media[0].rtcp_port = 30001;
+    l.media[1].port = 30002;
+    l.media[1].rtcp_port = 30003;
+
+    return l;
+}
+
+
+static struct mh_sdp_local
+web_side(enum mh_sdp_setup setup)
+{
+    struct mh_sdp_local  l;
+
+    memset(&l, 0, sizeof(l));
+
+    l.leg = MH_SDP_WEB;
+    mh_sdp_policy_init(&l.policy, l.leg);
+    l.addr = "203.0.113.10";
+    l.sess_id = 7002;
+    l.sess_ver = 1;
+    l.ufrag = "Pt1x";
+    l.pwd = "zyxwvutsrqponmlkjihgfedc";
+    l.fingerprint = "sha-256 AA:BB";
+    l.setup = setup;
+    l.media[0].port = 31000;
+    l.media[1].port = 31000;
+
+    return l;
+}
+
+
+static int
+parse(struct mh_sdp *sdp, const char *text)
+{
+    return mh_sdp_parse(sdp, text, strlen(text));
+}
+
+
+/* whether what was written has this line, once */
+
+static int
+has(const char *line)
+{
+    int          n;
+    size_t       len;
+    const char  *p;
+
+    len = strlen(line);
+    out[outn] = '\0';
+
+    for (n = 0, p = out; (p = strstr(p, line)) != NULL; p += len) {
+        n += (p == out || p[-1] == '\n') && p[len] == '\r';
+    }
+
+    return n == 1;
+}
+
+
+static int
+contains(const char *text)
+{
+    out[outn] = '\0';
+    return strstr(out, text) != NULL;
+}
+
+
+static int
+offer_up(const char *text)
+{
+    int                  err;
+    struct mh_sdp_local  l;
+
+    memset(maps, 0, sizeof(maps));
+    l = ims_side();
+
+    err = parse(&a, text);
+
+    if (err == 0) {
+        err = mh_sdp_check_web(&a);
+    }
+
+    return err ? err
+               : mh_sdp_offer(out, sizeof(out), &outn, &a, &l, maps);
+}
+
+
+static int
+answer_down(const char *text)
+{
+    int                  err;
+    struct mh_sdp_local  l;
+
+    l = web_side(MH_SDP_PASSIVE);
+
+    err = parse(&b, text);
+
+    return err ? err
+               : mh_sdp_answer(out, sizeof(out), &outn, &a, &b, &l, maps);
+}
+
+
+static int
+offer_down(const char *text)
+{
+    int                  err;
+    struct mh_sdp_local  l;
+
+    memset(maps, 0, sizeof(maps));
+    l = web_side(MH_SDP_ACTPASS);
+
+    err = parse(&a, text);
+
+    return err ? err
+               : mh_sdp_offer(out, sizeof(out), &outn, &a, &l, maps);
+}
+
+
+static int
+answer_up(const char *text)
+{
+    int                  err;
+    struct mh_sdp_local  l;
+
+    l = ims_side();
+
+    err = parse(&b, text);
+
+    if (err == 0) {
+        err = mh_sdp_check_web(&b);
+    }
+
+    return err ? err
+               : mh_sdp_answer(out, sizeof(out), &outn, &a, &b, &l, maps);
+}
+
+
+static void
+test_audio(void)
+{
+    uint8_t             table[128];
+    static const char   up[] =
+        "v=0\r\n"
+        "o=- 7001 1 IN IP4 198.51.100.20\r\n"
+        "s=-\r\n"
+        "c=IN IP4 198.51.100.20\r\n"
+        "t=0 0\r\n"
+        "m=audio 30000 RTP/AVP 0 8 126\r\n"
+        "b=AS:80\r\n"
+        "a=rtpmap:0 PCMU/8000\r\n"
+        "a=rtpmap:8 PCMA/8000\r\n"
+        "a=rtpmap:126 telephone-event/8000\r\n"
+        "a=fmtp:126 0-15\r\n"
+        "a=ptime:20\r\n"
+        "a=sendrecv\r\n";
+    static const char   down[] =
+        "v=0\r\n"
+        "o=- 7002 1 IN IP4 203.0.113.10\r\n"
+        "s=-\r\n"
+        "t=0 0\r\n"
+        "a=ice-lite\r\n"
+        "a=ice-options:ice2\r\n"
+        "a=group:BUNDLE 0\r\n"
+        "m=audio 31000 UDP/TLS/RTP/SAVPF 8 126\r\n"
+        "c=IN IP4 203.0.113.10\r\n"
+        "a=mid:0\r\n"
+        "a=rtcp-mux\r\n"
+        "a=ice-ufrag:Pt1x\r\n"
+        "a=ice-pwd:zyxwvutsrqponmlkjihgfedc\r\n"
+        "a=candidate:1 1 udp 2130706431 203.0.113.10 31000 typ host\r\n"
+        "a=end-of-candidates\r\n"
+        "a=fingerprint:sha-256 AA:BB\r\n"
+        "a=setup:passive\r\n"
+        "a=rtpmap:8 PCMA/8000\r\n"
+        "a=rtpmap:126 telephone-event/8000\r\n"
+        "a=fmtp:126 0-15\r\n"
+        "a=ptime:20\r\n"
+        "a=sendrecv\r\n";
+
+    is_int(offer_up(WEB_OFFER), 0, "a browser's audio offer");
+    is_str(out, outn, up, "goes up as plain RTP");
+
+    mh_sdp_table(&maps[0], MH_SDP_WEB, table);
+    ok(table[0] == 0 && table[8] == 8 && table[126] == 126
+       && table[111] == 0xff && table[110] == 0xff,
+       "before the answer all that was offered passes");
+
+    is_int(answer_down(ims_answer), 0, "an answer");
+    is_str(out, outn, down, "comes down with ICE-lite and DTLS");
+
+    mh_sdp_table(&maps[0], MH_SDP_IMS, table);
+    ok(table[8] == 8 && table[126] == 126 && table[0] == 0xff,
+       "then what was chosen");
+
+    is_int(a.media[0].port, 9, "port 9 is no refusal");
+    ok(!a.media[0].refused && a.ice_trickle && a.media[0].candidates == 0,
+       "nor is the lack of candidates");
+    is_int(a.sess_id, 410, "o= session id");
+    is_int(a.sess_ver, 2, "o= version");
+}
+
+
+static void
+test_video(void)
+{
+    struct mh_sdp_local  l;
+
+    memset(maps, 0, sizeof(maps));
+    l = ims_side();
+    l.policy.h264_level = (struct pl) PL("42e00c");
+
+    is_int(parse(&a, WEB_OFFER_AV), 0, "audio and video with max-bundle");
+    is_int(mh_sdp_check_web(&a), 0, "one transport for both is enough");
+    ok(!a.media[1].refused && a.media[1].bundled && a.media[1].bundle_only,
+       "bundle-only is no refusal");
+    ok(mh_sdp_transport(&a, &a.media[1]) == &a.media[0],
+       "its transport is the tagged line's");
+    is_int(mh_sdp_offer(out, sizeof(out), &outn, &a, &l, maps), 0, "up");
+    ok(contains("m=video 30002 RTP/AVPF 102\r\n"
+                "b=AS:512\r\n"
+                "a=rtpmap:102 H264/90000\r\n"
+                "a=fmtp:102 packetization-mode=1;profile-level-id=42e00c\r\n"
+                "a=rtcp-fb:102 nack pli\r\n"
+                "a=sendrecv\r\n"),
+       "H264 alone, on its own port, with feedback, level lowered");
+    ok(!contains("BUNDLE") && !contains("mid") && !contains("bundle-only"),
+       "no bundle enters the IMS");
+
+    is_int(answer_down(ims_answer_av), 0, "answered");
+    ok(has("a=group:BUNDLE 0 1"), "the group is kept");
+    ok(contains("m=video 31000 UDP/TLS/RTP/SAVPF 102\r\n"
+                "c=IN IP4 203.0.113.10\r\n"
+                "a=mid:1\r\n"
+                "a=rtpmap:102 H264/90000\r\n"
+                "a=fmtp:102 packetization-mode=1;profile-level-id=42e00c\r\n"
+                "a=rtcp-fb:102 nack pli\r\n"
+                "a=sendrecv\r\n"),
+       "video shares the port, transport attributes are not repeated");
+
+    offer_up(WEB_OFFER_AV);
+    is_int(answer_down("v=0\r\no=i 1 1 IN IP4 192.0.2.40\r\ns=-\r\n"
+                       "c=IN IP4 192.0.2.40\r\nt=0 0\r\n"
+                       "m=audio 40500 RTP/AVP 0\r\n"
+                       "m=video 0 RTP/AVPF 102\r\n"), 0, "video refused");
+    ok(has("a=group:BUNDLE 0"), "leaves the group");
+    ok(has("m=video 0 UDP/TLS/RTP/SAVPF 96 97 102") && has("a=mid:1"),
+       "keeps its place and its mid");
+
+    ok(mh_sdp_wanted(&a, 1, &l), "the line is wanted");
+    l.policy.video = 0;
+    ok(!mh_sdp_wanted(&a, 1, &l), "unless there is no codec in common");
+    memset(maps, 0, sizeof(maps));
+    mh_sdp_offer(out, sizeof(out), &outn, &a, &l, maps);
+    ok(has("m=video 0 RTP/AVP 96 97 102") && has("m=audio 30000 RTP/AVP 0 8"
+                                                 " 126"),
+       "then video is refused and audio goes on");
+
+    l.policy.video = 1u << MH_SDP_VP8;
+    memset(maps, 0, sizeof(maps));
+    mh_sdp_offer(out, sizeof(out), &outn, &a, &l, maps);
+    ok(has("m=video 30002 RTP/AVP 96"), "VP8 by policy");
+}
+
+
+static void
+test_chromium(void)
+{
+    const char                 *leak;
+    unsigned                    i;
+    const struct mh_sdp_media  *m;
+    static const char          *leaks[] = {
+        "ice-", "candidate", "fingerprint", "setup", "rtcp-mux", "rsize",
+        "extmap", "msid", "ssrc", "transport-cc", "goog-remb", "rtx", "red/",
+        "ulpfec", "AV1", "VP8", "apt=", "opus", "48000", "4d001f", "mid",
+        "group", "192.0.2.15", NULL
+    };
+
+    is_int(offer_up(chromium_offer), 0, "Chromium");
+    m = &a.media[0];
+    is_int(m->candidates, 2, ".local is not counted");
+    is_int(m->mid_ext, 4, "extension id of the mid");
+    ok(m->nack_pli == false && a.media[1].nack_pli && a.media[1].ccm_fir,
+       "feedback of video");
+
+    for (leak = NULL, i = 0; leaks[i]; i++) {
+        leak = contains(leaks[i]) ? leaks[i] : leak;
+    }
+
+    ok(leak == NULL, "nothing of WebRTC goes up%s%s", leak ? ": " : "",
+       leak ? leak : "");
+    ok(has("m=audio 30000 RTP/AVP 9 0 8 13 126"), "audio as browsers have it");
+    ok(has("m=video 30002 RTP/AVPF 103 107 109"), "baseline H264 alone");
+    ok(has("a=rtcp-fb:103 nack") && has("a=rtcp-fb:103 nack pli")
+       && has("a=rtcp-fb:103 ccm fir") && has("a=rtcp-fb:109 nack pli")
+       && !contains("a=rtcp-fb:107"), "its feedback");
+
+    /* the answer picks constrained baseline and lowers the constraint */
+
+    is_int(answer_down("v=0\r\no=i 1 1 IN IP4 192.0.2.40\r\ns=-\r\n"
+                       "c=IN IP4 192.0.2.40\r\nt=0 0\r\n"
+                       "m=audio 40500 RTP/AVP 8 126\r\n"
+                       "a=rtpmap:126 telephone-event/8000\r\n"
+                       "m=video 40502 RTP/AVP 109\r\n"
+                       "b=TIAS:256000\r\n"
+                       "a=rtpmap:109 H264/90000\r\n"
+                       "a=fmtp:109 profile-level-id=42c00c;"
+                       "packetization-mode=1\r\n"), 0, "answered");
+    ok(has("m=video 31000 UDP/TLS/RTP/SAVPF 109"), "with Chromium's number");
+    ok(has("a=rtcp-fb:109 nack pli") && !contains("ccm fir")
+       && !has("a=rtcp-fb:109 nack"),
+       "PLI for a peer without feedback, what was offered of it");
+    ok(has("b=AS:269"), "TIAS becomes AS");
+    ok(has("a=mid:1") && has("a=mid:0"), "mids");
+    ok(contains("a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n"),
+       "the mid extension with its id");
+}
+
+
+static void
+test_firefox(void)
+{
+    is_int(offer_up(firefox_offer), 0, "Firefox");
+    ok(has("m=audio 30000 RTP/AVP 9 0 8 101")
+       && has("a=rtpmap:9 G722/8000")
+       && has("a=rtpmap:101 telephone-event/8000")
+       && has("a=fmtp:101 0-15"), "one channel said or not is the same");
+    is_int(a.media[0].fingerprintc, 1, "fingerprint of the session");
+    is_int(a.media[0].setup, MH_SDP_ACTPASS, "setup of the m-line");
+    is_int(a.media[0].ufrag.l, 8, "ufrag");
+
+    is_int(answer_down("v=0\r\no=i 1 1 IN IP4 192.0.2.40\r\ns=-\r\n"
+                       "c=IN IP4 192.0.2.40\r\nt=0 0\r\n"
+                       "m=audio 40500 RTP/AVP 0 101\r\n"
+                       "a=rtpmap:101 telephone-event/8000\r\n"
+                       "a=sendrecv\r\n"), 0, "answered");
+    ok(has("m=audio 31000 UDP/TLS/RTP/SAVPF 0 101"), "in the peer's order");
+}
+
+
+static void
+test_handset(void)
+{
+    uint8_t  up[128], down[128];
+
+    is_int(offer_down(ims_offer), 0, "a handset's offer, LF only");
+    ok(has("a=group:BUNDLE 0 1") && has("a=mid:0") && has("a=mid:1"),
+       "mids and a bundle are made");
+    ok(has("m=audio 31000 UDP/TLS/RTP/SAVPF 104 105 8 96 97"),
+       "audio codecs in their order");
+    ok(has("m=video 31000 UDP/TLS/RTP/SAVPF 98"),
+       "97 is taken in the bundle: renumbered; H263 is gone");
+    ok(has("a=rtcp-fb:98 nack pli") && has("a=rtcp-fb:98 ccm fir")
+       && !has("a=rtcp-fb:98 nack"), "PLI and FIR for RTP/AVP");
+    ok(has("a=setup:actpass"), "actpass");
+    ok(has("b=AS:384"), "its limit of video");
+    ok(!contains("tra-") && !contains("curr") && !contains("des:qos")
+       && !contains("RS:") && !contains("AS:49"), "nothing else");
+    ok(has("a=maxptime:240") && has("a=ptime:20"), "ptime and maxptime");
+    ok(contains("a=extmap:1 urn:ietf:params:rtp-hdrext:sdes:mid\r\n"),
+       "the mid extension");
+
+    /* the browser answers, video under a number of its own */
+
+    is_int(answer_up(web_answer), 0, "the browser's answer");
+    ok(has("m=audio 30000 RTP/AVP 8 97"), "goes up with the offer's numbers");
+    ok(has("m=video 30002 RTP/AVP 97"), "of each m-line");
+    ok(!contains("rtcp-fb"), "no feedback under RTP/AVP");
+    ok(contains("a=sendrecv\r\nm=video") && has("a=recvonly"), "directions");
+    ok(has("b=AS:80") && has("b=AS:512"), "bandwidth");
+
+    mh_sdp_table(&maps[1], MH_SDP_IMS, down);
+    mh_sdp_table(&maps[1], MH_SDP_WEB, up);
+    ok(down[97] == 96 && up[98] == 97 && up[96] == 97,
+       "a browser that renumbered is understood both ways");
+    mh_sdp_table(&maps[0], MH_SDP_IMS, down);
+    ok(down[97] == 97 && down[8] == 8 && down[104] == 0xff, "audio");
+}
+
+
+static void
+test_reoffer(void)
+{
+    char                 first[4096];
+    size_t               n;
+    struct mh_sdp_local  l;
+
+    offer_up(WEB_OFFER);
+    memcpy(first, out, outn);
+    n = outn;
+
+    l = ims_side();
+    mh_sdp_offer(out, sizeof(out), &outn, &a, &l, maps);
+    is_mem(out, outn, first, n, "the same in, the same out");
+
+    l.sess_ver = 2;
+    mh_sdp_offer(out, sizeof(out), &outn, &a, &l, maps);
+    ok(outn == n && memcmp(out, first, n) != 0
+       && mh_sdp_same(out, outn, first, n), "same but for o=");
+
+    l.media[0].port = 30010;
+    mh_sdp_offer(out, sizeof(out), &outn, &a, &l, maps);
+    ok(!mh_sdp_same(out, outn, first, n), "not the same");
+
+    /* now the IMS makes an offer: numbers and mid of the browser stay */
+
+    offer_up(chromium_offer);
+    answer_down(ims_answer);
+    l = web_side(MH_SDP_ACTPASS);
+    parse(&b, "v=0\r\no=i 1 2 IN IP4 192.0.2.40\r\ns=-\r\n"
+              "c=IN IP4 192.0.2.40\r\nt=0 0\r\n"
+              "m=audio 40500 RTP/AVP 8 101\r\n"
+              "a=rtpmap:101 telephone-event/8000\r\n");
+    is_int(mh_sdp_offer(out, sizeof(out), &outn, &b, &l, maps), 0,
+           "an offer the other way");
+    ok(has("m=audio 31000 UDP/TLS/RTP/SAVPF 8 126")
+       && has("a=rtpmap:126 telephone-event/8000"),
+       "the browser keeps its number for the codec");
+    ok(has("a=mid:0") && contains("a=extmap:4 "), "and its mid and extension");
+}
+
+
+static void
+test_hold(void)
+{
+    unsigned            i;
+    char                text[1500];
+    static const struct {
+        const char     *addr;
+        const char     *dir;
+        const char     *seen;       /* by the browser */
+        const char     *answer;     /* of the browser */
+        const char     *back;       /* to the IMS */
+    }  holds[] = {
+        { "192.0.2.40", "sendonly", "sendonly", "recvonly", "recvonly" },
+        { "192.0.2.40", "inactive", "inactive", "inactive", "inactive" },
+        { "192.0.2.40", "recvonly", "recvonly", "sendonly", "sendonly" },
+        { "0.0.0.0", "sendrecv", "sendonly", "recvonly", "recvonly" },
+        { "0.0.0.0", "recvonly", "inactive", "inactive", "inactive" },
+        { "192.0.2.40", "sendonly", "sendonly", "sendrecv", "recvonly" }
+    };
+
+    for (i = 0; i < sizeof(holds) / sizeof(holds[0]); i++) {
+        snprintf(text, sizeof(text), "v=0\r\no=i 1 1 IN IP4 192.0.2.40\r\n"
+                 "s=-\r\nc=IN IP4 %s\r\nt=0 0\r\na=%s\r\n"
+                 "m=audio 40500 RTP/AVP 8\r\n", holds[i].addr, holds[i].dir);
+        offer_down(text);
+        snprintf(text, sizeof(text), "a=%s", holds[i].seen);
+        ok(has(text), "%s with %s is %s", holds[i].dir, holds[i].addr,
+           holds[i].seen);
+
+        snprintf(text, sizeof(text), WEB_HEAD "a=group:BUNDLE 0\r\n"
+                 "m=audio 9 UDP/TLS/RTP/SAVPF 8\r\nc=IN IP4 0.0.0.0\r\n"
+                 "a=mid:0\r\na=%s\r\n" WEB_TRANSPORT, holds[i].answer);
+        answer_up(text);
+        snprintf(text, sizeof(text), "a=%s", holds[i].back);
+        ok(has(text), "answered %s: %s", holds[i].answer, holds[i].back);
+    }
+
+    offer_up(WEB_OFFER);
+    ok(has("a=sendrecv"), "0.0.0.0 of a browser is no hold");
+}
+
+
+/* INVITE without SDP: the browser offers in the 200, the ACK answers */
+
+static void
+test_late(void)
+{
+    static const char  ack[] =
+        "v=0\r\no=i 1 1 IN IP4 192.0.2.40\r\ns=-\r\nc=IN IP4 192.0.2.40\r\n"
+        "t=0 0\r\nm=audio 40500 RTP/AVP 0\r\n";
+
+    is_int(offer_up(WEB_OFFER_AV WEB_DATA), 0, "a late offer with data");
+    ok(has("m=application 0 UDP/DTLS/SCTP webrtc-datachannel"),
+       "a data channel is refused, in its place");
+    is_int(answer_down(ack), EPROTO, "an answer with fewer m-lines");
+
+    is_int(offer_up(WEB_OFFER), 0, "a late offer");
+    is_int(answer_down(ack), 0, "answered by the ACK");
+    ok(has("m=audio 31000 UDP/TLS/RTP/SAVPF 0"), "with its choice");
+
+    offer_up(WEB_OFFER);
+    is_int(answer_down("v=0\r\no=i 1 1 IN IP4 192.0.2.40\r\ns=-\r\n"
+                       "c=IN IP4 192.0.2.40\r\nt=0 0\r\n"
+                       "m=image 40500 udptl t38\r\n"), EPROTO,
+           "another kind of media");
+    is_int(answer_down("v=0\r\no=i 1 1 IN IP4 192.0.2.40\r\ns=-\r\n"
+                       "c=IN IP4 192.0.2.40\r\nt=0 0\r\n"
+                       "m=audio 40500 RTP/AVP 18\r\n"), 0,
+           "a codec that was not offered");
+    ok(has("m=audio 0 UDP/TLS/RTP/SAVPF 111 0 8 110 126")
+       && !contains("BUNDLE"), "is no answer: refused");
+}
+
+
+static void
+test_policy(void)
+{
+    struct mh_sdp_local  l;
+
+    parse(&a, chromium_offer);
+    l = ims_side();
+    l.policy.strip[0] = (struct pl) PL("PCMU");
+    l.policy.strip[1] = (struct pl) PL("g722");
+    l.policy.stripc = 2;
+    l.policy.offer[0] = (struct pl) PL("opus");
+    l.policy.offerc = 1;
+    memset(maps, 0, sizeof(maps));
+    mh_sdp_offer(out, sizeof(out), &outn, &a, &l, maps);
+    ok(has("m=audio 30000 RTP/AVP 111 8 13 110 126"),
+       "strip takes away, offer adds, events follow their clock");
+    ok(has("a=rtpmap:111 opus/48000/2")
+       && has("a=fmtp:111 minptime=10;useinbandfec=1"), "opus with its fmtp");
+
+    l = ims_side();
+    l.policy.strip[0] = (struct pl) PL("all");
+    l.policy.stripc = 1;
+    l.policy.offer[0] = (struct pl) PL("PCMA");
+    l.policy.offerc = 1;
+    memset(maps, 0, sizeof(maps));
+    mh_sdp_offer(out, sizeof(out), &outn, &a, &l, maps);
+    ok(has("m=audio 30000 RTP/AVP 8"), "all but one");
+
+    l.policy.offerc = 0;
+    ok(!mh_sdp_wanted(&a, 0, &l), "all is nothing");
+
+    l = ims_side();
+    l.policy.no_feedback = true;
+    l.media[0].rtcp_port = 35001;
+    l.media[1].rtcp_mux = true;
+    l.ipv6 = true;
+    l.addr = "2001:db8::1";
+    memset(maps, 0, sizeof(maps));
+    mh_sdp_offer(out, sizeof(out), &outn, &a, &l, maps);
+    ok(contains("m=video 30002 RTP/AVP ") && !contains("rtcp-fb"),
+       "no feedback");
+    ok(has("a=rtcp:35001") && has("a=rtcp-mux"), "rtcp as told");
+    ok(has("c=IN IP6 2001:db8::1")
+       && has("o=- 7001 1 IN IP6 2001:db8::1") && has("b=AS:88"), "IPv6");
+
+    l = web_side(MH_SDP_ACTPASS);
+    l.addr2 = "2001:db8::2";
+    l.tls_id = "portal1";
+    parse(&a, ims_offer);
+    memset(maps, 0, sizeof(maps));
+    mh_sdp_offer(out, sizeof(out), &outn, &a, &l, maps);
+    ok(has("a=candidate:2 1 udp 2130706175 2001:db8::2 31000 typ host"),
+       "a candidate per family");
+    ok(has("a=tls-id:portal1"), "tls-id in an offer");
+}
+
+
+static void
+test_refused(void)
+{
+    unsigned            i;
+    static const struct {
+        int             err;
+        const char     *name;
+        const char     *text;
+    }  refused[] = {
+        { EBADMSG, "no SDP", "hello" },
+        { ENODATA, "nothing", "" },
+        { EBADMSG, "not v=0", "v=1\r\n" },
+        { EBADMSG, "o= first", "o=- 1 1 IN IP4 1.2.3.4\r\nv=0\r\n" },
+        { EBADMSG, "o= too short", "v=0\r\no=- 1 1 IN IP4\r\n" },
+        { EBADMSG, "v= twice", "v=0\r\nv=0\r\n" },
+        { ENODATA, "no o=", "v=0\r\ns=-\r\nc=IN IP4 1.2.3.4\r\n"
+                            "m=audio 1 RTP/AVP 0\r\n" },
+        { ENODATA, "no m=", WEB_HEAD },
+        { ENODATA, "no c=", WEB_HEAD "m=audio 4000 RTP/AVP 0\r\n" },
+        { EBADMSG, "empty line within", "v=0\r\n\r\ns=-\r\n" },
+        { EBADMSG, "bare CR", WEB_HEAD "c=IN IP4 1.2.3.4\r\n"
+                              "m=audio 1 RTP/AVP 0\r\na=ptime:20\ra=x\r\n" },
+        { EBADMSG, "port 65536", WEB_HEAD "m=audio 65536 RTP/AVP 0\r\n" },
+        { EBADMSG, "port -1", WEB_HEAD "m=audio -1 RTP/AVP 0\r\n" },
+        { EBADMSG, "huge port", WEB_HEAD "m=audio 99999999999999999999999 "
+                                "RTP/AVP 0\r\n" },
+        { EBADMSG, "format 128", WEB_HEAD "m=audio 1 RTP/AVP 128\r\n" },
+        { EBADMSG, "no formats", WEB_HEAD "m=audio 1 RTP/AVP\r\n" },
+        { EBADMSG, "c= cut", WEB_HEAD "c=IN IP4\r\n" },
+        { EBADMSG, "short ufrag", WEB_HEAD "a=ice-ufrag:abc\r\n" },
+        { EBADMSG, "short pwd", WEB_HEAD "a=ice-pwd:0123456789\r\n" },
+        { EBADMSG, "bad fingerprint", WEB_HEAD
+                                "a=fingerprint:sha-256 AB:CG\r\n" },
+        { EBADMSG, "bad setup", WEB_HEAD "a=setup:maybe\r\n" },
+        { EBADMSG, "mid of 32", WEB_HEAD "m=audio 0 RTP/AVP 0\r\na=mid:"
+                                "01234567890123456789012345678901\r\n" }
+    };
+    static const struct {
+        int             err;
+        const char     *name;
+        const char     *text;
+    }  insecure[] = {
+        { EKEYREJECTED, "no fingerprint", WEB_HEAD
+          "m=audio 9 RTP/SAVPF 0\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:abcd\r\n"
+          "a=ice-pwd:0123456789abcdefghijklmn\r\n" },
+        { ENOKEY, "no ICE", WEB_HEAD
+          "m=audio 9 UDP/TLS/RTP/SAVP 0\r\nc=IN IP4 0.0.0.0\r\n"
+          "a=fingerprint:sha-1 AB:CD\r\n" },
+        { ENOKEY, "no pwd", WEB_HEAD
+          "m=audio 9 RTP/SAVP 0\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:abcd\r\n"
+          "a=fingerprint:sha-1 AB:CD\r\n" },
+        { EPROTONOSUPPORT, "plain RTP", WEB_HEAD
+          "m=audio 9 RTP/AVP 0\r\nc=IN IP4 0.0.0.0\r\n" },
+        { EPROTONOSUPPORT, "ice-lite", WEB_HEAD "a=ice-lite\r\n" WEB_AUDIO },
+        { 0, "a refused line needs nothing", WEB_HEAD
+          "m=audio 0 RTP/AVP 0\r\n" }
+    };
+
+    for (i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        is_int(parse(&a, refused[i].text), refused[i].err, refused[i].name);
+    }
+
+    for (i = 0; i < sizeof(insecure) / sizeof(insecure[0]); i++) {
+        ok(parse(&a, insecure[i].text) == 0
+           && mh_sdp_check_web(&a) == insecure[i].err, "%s",
+           insecure[i].name);
+    }
+
+    ok(strcmp(mh_sdp_error(EBADMSG), "Failed to parse SDP") == 0
+       && strcmp(mh_sdp_error(ENODATA), "Incomplete SDP specification") == 0
+       && strcmp(mh_sdp_error(EOVERFLOW), "Error rewriting SDP") == 0,
+       "texts of ng");
+}
+
+
+static void
+test_hostile(void)
+{
+    char    *text;
+    size_t   n, i;
+
+    text = malloc(200000);
+
+    n = sizeof(WEB_OFFER) - 1;
+    memcpy(text, WEB_OFFER, n);
+    text[n - 20] = '\0';
+    is_int(mh_sdp_parse(&a, text, n), EBADMSG, "a NUL byte");
+
+    n = (size_t) sprintf(text, "%s", WEB_HEAD);
+
+    for (i = 0; i < 10000; i++) {
+        n += (size_t) sprintf(text + n, "a=x\r\n");
+    }
+
+    is_int(mh_sdp_parse(&a, text, n), EBADMSG, "10,000 lines");
+
+    memset(text, 'x', 70000);
+    memcpy(text, "v=0\r\ns=", 7);
+    is_int(mh_sdp_parse(&a, text, 70000), EBADMSG, "more than 64 KiB");
+
+    n = (size_t) sprintf(text, WEB_HEAD "c=IN IP4 192.0.2.1\r\n");
+
+    for (i = 0; i < 17; i++) {
+        n += (size_t) sprintf(text + n, "m=audio 4000 RTP/AVP 0\r\n");
+    }
+
+    is_int(mh_sdp_parse(&a, text, n), EBADMSG, "17 m-lines");
+    is_int(mh_sdp_parse(&a, text, n - 24), 0, "16 m-lines");
+
+    n = (size_t) sprintf(text, WEB_HEAD "c=IN IP4 192.0.2.1\r\n");
+
+    for (i = 0; i < 3; i++) {
+        size_t  pt;
+
+        n += (size_t) sprintf(text + n, "m=audio 4000 RTP/AVP");
+
+        for (pt = 0; pt < 128; pt++) {
+            n += (size_t) sprintf(text + n, " %zu", pt);
+        }
+
+        n += (size_t) sprintf(text + n, "\r\n");
+    }
+
+    is_int(mh_sdp_parse(&a, text, n), EBADMSG, "384 formats");
+
+    /* every number means telephone-event, which says nothing new */
+
+    n = (size_t) sprintf(text, WEB_HEAD "c=IN IP4 192.0.2.1\r\n"
+                         "m=audio 4000 RTP/AVP 8");
+
+    for (i = 20; i < 128; i++) {
+        n += (size_t) sprintf(text + n, " %zu", i);
+    }
+
+    n += (size_t) sprintf(text + n, "\r\n");
+
+    for (i = 20; i < 128; i++) {
+        n += (size_t) sprintf(text + n,
+                              "a=rtpmap:%zu telephone-event/8000\r\n", i);
+    }
+
+    text[n] = '\0';
+    is_int(offer_down(text), 0, "100 formats of one codec");
+    ok(has("m=audio 31000 UDP/TLS/RTP/SAVPF 8 20"), "are one");
+
+    is_int(offer_up(WEB_HEAD "a=group:BUNDLE 0\r\n" WEB_AUDIO
+                    "a=rtpmap:8 PCMA/99999999999\r\n"
+                    "a=rtpmap:777777777777 x/1\r\n"
+                    "a=fmtp:\r\na=fmtp:8\r\na=rtpmap:\r\na=rtcp-fb:\r\n"
+                    "a=:\r\na=candidate:\r\na=extmap:\r\na=group:\r\n"
+                    "b=AS:99999999999999999999\r\nb=:\r\n"), 0,
+           "empty values, huge numbers");
+    ok(has("m=audio 30000 RTP/AVP 0 8 126"), "change nothing");
+
+    free(text);
+}
+
+
+/* whatever is left of an offer, it is read and written within bounds */
+
+static void
+test_truncations(const char *name, const char *text)
+{
+    int                  bad;
+    size_t               i, len;
+    unsigned char       *copy;
+    struct mh_sdp_local  ims, web;
+
+    ims = ims_side();
+    web = web_side(MH_SDP_ACTPASS);
+    len = strlen(text);
+
+    for (bad = 0, i = 0; i <= len; i++) {
+        copy = guarded_copy(text, i);
+
+        if (mh_sdp_parse(&a, (char *) copy, i) == 0) {
+            memset(maps, 0, sizeof(maps));
+            bad += mh_sdp_offer(out, sizeof(out), &outn, &a, &ims, maps) != 0;
+            bad += mh_sdp_answer(out, sizeof(out), &outn, &a, &a, &web, maps)
+                   != 0;
+            memset(maps, 0, sizeof(maps));
+            bad += mh_sdp_offer(out, sizeof(out), &outn, &a, &web, maps) != 0;
+            bad += mh_sdp_answer(out, sizeof(out), &outn, &a, &a, &ims, maps)
+                   != 0;
+        }
+
+        guarded_free(copy, i);
+    }
+
+    is_int(bad, 0, name);
+}
+
+
+/* a buffer that is too small is noticed at every size, and not left */
+
+static void
+test_overflow(void)
+{
+    int                  bad;
+    size_t               i, full;
+    unsigned char       *copy;
+    struct mh_sdp_local  l;
+
+    offer_up(chromium_offer);
+    full = outn;
+    l = ims_side();
+
+    for (bad = 0, i = 0; i <= full; i++) {
+        copy = guarded_copy(out, i);
+        bad += mh_sdp_offer((char *) copy, i, &outn, &a, &l, maps)
+               != EOVERFLOW;
+        guarded_free(copy, i);
+    }
+
+    is_int(bad, 0, "every buffer that is too small");
+    copy = guarded_copy(out, full + 1);
+    is_int(mh_sdp_offer((char *) copy, full + 1, &outn, &a, &l, maps), 0,
+           "the smallest that is not");
+    guarded_free(copy, full + 1);
+}
+
+
+static void
+test_fingerprint(void)
+{
+    size_t                     n;
+    uint8_t                    bytes[64];
+    struct mh_sdp_fingerprint  fp;
+
+    parse(&a, WEB_OFFER);
+    is_int(mh_sdp_fingerprint_bytes(&a.media[0].fingerprints[0], bytes,
+                                    sizeof(bytes), &n), 0, "a fingerprint");
+    ok(n == 32 && bytes[0] == 0x19 && bytes[31] == 0xa2, "in bytes");
+    is_int(mh_sdp_fingerprint_bytes(&a.media[0].fingerprints[0], bytes, 31,
+                                    &n), EBADMSG, "no room");
+    fp = a.media[0].fingerprints[0];
+    fp.value.l--;
+    is_int(mh_sdp_fingerprint_bytes(&fp, bytes, 64, &n), EBADMSG, "half");
+    fp.value.l = 0;
+    is_int(mh_sdp_fingerprint_bytes(&fp, bytes, 64, &n), EBADMSG, "empty");
+}
+
+
+int
+main(void)
+{
+    test_audio();
+    test_video();
+    test_chromium();
+    test_firefox();
+    test_handset();
+    test_reoffer();
+    test_hold();
+    test_late();
+    test_policy();
+    test_refused();
+    test_hostile();
+    test_truncations("truncations: Chromium", chromium_offer);
+    test_truncations("truncations: Firefox", firefox_offer);
+    test_truncations("truncations: handset", ims_offer);
+    test_truncations("truncations: max-bundle", WEB_OFFER_AV WEB_DATA);
+    test_overflow();
+    test_fingerprint();
+
+    return done_testing();
+}
