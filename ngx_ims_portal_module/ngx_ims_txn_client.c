@@ -467,7 +467,7 @@ ngx_ims_txn_derive(ngx_ims_txn_priv_t *x, char *method,
 
     p = ngx_sprintf(p, "CSeq: %uD %s" CRLF, m.cseq, method);
 
-    if (extra) {
+    if (extra && extra->len) {
         p = ngx_cpymem(p, extra->data, extra->len);
     }
 

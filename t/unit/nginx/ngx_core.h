@@ -1,0 +1,144 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * As much of nginx as the transaction layer uses, with a clock that only the
+ * test moves and an allocator that counts and can be made to fail.  So the
+ * files under test link without nginx.
+ */
+
+
+#ifndef _NGX_CORE_STANDIN_H_INCLUDED_
+#define _NGX_CORE_STANDIN_H_INCLUDED_
+
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+
+typedef intptr_t         ngx_int_t;
+typedef uintptr_t        ngx_uint_t;
+typedef unsigned char    u_char;
+typedef ngx_uint_t       ngx_msec_t;
+typedef ngx_int_t        ngx_msec_int_t;
+
+#define NGX_OK           0
+#define NGX_ERROR       -1
+#define NGX_AGAIN       -2
+#define NGX_BUSY        -3
+#define NGX_DONE        -4
+#define NGX_DECLINED    -5
+
+#define CRLF             "\r\n"
+
+#define ngx_inline       inline
+#define ngx_min(a, b)    ((a) > (b) ? (b) : (a))
+
+
+typedef struct {
+    size_t               len;
+    u_char              *data;
+} ngx_str_t;
+
+#define ngx_string(s)    { sizeof(s) - 1, (u_char *) s }
+#define ngx_str_null(s)  (s)->len = 0; (s)->data = NULL
+
+#define ngx_memzero(p, n)       (void) memset(p, 0, n)
+#define ngx_memcpy(d, s, n)     (void) memcpy(d, s, n)
+#define ngx_cpymem(d, s, n)     ((u_char *) memcpy(d, s, n) + (n))
+#define ngx_memcmp(a, b, n)     memcmp(a, b, n)
+#define ngx_strncmp(a, b, n)    strncmp((char *) (a), (char *) (b), n)
+#define ngx_strncasecmp(a, b, n)  strncasecmp((char *) (a), (char *) (b), n)
+
+u_char *ngx_sprintf(u_char *buf, const char *fmt, ...);
+u_char *ngx_snprintf(u_char *buf, size_t max, const char *fmt, ...);
+
+
+typedef struct {
+    ngx_uint_t           alerts;
+} ngx_log_t;
+
+#define NGX_LOG_ALERT    2
+#define NGX_LOG_CRIT     3
+#define NGX_LOG_ERR      4
+#define NGX_LOG_WARN     5
+#define NGX_LOG_DEBUG_CORE  0
+
+#define ngx_log_error(level, log, ...)                                        \
+    do { if (level <= NGX_LOG_ALERT) { (log)->alerts++; } } while (0)
+#define ngx_log_debug2(level, log, err, fmt, a, b)                            \
+    do { (void) (log); (void) (a); (void) (b); } while (0)
+
+
+/* memory: live blocks, and after how many more the next one fails (-1: never) */
+
+extern long  standin_blocks;
+extern long  standin_fail_after;
+
+void *ngx_alloc(size_t size, ngx_log_t *log);
+void *ngx_calloc(size_t size, ngx_log_t *log);
+void ngx_free(void *p);
+
+
+typedef struct ngx_pool_cleanup_s  ngx_pool_cleanup_t;
+
+struct ngx_pool_cleanup_s {
+    void               (*handler)(void *data);
+    void                *data;
+    ngx_pool_cleanup_t  *next;
+};
+
+typedef struct {
+    ngx_pool_cleanup_t  *cleanup;
+} ngx_pool_t;
+
+ngx_pool_cleanup_t *ngx_pool_cleanup_add(ngx_pool_t *pool, size_t size);
+void ngx_destroy_pool(ngx_pool_t *pool);
+
+
+typedef union {
+    struct sockaddr      sockaddr;
+    struct sockaddr_in   sockaddr_in;
+    struct sockaddr_in6  sockaddr_in6;
+    struct sockaddr_un   sockaddr_un;
+} ngx_sockaddr_t;
+
+
+typedef struct ngx_event_s  ngx_event_t;
+typedef void (*ngx_event_handler_pt)(ngx_event_t *ev);
+
+struct ngx_event_s {
+    void                *data;
+    ngx_event_handler_pt handler;
+    ngx_log_t           *log;
+    ngx_msec_t           key;
+    ngx_event_t         *prev, *next;         /* by time */
+    ngx_event_t         *post_prev, *post_next;
+    unsigned             timer_set:1;
+    unsigned             timedout:1;
+    unsigned             posted:1;
+    unsigned             cancelable:1;
+};
+
+extern ngx_msec_t   ngx_current_msec;
+extern ngx_event_t  ngx_posted_events;        /* head of the list */
+
+void ngx_add_timer(ngx_event_t *ev, ngx_msec_t timer);
+void ngx_del_timer(ngx_event_t *ev);
+void ngx_post_event(ngx_event_t *ev, ngx_event_t *queue);
+void ngx_delete_posted_event(ngx_event_t *ev);
+
+/* runs what is posted, then lets ms pass with all timers on the way */
+void standin_run(ngx_msec_t ms);
+
+/* timers that are set */
+ngx_uint_t standin_timers(void);
+
+
+#endif /* _NGX_CORE_STANDIN_H_INCLUDED_ */
