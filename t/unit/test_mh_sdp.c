@@ -464,7 +464,7 @@ static void
 test_hold(void)
 {
     unsigned            i;
-    char                text[1500];
+    char                offer[300], text[1500];
     static const struct {
         const char     *addr;
         const char     *dir;
@@ -481,10 +481,10 @@ test_hold(void)
     };
 
     for (i = 0; i < sizeof(holds) / sizeof(holds[0]); i++) {
-        snprintf(text, sizeof(text), "v=0\r\no=i 1 1 IN IP4 192.0.2.40\r\n"
+        snprintf(offer, sizeof(offer), "v=0\r\no=i 1 1 IN IP4 192.0.2.40\r\n"
                  "s=-\r\nc=IN IP4 %s\r\nt=0 0\r\na=%s\r\n"
                  "m=audio 40500 RTP/AVP 8\r\n", holds[i].addr, holds[i].dir);
-        offer_down(text);
+        offer_down(offer);
         snprintf(text, sizeof(text), "a=%s", holds[i].seen);
         ok(has(text), "%s with %s is %s", holds[i].dir, holds[i].addr,
            holds[i].seen);
