@@ -82,6 +82,7 @@ static void ngx_ims_sip_request_uri(ngx_ims_sip_msg_t *m);
 static unsigned char *ngx_ims_sip_headers(ngx_ims_sip_msg_t *m,
     unsigned char *p, unsigned char *end, unsigned max);
 static void ngx_ims_sip_header(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_t *h);
+static void ngx_ims_sip_call_id(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_t *h);
 static void ngx_ims_sip_header_number(ngx_ims_sip_msg_t *m,
     ngx_ims_sip_hdr_t *h);
 static void ngx_ims_sip_cseq(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_t *h);
@@ -483,16 +484,7 @@ ngx_ims_sip_header(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_t *h)
         return;
 
     case NGX_IMS_HDR_CALL_ID:
-        m->call_id = h->value;
-
-        if (h->value.len == 0
-            || ngx_ims_sip_skip(h->value.data, h->value.data + h->value.len,
-                                NGX_IMS_C_LWS) != h->value.data)
-        {
-            ngx_ims_sip_fail(m, 400, h->value.data,
-                             "Call-ID is not well formed");
-        }
-
+        ngx_ims_sip_call_id(m, h);
         return;
 
     case NGX_IMS_HDR_CSEQ:
@@ -507,6 +499,28 @@ ngx_ims_sip_header(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_t *h)
 
     default:
         return;
+    }
+}
+
+
+/* callid = word [ "@" word ]: anything but white space */
+
+static void
+ngx_ims_sip_call_id(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_t *h)
+{
+    size_t  i;
+
+    m->call_id = h->value;
+
+    for (i = 0; i < h->value.len; i++) {
+
+        if (ngx_ims_is(h->value.data[i], NGX_IMS_C_LWS)) {
+            break;
+        }
+    }
+
+    if (i == 0 || i < h->value.len) {
+        ngx_ims_sip_fail(m, 400, h->value.data, "Call-ID is not well formed");
     }
 }
 
