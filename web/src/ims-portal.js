@@ -29,6 +29,9 @@ export { SessionError } from './session.js';
 /** TS 24.229 section 5.1.1.2.1, TS 24.173: IMS multimedia telephony. */
 const MMTEL = 'urn:urn-7:3gpp-service.ims.icsi.mmtel';
 
+/** ms: JsSIP's own, timer F, and a bit. */
+const REGISTER_TIMEOUT = 34000;
+
 const DEFAULTS = {
     session: '/ims/session',
     token: null,
@@ -176,7 +179,7 @@ export class ImsPortal extends EventTarget {
             }
         }
 
-        this.#instance?.free();
+        this.#instance?.then(({ free }) => free());
         this.#instance = null;
         this.#setState('offline');
     }
@@ -251,6 +254,11 @@ export class ImsPortal extends EventTarget {
         await this.#options.renew?.(this.#session);
         await this.#fetch();
 
+        if (this.#ua === null && this.#wanted) {
+            this.#tryAgain(0, false);
+            return true;
+        }
+
         if (this.#session.expires <= before) {
             return false;
         }
@@ -264,6 +272,7 @@ export class ImsPortal extends EventTarget {
 
     async #connect(askSession) {
         const generation = ++this.#generation;
+        let instance;
 
         clearTimeout(this.#retry);
 
@@ -272,7 +281,8 @@ export class ImsPortal extends EventTarget {
                 await this.#fetch();
             }
 
-            this.#instance ??= await takeInstance();
+            this.#instance ??= takeInstance();
+            instance = await this.#instance;
 
         } catch (error) {
             if (generation === this.#generation && this.#wanted) {
@@ -287,7 +297,7 @@ export class ImsPortal extends EventTarget {
         }
 
         if (this.#ua === null) {
-            this.#openUa();
+            this.#openUa(instance.id);
             this.#ua.start();
 
         } else {
@@ -385,14 +395,14 @@ export class ImsPortal extends EventTarget {
 
     /* The SIP user agent. */
 
-    #openUa() {
+    #openUa(instance) {
         const socket = new PortalSocket(this.#session.websocket);
         const ua = new JsSIP.UA({
             sockets: socket,
             uri: this.#session.identity,
             register: false,
             register_expires: this.#options.registerExpires,
-            instance_id: this.#instance.id,
+            instance_id: instance,
             authorization_jwt: this.#token ? `Bearer ${this.#token}` : null,
             session_timers: true,
             user_agent: 'ims-portal',
@@ -402,7 +412,13 @@ export class ImsPortal extends EventTarget {
             '+g.3gpp.icsi-ref': `"${encodeURIComponent(MMTEL)}"`,
         });
 
-        socket.onup = () => ua.register();
+        socket.onup = () => {
+            ua.register();
+
+            /* JsSIP passes over a 200 that does not name its Contact. */
+            this.#retry = setTimeout(() => this.#onRegisterFailed(408),
+                                     REGISTER_TIMEOUT);
+        };
         socket.ondown = (close) => this.#onDown(close);
 
         ua.on('registered', () => this.#onRegistered());
@@ -427,6 +443,7 @@ export class ImsPortal extends EventTarget {
 
     #onRegistered() {
         this.#attempt = 0;
+        clearTimeout(this.#retry);
         clearTimeout(this.#patience);
         this.#patience = null;
         this.#socket.release();

@@ -17,7 +17,8 @@ import { WebSocketServer } from 'ws';
 
 
 const DOMAIN = 'ims.operator.example';
-const NUMBERS = { mary: '+15550001', bob: '+15550002' };
+const NUMBERS = { mary: '+15550001', bob: '+15550002',
+                  carol: '+15550003', dave: '+15550004' };
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript',
                 '.css': 'text/css', '.svg': 'image/svg+xml' };
 const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -41,6 +42,12 @@ export class FakePortal {
 
     /** Answer REGISTER? */
     answering = true;
+
+    /** Send the answer in a 183 first, and the 200 so many ms later. */
+    early = 0;
+
+    /** Answers of the session API that come first: [status, headers]. */
+    trouble = [];
 
     constructor({ site, dist }) {
         this.roots = { site, dist };
@@ -113,6 +120,13 @@ export class FakePortal {
             return user ? json(200, { user }) : json(401, {});
         }
 
+        if (path === '/ims/session' && this.trouble.length > 0) {
+            const [status, headers] = this.trouble.shift();
+
+            return json(status, { title: 'Trouble', detail: `no: ${status}` },
+                        headers);
+        }
+
         if (path === '/ims/session') {
             if (!user || this.expired.has(user)) {
                 return json(401, { title: 'Unauthorized',
@@ -146,16 +160,24 @@ export class FakePortal {
     }
 
     #upgrade(req, socket, head) {
-        const user = userOf(req);
+        const user = userOf(req) ?? null;
 
-        if (!user || this.expired.has(user)) {
+        /* Without a cookie the token comes in REGISTER. */
+        if (this.expired.has(user)) {
             socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n');
             return;
         }
 
         this.wss.handleUpgrade(req, socket, head, (ws) => {
             this.sockets++;
-            ws.on('message', (data) => this.#onMessage(user, ws, `${data}`));
+            ws.on('message', (data) => {
+                const text = `${data}`;
+                const name = user ?? bearerOf(text);
+
+                if (name !== undefined) {
+                    this.#onMessage(name, ws, text);
+                }
+            });
             ws.on('close', (code) => this.log.push(`${user} close ${code}`));
         });
     }
@@ -202,7 +224,19 @@ export class FakePortal {
         const via = /^Via: SIP\/2\.0\/WS fake\.invalid;user=([^;]+);.*\r\n/m;
         const user = via.exec(text)?.[1];
 
-        this.bindings.get(user)?.ws.send(text.replace(via, ''));
+        const send = (message) => this.bindings.get(user)?.ws.send(message);
+        const own = text.replace(via, '');
+
+        if (this.early && /^CSeq: \d+ INVITE\r$/m.test(own)
+            && own.startsWith('SIP/2.0 200'))
+        {
+            send(own.replace('200 OK', '183 Session Progress'));
+            setTimeout(send, this.early, own);
+            this.early = 0;
+
+        } else {
+            send(own);
+        }
     }
 
     #onRegister(user, ws, text) {
@@ -258,5 +292,11 @@ export class FakePortal {
 
 
 function userOf(req) {
-    return /ims_session=(\w+)/.exec(req.headers.cookie ?? '')?.[1];
+    return /ims_session=(\w+)/.exec(req.headers.cookie ?? '')?.[1]
+           ?? /^Bearer (\w+)/.exec(req.headers.authorization ?? '')?.[1];
+}
+
+
+function bearerOf(message) {
+    return /^Authorization: Bearer (\w+)\r$/m.exec(message)?.[1];
 }

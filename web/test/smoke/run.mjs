@@ -227,6 +227,21 @@ test('hold, mute and digits', async () => {
 });
 
 
+test('early media, and the same media after the answer', async () => {
+    portal.early = 1500;
+    await mary.fill('#number', 'bob');
+    await mary.click('#call');
+    await callState(bob, 'ringing');
+    await bob.click('#answer');
+    await callState(mary, 'early');
+    await hears(mary);
+    await callState(mary, 'active');
+    await hears(mary);
+    await hears(bob);
+    await hangUp();
+});
+
+
 test('messages in both directions', async () => {
     await mary.fill('#msg-to', 'bob');
     await mary.fill('#msg-text', 'Grüße, <b>Bob</b>');
@@ -361,6 +376,76 @@ test('a token near its end is renewed on the same socket', async () => {
     await mary.waitForTimeout(200);
     assert.equal(portal.count('mary REGISTER'), before + 1);
     assert.equal(portal.sockets, sockets);
+});
+
+
+test('a token from the page goes into the session API and into SIP',
+     async () => {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+
+    await page.goto(portal.origin + '/');
+
+    const state = await page.evaluate(async () => {
+        const { ImsPortal } = await import('/ims/ims-portal.js');
+
+        window.portal = new ImsPortal({ token: async () => 'carol' });
+        await window.portal.start();
+
+        return window.portal.state;
+    });
+
+    assert.equal(state, 'registered');
+    assert.match(portal.bindings.get('carol').raw,
+                 /^Authorization: Bearer carol\r$/m);
+    await page.evaluate(() => window.portal.stop());
+    assert.equal(portal.bindings.has('carol'), false);
+    assert.equal(await page.evaluate(() => window.portal.state), 'offline');
+
+    /* And again, with the same object. */
+    await page.evaluate(() => window.portal.start());
+    assert.equal(portal.bindings.has('carol'), true);
+    await context.close();
+});
+
+
+test('an exhausted pool is waited for, a refusal is not', async () => {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+
+    await page.goto(portal.origin + '/');
+    await page.addScriptTag({ url: '/ims/ims-portal.iife.js' });
+
+    const run = () => page.evaluate(async () => {
+        /* global ImsPortal */
+        const portal = new ImsPortal({ token: async () => 'dave' });
+        const errors = [];
+
+        portal.addEventListener('error', (e) => errors.push(e.detail));
+        await portal.start().catch((e) => errors.push(e.reason));
+
+        const { state } = portal;
+
+        await portal.stop();
+
+        return { state, errors };
+    });
+
+    portal.trouble = [[503, { 'Retry-After': '1' }]];
+    const began = Date.now();
+    let result = await run();
+
+    assert.equal(result.state, 'registered');
+    assert.deepEqual(result.errors,
+        [{ reason: 'overload', code: 503, text: 'no: 503' }]);
+    assert.ok(Date.now() - began >= 1000);
+
+    portal.trouble = [[403, {}]];
+    result = await run();
+    assert.equal(result.state, 'refused');
+    assert.deepEqual(result.errors,
+        [{ reason: 'forbidden', code: 403, text: 'no: 403' }, 'forbidden']);
+    await context.close();
 });
 
 
