@@ -164,6 +164,31 @@ browser_open(struct browser *b, const char *addr, const char *profiles)
 
 
 void
+browser_restart(struct browser *b)
+{
+    random_text(b->ufrag, 8);
+    random_text(b->pwd, 24);
+}
+
+
+int
+browser_move(struct browser *b, const char *addr)
+{
+    int  fd, old;
+
+    fd = bind_any(addr, &b->self, &b->len);
+    if (fd == -1) {
+        return -1;
+    }
+
+    old = b->fd;
+    b->fd = fd;
+
+    return old;
+}
+
+
+void
 browser_close(struct browser *b)
 {
     close(b->fd);
@@ -540,7 +565,7 @@ browser_check(struct browser *b, const char *pwd)
                     b->ufrag);
 
     len = check_request(buf, ++b->tid, username,
-                       pwd ? pwd : b->peer_pwd);
+                        pwd ? pwd : b->peer_pwd, b->check);
     b->stun_code = 0;
     browser_raw(b, -1, buf, len);
 
@@ -601,6 +626,17 @@ browser_send(struct browser *b, const uint8_t *pkt, size_t len)
     browser_raw(b, -1, buf, len);
 
     return len;
+}
+
+
+void
+browser_send_if(struct browser *b)
+{
+    static const uint8_t  pkt[172] = { 0x80, 8, 0, 1, 0, 0, 0, 1, 0, 0, 9 };
+
+    if (b->connected == 1 && b->tx != NULL) {
+        (void) browser_send(b, pkt, sizeof(pkt));
+    }
 }
 
 

@@ -50,6 +50,7 @@ struct browser {
     unsigned                 checks;        /* requests it got */
     unsigned                 ignored;       /* what srtp_unprotect refused */
     unsigned                 tid;
+    int                      check;         /* enum check_mode */
 };
 
 
@@ -84,12 +85,21 @@ int browser_remote(struct browser *b, const char *sdp);
  */
 int browser_check(struct browser *b, const char *pwd);
 
+/* a new ufrag and password for the next SDP */
+void browser_restart(struct browser *b);
+
+/* goes on from a new socket; @return the old one, or -1 */
+int browser_move(struct browser *b, const char *addr);
+
 /* runs ICE and DTLS; @return 1 when connected, else 0, after ms */
 int browser_connect(struct browser *b, int ms);
 
 /* protects and sends; @return the SRTP length */
 size_t browser_send(struct browser *b, const uint8_t *pkt, size_t len);
 size_t browser_send_rtcp(struct browser *b, const uint8_t *pkt, size_t len);
+
+/* sends some packet if it has keys */
+void browser_send_if(struct browser *b);
 
 /* protects only, in place, room for 64 more octets */
 size_t browser_protect(struct browser *b, uint8_t *pkt, size_t len);

@@ -117,6 +117,7 @@ call_init(struct call *c, struct ng *ng, const char *addr, int offers,
     c->ng = ng;
     c->addr = addr;
     c->af = "IP4";
+    c->ims_tag = "ims";
     c->offers = offers;
     (void) snprintf(c->id, sizeof(c->id), "media-%d-%u", (int) getpid(),
                     ++serial);
@@ -127,6 +128,19 @@ call_init(struct call *c, struct ng *ng, const char *addr, int offers,
     }
 
     ims_open(&c->ims, addr);
+}
+
+
+void
+call_new_ims(struct call *c)
+{
+    struct ims  old;
+
+    old = c->ims;
+    ims_open(&c->ims, c->addr);
+    c->ims.port = old.port;
+    memcpy(c->ims.peer, old.peer, sizeof(old.peer));
+    c->ims.len = old.len;
 }
 
 
@@ -176,10 +190,12 @@ command(struct call *c, const char *name, int to, const char *sdp,
 
     ng_begin(c->ng, name);
     ng_str(c->ng, "call-id", c->id);
-    ng_str(c->ng, "from-tag", c->offers == BROWSER_OFFERS ? "web" : "ims");
+    ng_str(c->ng, "from-tag", c->offers == BROWSER_OFFERS ? "web"
+                                                         : c->ims_tag);
 
     if (strcmp(name, "answer") == 0 || c->version > 1) {
-        ng_str(c->ng, "to-tag", c->offers == BROWSER_OFFERS ? "ims" : "web");
+        ng_str(c->ng, "to-tag", c->offers == BROWSER_OFFERS ? c->ims_tag
+                                                           : "web");
     }
 
     ng_str(c->ng, "sdp", sdp);
@@ -261,7 +277,8 @@ call_delete(struct call *c)
 {
     ng_begin(c->ng, "delete");
     ng_str(c->ng, "call-id", c->id);
-    ng_str(c->ng, "from-tag", c->offers == BROWSER_OFFERS ? "web" : "ims");
+    ng_str(c->ng, "from-tag", c->offers == BROWSER_OFFERS ? "web"
+                                                         : c->ims_tag);
 
     return ng_send(c->ng);
 }

@@ -50,6 +50,7 @@ struct call {
     const char      *af;        /* "IP4" or "IP6" */
     int              offers;
     char             id[64];
+    const char      *ims_tag;
     unsigned         version;
     struct browser   web;
     struct ims       ims;
@@ -86,6 +87,9 @@ int call_setup_again(struct call *c, const char *setup,
 
 /* an offer of the other side */
 int call_reverse(struct call *c);
+
+/* another phone at the IMS end; the caller has kept the old one */
+void call_new_ims(struct call *c);
 
 unsigned call_web_port(const struct call *c);
 void call_fingerprint(const struct call *c, char fp[128]);

@@ -12,37 +12,12 @@
 #include "check.h"
 
 
+/* hands out what is in mb if it worked */
+
 static size_t
-encode(uint8_t *out, uint16_t cls, const uint8_t *tid, const char *username,
-    const char *pwd, const struct sa *mapped)
+done(uint8_t *out, struct mbuf *mb, int err)
 {
-    int           err;
-    size_t        len;
-    uint32_t      priority;
-    uint64_t      tie;
-    struct mbuf  *mb;
-
-    mb = mbuf_alloc(256);
-    if (mb == NULL) {
-        return 0;
-    }
-
-    priority = 1853824767;
-    tie = 0x1122334455667788;
-
-    if (cls == STUN_CLASS_REQUEST) {
-        err = stun_msg_encode(mb, STUN_METHOD_BINDING, (uint8_t) cls, tid,
-                              NULL, (const uint8_t *) pwd, strlen(pwd), true,
-                              0, 4, STUN_ATTR_USERNAME, username,
-                              STUN_ATTR_PRIORITY, &priority,
-                              STUN_ATTR_CONTROLLING, &tie,
-                              STUN_ATTR_USE_CAND, "");
-
-    } else {
-        err = stun_msg_encode(mb, STUN_METHOD_BINDING, (uint8_t) cls, tid,
-                              NULL, (const uint8_t *) pwd, strlen(pwd), true,
-                              0, 1, STUN_ATTR_XOR_MAPPED_ADDR, mapped);
-    }
+    size_t  len;
 
     len = (err == 0 && mb->end <= 256) ? mb->end : 0;
     memcpy(out, mb->buf, len);
@@ -54,14 +29,54 @@ encode(uint8_t *out, uint16_t cls, const uint8_t *tid, const char *username,
 
 size_t
 check_request(uint8_t *buf, unsigned tid, const char *username,
-    const char *pwd)
+    const char *pwd, enum check_mode mode)
 {
-    uint8_t  id[12];
+    int           err;
+    uint8_t       id[12];
+    uint32_t      priority;
+    uint64_t      tie;
+    struct mbuf  *mb;
+
+    mb = mbuf_alloc(256);
+    if (mb == NULL) {
+        return 0;
+    }
 
     memset(id, 0x5a, sizeof(id));
     memcpy(id, &tid, sizeof(tid));
+    priority = 1853824767;
+    tie = 0x1122334455667788;
 
-    return encode(buf, STUN_CLASS_REQUEST, id, username, pwd, NULL);
+    err = stun_msg_encode(mb, STUN_METHOD_BINDING, STUN_CLASS_REQUEST, id,
+                          NULL, (const uint8_t *) pwd, strlen(pwd), true, 0,
+                          mode == CHECK_NOMINATE ? 4 : 3,
+                          STUN_ATTR_USERNAME, username,
+                          STUN_ATTR_PRIORITY, &priority,
+                          mode == CHECK_CONTROLLED ? STUN_ATTR_CONTROLLED
+                                                   : STUN_ATTR_CONTROLLING,
+                          &tie, STUN_ATTR_USE_CAND, "");
+
+    return done(buf, mb, err);
+}
+
+
+static size_t
+success(uint8_t *out, const uint8_t *tid, const char *pwd,
+    const struct sa *mapped)
+{
+    int           err;
+    struct mbuf  *mb;
+
+    mb = mbuf_alloc(256);
+    if (mb == NULL) {
+        return 0;
+    }
+
+    err = stun_msg_encode(mb, STUN_METHOD_BINDING, STUN_CLASS_SUCCESS_RESP,
+                          tid, NULL, (const uint8_t *) pwd, strlen(pwd), true,
+                          0, 1, STUN_ATTR_XOR_MAPPED_ADDR, mapped);
+
+    return done(out, mb, err);
 }
 
 
@@ -100,8 +115,7 @@ check_take(const uint8_t *buf, size_t len, const struct sockaddr *from,
         if (stun_msg_chk_mi(msg, (const uint8_t *) pwd, strlen(pwd)) == 0
             && sa_set_sa(&src, from) == 0)
         {
-            *reply_len = encode(reply, STUN_CLASS_SUCCESS_RESP,
-                                stun_msg_tid(msg), NULL, pwd, &src);
+            *reply_len = success(reply, stun_msg_tid(msg), pwd, &src);
             code = CHECK_REQUEST;
         }
 

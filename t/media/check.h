@@ -19,9 +19,16 @@ enum {
 };
 
 
-/* a Binding request with USE-CANDIDATE; @return its length */
+enum check_mode {
+    CHECK_NOMINATE = 0,         /* ICE-CONTROLLING and USE-CANDIDATE */
+    CHECK_PLAIN,                /* ICE-CONTROLLING */
+    CHECK_CONTROLLED            /* ICE-CONTROLLED */
+};
+
+
+/* a Binding request; @return its length */
 size_t check_request(uint8_t *buf, unsigned tid, const char *username,
-    const char *pwd);
+    const char *pwd, enum check_mode mode);
 
 
 /*

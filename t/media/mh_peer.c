@@ -11,11 +11,14 @@
  *             way is left out, so that the suite itself can be trusted
  */
 
-#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "call.h"
-#include "../unit/tap.h"
+#include "cases.h"
+#include "result.h"
 
 
 static int  reference;          /* -r */
@@ -558,6 +561,13 @@ main(int argc, char **argv)
 
     if (!reference) {
         test_payload_types(&ng, v4);
+        test_roles(&ng, v4);
+        test_early(&ng, v4);
+        test_forks(&ng, v4);
+        test_ice_restart(&ng, v4);
+        test_ice_moves(&ng, v4);
+        test_framing(&ng, v4);
+        test_sizes(&ng, v4);
     }
 
     test_reoffer(&ng, v4);

@@ -262,20 +262,48 @@ receive(struct ng *ng, int ms)
 }
 
 
-int
-ng_again(struct ng *ng)
+static int
+result(struct ng *ng)
 {
-    const char  *result;
+    const char  *text;
 
-    if (send(ng->fd, ng->out, ng->out_len, MSG_NOSIGNAL) == -1
-        || receive(ng, REPLY_MS) == -1)
-    {
+    if (receive(ng, REPLY_MS) == -1) {
         return -1;
     }
 
-    result = ng_get(ng, "result");
+    text = ng_get(ng, "result");
 
-    return strcmp(result, "ok") == 0 || strcmp(result, "pong") == 0;
+    return strcmp(text, "ok") == 0 || strcmp(text, "pong") == 0;
+}
+
+
+int
+ng_again(struct ng *ng)
+{
+    if (send(ng->fd, ng->out, ng->out_len, MSG_NOSIGNAL) == -1) {
+        return -1;
+    }
+
+    return result(ng);
+}
+
+
+int
+ng_send_pieces(struct ng *ng)
+{
+    size_t  i;
+
+    put(ng, "e", 1);
+
+    for (i = 0; i < ng->out_len; i++) {
+        if (send(ng->fd, ng->out + i, 1, MSG_NOSIGNAL) == -1) {
+            return -1;
+        }
+
+        usleep(200);
+    }
+
+    return result(ng);
 }
 
 
@@ -291,7 +319,12 @@ ng_send(struct ng *ng)
 void
 ng_raw(struct ng *ng, const void *data, size_t len)
 {
-    (void) send(ng->fd, data, len, MSG_NOSIGNAL);
+    ng->out_len = 0;
+
+    if (len != 0) {
+        (void) send(ng->fd, data, len, MSG_NOSIGNAL);
+    }
+
     (void) receive(ng, 200);
 }
 

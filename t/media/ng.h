@@ -40,6 +40,9 @@ int ng_send(struct ng *ng);
 /* sends the last command once more with the same cookie */
 int ng_again(struct ng *ng);
 
+/* as ng_send(), in pieces of one octet */
+int ng_send_pieces(struct ng *ng);
+
 /* sends bytes as they are and takes what comes in 200 ms */
 void ng_raw(struct ng *ng, const void *data, size_t len);
 

@@ -1,0 +1,261 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * The order of things goes wrong: media before the answer, several answers,
+ * an ICE restart, a browser that moves, odd framing of ng; see cases.h.
+ */
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "cases.h"
+#include "check.h"
+#include "result.h"
+
+
+/* RFC 8445 7.3.1.1, 8.2: we are lite and controlled */
+
+void
+test_roles(struct ng *ng, const char *addr)
+{
+    struct call  c;
+
+    call_init(&c, ng, addr, BROWSER_OFFERS, ALL_PROFILES);
+    call_setup(&c, "actpass", "passive");
+
+    c.web.check = CHECK_CONTROLLED;
+    ok(browser_check(&c.web, NULL) == 487, "a controlled browser gets 487");
+
+    c.web.check = CHECK_PLAIN;
+    ok(browser_check(&c.web, NULL) == 200, "a check alone is answered");
+
+    c.web.check = CHECK_NOMINATE;
+    ok(browser_connect(&c.web, 3000), "a nomination connects");
+    ok(pass_up(&c, 1, 8, 1, 160) && pass_down(&c, 2, 8, 1, 160), "media");
+
+    call_delete(&c);
+    call_close(&c);
+}
+
+
+/*
+ * The IMS calls; the browser has its answer ready and begins with ICE and
+ * DTLS before the proxy has told the server of it.
+ */
+
+void
+test_early(struct ng *ng, const char *addr)
+{
+    int          i, good;
+    struct call  c;
+
+    for (i = 0; i < 2; i++) {
+        call_init(&c, ng, addr, IMS_OFFERS, ALL_PROFILES);
+
+        good = call_offer(&c, "active", "sendrecv") == 1
+               && call_remote(&c, WEB) == 0;
+        c.web.active = 1;
+
+        if (ok(good && browser_check(&c.web, NULL) == 200,
+               "a check before the answer"))
+        {
+            (void) browser_connect(&c.web, 1000);
+            browser_send_if(&c.web);
+            ok(count_ims(&c, 100) == 0, "no media before the answer");
+
+            if (i == 1) {
+                c.web.fingerprint[0] = (c.web.fingerprint[0] == 'A') ? 'B'
+                                                                     : 'A';
+            }
+
+            ok(call_answer(&c, "8 101", "sendrecv", "active") == 1
+               && call_remote(&c, IMS) == 0, "the answer");
+            good = browser_connect(&c.web, 2000)
+                   && pass_up(&c, 1, 8, 1, 160)
+                   && pass_down(&c, 2, 8, 1, 160);
+            ok(good == (i == 0), "%s", i == 0
+               ? "DTLS that began before the answer gives media"
+               : "but not with another fingerprint");
+        }
+
+        call_delete(&c);
+        call_close(&c);
+    }
+}
+
+
+/* a forking proxy: 183 of one phone, then 200 of another (SE-16) */
+
+void
+test_forks(struct ng *ng, const char *addr)
+{
+    char         first[NG_MAX];
+    unsigned     port;
+    struct ims   one, two;
+    struct call  c;
+
+    call_init(&c, ng, addr, BROWSER_OFFERS, ALL_PROFILES);
+    ok(call_offer(&c, "actpass", "sendrecv") == 1
+       && call_remote(&c, IMS) == 0, "offer");
+    port = c.ims.port;
+
+    c.ims_tag = "early";
+    ok(call_answer(&c, "8 126", "sendrecv", "passive") == 1
+       && call_remote(&c, WEB) == 0, "an early answer");
+    ok(browser_connect(&c.web, 3000) && pass_up(&c, 1, 8, 1, 160)
+       && pass_down(&c, 2, 8, 1, 160), "early media, both ways");
+    (void) snprintf(first, sizeof(first), "%s", c.web.peer_ufrag);
+
+    /* the other phone, at another address */
+
+    one = c.ims;
+    call_new_ims(&c);
+    c.ims_tag = "final";
+    ok(call_answer(&c, "8 126", "sendrecv", "passive") == 1
+       && call_remote(&c, WEB) == 0, "the final answer, of another phone");
+    two = c.ims;
+    ok(strcmp(first, c.web.peer_ufrag) == 0
+       && strstr(c.to_web.sdp, "a=setup:passive") != NULL,
+       "the browser sees no difference");
+    ok(c.ims.port == port && pass_up(&c, 1, 8, 2, 160)
+       && pass_down(&c, 3, 8, 1, 160), "media with the final one");
+
+    c.ims = one;
+    ok(!pass_down(&c, 2, 8, 2, 160), "the early one is not heard any more");
+    c.ims = two;
+
+    call_delete(&c);
+    call_close(&c);
+    close(one.fd[0]);
+    close(one.fd[1]);
+}
+
+
+/* RFC 8839 4.4.1.1.1; the keys stay (P18) */
+
+void
+test_ice_restart(struct ng *ng, const char *addr)
+{
+    char         fp[128], fp2[128], ufrag[260], own[9];
+    struct call  c;
+
+    call_init(&c, ng, addr, BROWSER_OFFERS, ALL_PROFILES);
+    call_setup(&c, "actpass", "passive");
+    ok(browser_connect(&c.web, 3000) && pass_up(&c, 1, 8, 1, 160),
+       "connected");
+
+    (void) snprintf(ufrag, sizeof(ufrag), "%s", c.web.peer_ufrag);
+    (void) snprintf(own, sizeof(own), "%s", c.web.ufrag);
+    call_fingerprint(&c, fp);
+    browser_restart(&c.web);
+
+    ok(strcmp(own, c.web.ufrag) != 0
+       && call_setup_again(&c, "actpass", "sendrecv", "passive") == 1,
+       "an offer with a new ufrag");
+    call_fingerprint(&c, fp2);
+    ok(strcmp(ufrag, c.web.peer_ufrag) != 0 && strcmp(fp, fp2) == 0
+       && strstr(c.to_web.sdp, "a=setup:passive") != NULL,
+       "gets a new ufrag, the old fingerprint and role");
+    ok(pass_up(&c, 1, 8, 2, 160) && pass_down(&c, 2, 8, 2, 160),
+       "media does not wait for the new check");
+    ok(browser_check(&c.web, NULL) == 200 && pass_up(&c, 1, 8, 3, 160)
+       && pass_down(&c, 2, 8, 3, 160), "and goes on after it");
+
+    call_delete(&c);
+    call_close(&c);
+}
+
+
+/* the browser nominates another pair of its own accord (ME-4) */
+
+void
+test_ice_moves(struct ng *ng, const char *addr)
+{
+    int          old;
+    struct call  c;
+
+    call_init(&c, ng, addr, BROWSER_OFFERS, ALL_PROFILES);
+    call_setup(&c, "actpass", "passive");
+    ok(browser_connect(&c.web, 3000) && pass_up(&c, 1, 8, 1, 160)
+       && pass_down(&c, 2, 8, 1, 160), "connected");
+
+    old = browser_move(&c.web, addr);
+    ok(old != -1 && browser_check(&c.web, NULL) == 200,
+       "a check from a new port");
+    ok(pass_down(&c, 2, 8, 2, 160), "media comes to the new port");
+    ok(pass_up(&c, 1, 8, 2, 160), "and may come from it");
+
+    close(old);
+    call_delete(&c);
+    call_close(&c);
+}
+
+
+/* ng over a stream comes in any pieces; over seqpacket and UDP it does not */
+
+void
+test_framing(struct ng *ng, const char *addr)
+{
+    int          type, i, good;
+    char         two[128];
+    socklen_t    len;
+
+    (void) addr;
+
+    len = sizeof(type);
+
+    if (getsockopt(ng->fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0
+        || type != SOCK_STREAM)
+    {
+        return;
+    }
+
+    good = 1;
+
+    for (i = 0; i < 3; i++) {
+        ng_begin(ng, "ping");
+        good = good && ng_send_pieces(ng) == 1;
+    }
+
+    ok(good, "a command octet by octet");
+
+    (void) snprintf(two, sizeof(two), "a_1 d7:command4:pinge"
+                                      "a_2 d7:command4:pinge");
+    ng_raw(ng, two, strlen(two));
+    ok(strstr(ng->in, "pong") != NULL, "two commands at once: the first");
+
+    if (strstr(ng->in, "a_2 ") == NULL) {
+        ng_raw(ng, "", 0);
+        ok(strstr(ng->in, "pong") != NULL, "two commands at once: the other");
+
+    } else {
+        ok(1, "two commands at once: the other came with it");
+    }
+}
+
+
+void
+test_sizes(struct ng *ng, const char *addr)
+{
+    int          good;
+    size_t       n;
+    struct call  c;
+
+    static const size_t  sizes[] = { 0, 1, 33, 500, 1200, 1400 };
+
+    call_init(&c, ng, addr, BROWSER_OFFERS, ALL_PROFILES);
+    call_setup(&c, "actpass", "passive");
+    good = browser_connect(&c.web, 3000);
+
+    for (n = 0; n < sizeof(sizes) / sizeof(sizes[0]); n++) {
+        good = good && pass_up(&c, 1, 8, (uint16_t) n, sizes[n])
+               && pass_down(&c, 2, 8, (uint16_t) n, sizes[n]);
+    }
+
+    ok(good, "payloads from nothing to 1400 octets");
+
+    call_delete(&c);
+    call_close(&c);
+}

@@ -1,0 +1,23 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * The cases of cases.c that a helper has to get right, and that rtpengine
+ * does in another way or not at all.
+ */
+
+#ifndef CASES_H
+#define CASES_H
+
+#include "call.h"
+
+
+void test_roles(struct ng *ng, const char *addr);
+void test_early(struct ng *ng, const char *addr);
+void test_forks(struct ng *ng, const char *addr);
+void test_ice_restart(struct ng *ng, const char *addr);
+void test_ice_moves(struct ng *ng, const char *addr);
+void test_framing(struct ng *ng, const char *addr);
+void test_sizes(struct ng *ng, const char *addr);
+
+
+#endif /* CASES_H */
