@@ -37,7 +37,7 @@
 
 
 enum mh_call_limits {
-    MH_CALL_ID = 256,           /* bytes of a call-id or a tag */
+    MH_CALL_ID = 1024,          /* bytes of a call-id or a tag */
     MH_CALL_BRANCHES = 16,      /* via-branches remembered */
     MH_CALL_LEGS = 2
 };

@@ -301,8 +301,8 @@ mh_io_batch(struct mh_io *io, struct mh_io_sock *sock, unsigned max)
     }
 
     /*
-     * A connected socket reports a peer's closed port here once (ECONNREFUSED);
-     * the next pass reads on.
+     * A connected socket tells here once that the peer's port is closed
+     * (ECONNREFUSED); the next pass reads on.
      */
 
     n = recvmmsg(sock->fd, &io->in[base], max, MSG_DONTWAIT, NULL);

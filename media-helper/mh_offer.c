@@ -224,18 +224,37 @@ mh_offer_streams(struct mh_call *call, const struct mh_signal *sig,
     const char **reason)
 {
     int                   err;
-    unsigned              i;
+    bool                  wants[MH_SDP_MAX_MEDIA];
+    unsigned              i, open, wanted;
     const struct mh_sdp  *sdp;
     struct mh_calls      *calls;
     struct mh_port_pool  *pool;
 
     calls = call->calls;
     sdp = &calls->scratch->a;
+    open = 0;
+    wanted = 0;
+
+    /*
+     * Looked at first, because a call that goes on must not be hurt by an
+     * offer that cannot be met.  All refused by the peer is no mistake.
+     */
+
+    for (i = 0; i < sdp->mediac; i++) {
+        wants[i] = mh_sdp_wanted(sdp, i, &calls->scratch->local);
+        wanted += wants[i];
+        open += !sdp->media[i].refused;
+    }
+
+    if (open && wanted == 0) {
+        *reason = "No usable media";
+        return EPROTONOSUPPORT;
+    }
 
     for (i = 0; i < sdp->mediac; i++) {
         call->kinds[i] = (uint8_t) sdp->media[i].kind;
 
-        if (!mh_sdp_wanted(sdp, i, &calls->scratch->local)) {
+        if (!wants[i]) {
             mh_offer_drop(call, i);
             continue;
         }
@@ -250,7 +269,7 @@ mh_offer_streams(struct mh_call *call, const struct mh_signal *sig,
                 *reason = (err == ENOSPC || err == EMFILE)
                           ? "Ran out of ports" : "Cannot open a port";
                 mh_warn("call \"%s\" gets no port: %s", call->id,
-                        strerror(err));
+                        err == ENOSPC ? "all are in use" : strerror(err));
                 return err;
             }
 
