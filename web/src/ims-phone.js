@@ -319,9 +319,16 @@ export class ImsPhone extends HTMLElement {
         this.#render();
         this.#tell('ims-call', { call, state: call.state });
 
-        const next = call.direction === 'incoming' ? 'answer' : 'hangup';
-
-        this.#$(next).focus({ preventScroll: true });
+        /*
+         * To the box, not to a button: who is typing, or still holds Enter,
+         * must not answer or hang up by that.
+         */
+        if (call.direction === 'outgoing'
+            || document.activeElement === document.body)
+        {
+            this.shadowRoot.querySelector('.callbox')
+            .focus({ preventScroll: true });
+        }
     }
 
     #onEnded(call, { cause, text }) {
@@ -336,7 +343,10 @@ export class ImsPhone extends HTMLElement {
             this.#error(text);
         }
 
-        this.#$('number').focus({ preventScroll: true });
+        if (this.shadowRoot.activeElement?.closest('.callbox')) {
+            this.shadowRoot.querySelector('.dial').hidden = false;
+            this.#$('number').focus({ preventScroll: true });
+        }
     }
 
     #inCall() {

@@ -70,7 +70,8 @@ export const MARKUP = `
 
   <div class="columns">
     <section class="phone" aria-label="Phone">
-      <div class="callbox" hidden>
+      <div class="callbox" tabindex="-1" role="group"
+           aria-label="Call" hidden>
         <div class="who">
           ${tagged('span', 'remote', '')}
           ${tagged('span', 'call-state', 'role="status"')}

@@ -242,6 +242,31 @@ test('early media, and the same media after the answer', async () => {
 });
 
 
+test('by keyboard, and a caller does not take the keyboard away', async () => {
+    const focused = (page) => page.evaluate(() =>
+        document.querySelector('ims-phone').shadowRoot.activeElement?.id);
+
+    await bob.focus('#msg-text');
+    await mary.focus('#number');
+    await mary.fill('#number', 'bob');
+    await mary.keyboard.press('Enter');
+    await callState(bob, 'ringing');
+    assert.equal(await focused(bob), 'msg-text');
+    await bob.keyboard.press('Enter');
+    assert.equal(await bob.getAttribute('#call-state', 'data-state'),
+                 'ringing');
+    await bob.focus('#answer');
+    await bob.keyboard.press('Enter');
+    await callState(mary, 'active');
+    await mary.keyboard.press('7');
+    await mary.focus('#hangup');
+    await mary.keyboard.press('Space');
+    await callState(mary, 'idle');
+    await callState(bob, 'idle');
+    assert.equal(await focused(mary), 'number');
+});
+
+
 test('messages in both directions', async () => {
     await mary.fill('#msg-to', 'bob');
     await mary.fill('#msg-text', 'Grüße, <b>Bob</b>');
@@ -291,6 +316,31 @@ for (const [name, code] of [['a restart (1012)', 1012],
         await hangUp(mary);
     });
 }
+
+
+test('media that broke with the network gets an ICE restart', async () => {
+    const ufrag = () => mary.evaluate(() => /a=ice-ufrag:(\S+)/.exec(
+        document.querySelector('ims-phone').call.connection
+        .localDescription.sdp)[1]);
+
+    await talk();
+
+    const before = await ufrag();
+    const invites = portal.count('mary INVITE');
+
+    await mary.evaluate(() => Object.defineProperty(
+        document.querySelector('ims-phone').call.connection,
+        'iceConnectionState', { value: 'disconnected', configurable: true }));
+    portal.cut('mary', null);
+    await state(mary, 'connecting');
+    await state(mary, 'registered');
+    await mary.waitForTimeout(500);
+    assert.equal(portal.count('mary INVITE'), invites + 1);
+    assert.notEqual(await ufrag(), before);
+    await hears(mary);
+    await hears(bob);
+    await hangUp();
+});
 
 
 test('a call answered and ended while the socket is away', async () => {
