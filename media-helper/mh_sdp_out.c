@@ -20,9 +20,6 @@
 #include "mh_sdp_plan.h"
 
 
-#define MH_SDP_MID_URI  "urn:ietf:params:rtp-hdrext:sdes:mid"
-
-
 struct mh_sdp_writer {
     char                         *p;
     size_t                        size;
@@ -379,7 +376,6 @@ static void
 mh_sdp_write_web(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
     const struct mh_sdp_line_plan *line)
 {
-    unsigned                    i, ext;
     enum mh_sdp_setup           setup;
     const struct mh_sdp_local  *local;
     static const char          *names[] = {
@@ -387,20 +383,9 @@ mh_sdp_write_web(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
     };
 
     local = plan->local;
-    ext = line->map->mid_ext;
 
     if (line->offer == NULL) {
         mh_sdp_printf(w, "a=mid:%s\r\n", line->map->mid);
-
-        /* one id for one extension in the whole bundle */
-
-        for (i = 0; ext == 0 && i < plan->n; i++) {
-            ext = plan->line[i].map->mid_ext;
-        }
-
-        if (ext == 0 && plan->n > 1) {
-            ext = 1;
-        }
 
     } else if (line->offer->mid.l) {
         mh_sdp_printf(w, "a=mid:%.*s\r\n", (int) line->offer->mid.l,
@@ -416,9 +401,12 @@ mh_sdp_write_web(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
         mh_sdp_printf(w, "a=rtcp-mux\r\n");
     }
 
-    if (ext && line->bundled) {
-        mh_sdp_printf(w, "a=extmap:%u " MH_SDP_MID_URI "\r\n", ext);
-    }
+    /*
+     * No extmap for sdes:mid, although RFC 9143 15 asks for it: what comes
+     * from the IMS carries no MID, and Chromium, once it has been agreed on,
+     * no longer sorts by payload number and drops all of it.  Numbers are
+     * unique within the bundle.
+     */
 
     if (!line->transport) {
         return;
