@@ -242,7 +242,7 @@ browser_sdp(struct browser *b, char *sdp, const char *formats,
 
     n = (size_t) snprintf(sdp, BROWSER_SDP,
         "v=0\r\no=- 4611731400430051336 %u IN IP4 127.0.0.1\r\ns=-\r\n"
-        "t=0 0\r\na=group:BUNDLE %s\r\na=extmap-allow-mixed\r\n"
+        "t=0 0\r\na=group:BUNDLE %s%s\r\na=extmap-allow-mixed\r\n"
         "a=msid-semantic: WMS stream\r\n"
         "m=audio %u UDP/TLS/RTP/SAVPF %s\r\nc=IN %s %s\r\n"
         "a=rtcp:9 IN IP4 0.0.0.0\r\n"
@@ -253,9 +253,9 @@ browser_sdp(struct browser *b, char *sdp, const char *formats,
         "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n"
         "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n"
         "a=%s\r\na=msid:stream track\r\na=rtcp-mux\r\na=rtcp-rsize\r\n",
-        version, b->mid, port_of(&b->self), formats, af, addr, addr,
-        port_of(&b->self), b->ufrag, b->pwd, b->fingerprint, setup, b->mid,
-        direction);
+        version, b->mid, b->video ? " 1" : "", port_of(&b->self), formats,
+        af, addr, addr, port_of(&b->self), b->ufrag, b->pwd, b->fingerprint,
+        setup, b->mid, direction);
 
     for (p = formats; *p != '\0'; ) {
         size_t  i, len = strcspn(p, " ");
@@ -273,8 +273,23 @@ browser_sdp(struct browser *b, char *sdp, const char *formats,
         p += strspn(p, " ");
     }
 
-    (void) snprintf(sdp + n, BROWSER_SDP - n,
-                    "a=ssrc:287454020 cname:mary\r\n");
+    n += (size_t) snprintf(sdp + n, BROWSER_SDP - n,
+                           "a=ssrc:287454020 cname:mary\r\n");
+
+    if (b->video) {
+        (void) snprintf(sdp + n, BROWSER_SDP - n,
+            "m=video 9 UDP/TLS/RTP/SAVPF 96 97 98\r\nc=IN IP4 0.0.0.0\r\n"
+            "a=rtcp:9 IN IP4 0.0.0.0\r\na=ice-ufrag:%s\r\na=ice-pwd:%s\r\n"
+            "a=fingerprint:sha-256 %s\r\na=setup:%s\r\na=mid:1\r\n"
+            "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n"
+            "a=%s\r\na=rtcp-mux\r\na=rtcp-rsize\r\n"
+            "a=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack pli\r\n"
+            "a=rtpmap:97 H264/90000\r\na=rtcp-fb:97 nack pli\r\n"
+            "a=fmtp:97 level-asymmetry-allowed=1;packetization-mode=1;"
+            "profile-level-id=42e01f\r\n"
+            "a=rtpmap:98 rtx/90000\r\na=fmtp:98 apt=97\r\n",
+            b->ufrag, b->pwd, b->fingerprint, setup, direction);
+    }
 }
 
 

@@ -51,6 +51,7 @@ struct browser {
     unsigned                 ignored;       /* what srtp_unprotect refused */
     unsigned                 tid;
     int                      check;         /* enum check_mode */
+    int                      video;         /* its SDP has video, too */
 };
 
 

@@ -76,6 +76,37 @@ port_free(const char *addr, unsigned port)
 }
 
 
+unsigned
+ports_open(unsigned min, unsigned max)
+{
+    FILE        *f;
+    char         line[512];
+    unsigned     i, n, port;
+
+    static const char *const  tables[] = { "/proc/net/udp",
+                                           "/proc/net/udp6" };
+
+    for (i = 0, n = 0; i < 2; i++) {
+        f = fopen(tables[i], "r");
+        if (f == NULL) {
+            continue;
+        }
+
+        while (fgets(line, sizeof(line), f) != NULL) {
+            if (sscanf(line, " %*u: %*[0-9A-F]:%x", &port) == 1
+                && port >= min && port <= max)
+            {
+                n++;
+            }
+        }
+
+        fclose(f);
+    }
+
+    return n;
+}
+
+
 /* an even port and the odd one above it */
 
 static void
@@ -128,6 +159,7 @@ call_init(struct call *c, struct ng *ng, const char *addr, int offers,
     }
 
     ims_open(&c->ims, addr);
+    ims_open(&c->video, addr);
 }
 
 
@@ -150,6 +182,8 @@ call_close(struct call *c)
     browser_close(&c->web);
     close(c->ims.fd[0]);
     close(c->ims.fd[1]);
+    close(c->video.fd[0]);
+    close(c->video.fd[1]);
 }
 
 
@@ -174,8 +208,16 @@ ims_sdp(struct call *c, char *sdp, const char *formats, const char *direction)
                                "a=rtpmap:126 telephone-event/8000\r\n");
     }
 
-    (void) snprintf(sdp + n, BROWSER_SDP - n, "a=%s\r\na=ptime:20\r\n",
-                    direction);
+    n += (size_t) snprintf(sdp + n, BROWSER_SDP - n,
+                           "a=%s\r\na=ptime:20\r\n", direction);
+
+    if (c->web.video) {
+        (void) snprintf(sdp + n, BROWSER_SDP - n,
+                        "m=video %u RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\n"
+                        "a=fmtp:97 profile-level-id=42e01f;"
+                        "packetization-mode=1\r\na=%s\r\n",
+                        c->video.own, direction);
+    }
 }
 
 
@@ -284,41 +326,56 @@ call_delete(struct call *c)
 }
 
 
-int
-call_remote(struct call *c, int side)
+static int
+ims_remote(struct ims *ims, const char *sdp, const char *line)
 {
     char         addr[64];
     unsigned     rtcp;
-    const char  *p, *sdp;
+    const char  *p, *c;
 
-    if (side == WEB) {
-        return browser_remote(&c->web, c->to_web.sdp);
-    }
+    p = strstr(sdp, line);
 
-    sdp = c->to_ims.sdp;
-    p = strstr(sdp, "m=audio ");
-
-    if (p == NULL || sscanf(p, "m=audio %u", &c->ims.port) != 1) {
+    if (p == NULL || sscanf(p + strlen(line), "%u", &ims->port) != 1) {
         return -1;
     }
 
-    p = strstr(sdp, "c=IN IP");
+    /* the line's own address, or that of the session */
 
-    if (p == NULL || sscanf(p, "c=IN IP%*c %63[^\r\n]", addr) != 1) {
+    c = strstr(p, "c=IN IP");
+    c = (c != NULL) ? c : strstr(sdp, "c=IN IP");
+
+    if (c == NULL || sscanf(c, "c=IN IP%*c %63[^\r\n]", addr) != 1) {
         return -1;
     }
 
-    rtcp = c->ims.port + 1;
-    p = strstr(sdp, "a=rtcp:");
+    rtcp = ims->port + 1;
+    p = strstr(p, "a=rtcp:");
 
     if (p != NULL) {
         (void) sscanf(p, "a=rtcp:%u", &rtcp);
     }
 
-    c->ims.len = sockaddr_of(&c->ims.peer[0], addr, c->ims.port);
-    (void) sockaddr_of(&c->ims.peer[1], addr, rtcp);
+    ims->len = sockaddr_of(&ims->peer[0], addr, ims->port);
+    (void) sockaddr_of(&ims->peer[1], addr, rtcp);
 
     return 0;
+}
+
+
+int
+call_remote(struct call *c, int side)
+{
+    if (side == WEB) {
+        return browser_remote(&c->web, c->to_web.sdp);
+    }
+
+    if (c->web.video
+        && ims_remote(&c->video, c->to_ims.sdp, "m=video ") != 0)
+    {
+        return -1;
+    }
+
+    return ims_remote(&c->ims, c->to_ims.sdp, "m=audio ");
 }
 
 

@@ -54,6 +54,7 @@ struct call {
     unsigned         version;
     struct browser   web;
     struct ims       ims;
+    struct ims       video;     /* used if web.video is set */
     struct told      to_web;    /* what the server said last */
     struct told      to_ims;
 };
@@ -108,6 +109,10 @@ int pass_down(struct call *c, uint32_t ssrc, unsigned pt, uint16_t seq,
 int pass_pt(struct call *c, int direction, unsigned in, unsigned out,
     uint16_t seq);
 
+/* the same on the video line */
+int pass_video(struct call *c, int direction, unsigned in, unsigned out,
+    uint16_t seq);
+
 /* @return 1 if the extension is gone and the payload is not */
 int pass_extension(struct call *c, uint16_t seq);
 
@@ -129,6 +134,9 @@ int rtcp_down(struct call *c, unsigned type, uint32_t from, uint32_t about);
 
 /* @return 1 if a UDP socket can be bound there */
 int port_free(const char *addr, unsigned port);
+
+/* @return how many UDP sockets of the system have a port from min to max */
+unsigned ports_open(unsigned min, unsigned max);
 
 
 #endif /* CALL_H */

@@ -259,3 +259,96 @@ test_sizes(struct ng *ng, const char *addr)
     call_delete(&c);
     call_close(&c);
 }
+
+
+/* audio and video in one bundle at the browser, two lines at the IMS */
+
+void
+test_video(struct ng *ng, const char *addr)
+{
+    struct call  c;
+
+    call_init(&c, ng, addr, BROWSER_OFFERS, ALL_PROFILES);
+    c.web.video = 1;
+
+    ok(call_setup(&c, "actpass", "passive") == 1
+       && c.video.port != c.ims.port && c.video.port % 2 == 0,
+       "audio and video, each with its port at the IMS");
+    ok(strstr(c.to_ims.sdp, "a=group") == NULL
+       && strstr(c.to_ims.sdp, "VP8") == NULL
+       && strstr(c.to_ims.sdp, "rtx") == NULL
+       && strstr(c.to_ims.sdp, "H264/90000") != NULL,
+       "the IMS sees H.264 and no bundle");
+    ok(strstr(c.to_web.sdp, "a=group:BUNDLE 0 1") != NULL,
+       "the browser sees its bundle");
+
+    if (ok(browser_connect(&c.web, 3000), "connected")) {
+        ok(pass_up(&c, 1, 8, 1, 160) && pass_video(&c, UP, 97, 97, 2)
+           && pass_up(&c, 1, 8, 3, 160), "each goes up to its port");
+        ok(pass_down(&c, 2, 8, 1, 160) && pass_video(&c, DOWN, 97, 97, 2)
+           && pass_down(&c, 2, 8, 3, 160), "both come down the one pair");
+    }
+
+    call_delete(&c);
+    ok(port_free(addr, c.video.port) && port_free(addr, c.video.port + 1),
+       "the ports of the video are free");
+    call_close(&c);
+}
+
+
+/* many calls at once, each with its own media */
+
+void
+test_many(struct ng *ng, const char *addr)
+{
+    int          good;
+    unsigned     i, round;
+
+    static struct call  calls[40];
+
+    good = 1;
+
+    for (i = 0; i < 40; i++) {
+        call_init(&calls[i], ng, addr, i % 2, ALL_PROFILES);
+        good = good && call_setup(&calls[i], i % 2 ? "active" : "actpass",
+                                  "passive") == 1
+               && browser_connect(&calls[i].web, 3000);
+    }
+
+    ok(good, "40 calls at once");
+
+    for (round = 0; round < 5; round++) {
+        for (i = 0; i < 40; i++) {
+            good = good && pass_up(&calls[i], i, 8, (uint16_t) round, 160)
+                   && pass_down(&calls[i], i, 8, (uint16_t) round, 160);
+        }
+    }
+
+    ok(good, "each with its own media");
+
+    for (i = 0; i < 40; i++) {
+        good = good && call_delete(&calls[i]) == 1;
+        call_close(&calls[i]);
+    }
+
+    ok(good, "and all deleted");
+}
+
+
+void
+test_control(const char *spec, const char *addr)
+{
+    struct ng    ng;
+    struct call  c;
+
+    if (!ok(ng_open(&ng, spec) == 0, "control socket %s", spec)) {
+        return;
+    }
+
+    call_init(&c, &ng, addr, BROWSER_OFFERS, ALL_PROFILES);
+    ok(call_setup(&c, "actpass", "passive") == 1
+       && browser_connect(&c.web, 3000) && pass_up(&c, 1, 8, 1, 160)
+       && call_delete(&c) == 1, "a whole call over it");
+    call_close(&c);
+    ng_close(&ng);
+}

@@ -18,6 +18,11 @@ void test_ice_restart(struct ng *ng, const char *addr);
 void test_ice_moves(struct ng *ng, const char *addr);
 void test_framing(struct ng *ng, const char *addr);
 void test_sizes(struct ng *ng, const char *addr);
+void test_video(struct ng *ng, const char *addr);
+void test_many(struct ng *ng, const char *addr);
+
+/* through the control socket spec */
+void test_control(const char *spec, const char *addr);
 
 
 #endif /* CASES_H */

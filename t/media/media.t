@@ -36,7 +36,7 @@ my $log = "$dir/log";
 my $v6 = has_v6();
 
 my $web = free_port();
-my (@command, $control);
+my (@command, $control, @more);
 
 if ($reference) {
 	my $ng = free_port();
@@ -50,7 +50,8 @@ if ($reference) {
 
 } else {
 	$control = "unix:$dir/ng.sock";
-	@command = ($server, '-d', '-c', $control,
+	@more = ("seqpacket:$dir/seq.sock", 'udp:127.0.0.1:' . free_port());
+	@command = ($server, '-d', (map { ('-c', $_) } $control, @more),
 		'-w', ($v6 ? '127.0.0.1,[::1]' : '127.0.0.1') . ":$web",
 		'-i', $v6 ? '127.0.0.1,::1' : '127.0.0.1',
 		'-p', '30000-31000', split(' ', $ENV{MEDIA_OPTIONS} || ''));
@@ -74,7 +75,8 @@ for (1 .. 100) {
 
 select undef, undef, undef, 0.5 if $reference;
 
-my $rc = system($peer, '-c', $control, $v6 ? ('-6', '::1') : (),
+my $rc = system($peer, $reference ? () : ('-p', '30000-31000'),
+	(map { ('-c', $_) } $control, @more), $v6 ? ('-6', '::1') : (),
 	$reference ? '-r' : ());
 
 my $alive = kill 0, $pid;

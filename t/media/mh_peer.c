@@ -4,8 +4,12 @@
  * The black-box suite of a media server that speaks ng: it plays the proxy,
  * a browser and a plain RTP end, and prints TAP.
  *
- *     mh_peer -c unix:PATH|udp:ADDR:PORT [-4 ADDR] [-6 ADDR] [-r]
+ *     mh_peer -c SOCKET [-c SOCKET ...] [-4 ADDR] [-6 ADDR]
+ *             [-p MIN-MAX] [-r]
  *
+ *     -c      control socket: unix:PATH, seqpacket:PATH, udp:ADDR:PORT; all
+ *             is run over the first, one call over each other one
+ *     -p      the server's port range, none of which may be open at the end
  *     -4, -6  addresses of both ends; default 127.0.0.1 and no IPv6
  *     -r      the server is rtpengine: what it is known to do in another
  *             way is left out, so that the suite itself can be trusted
@@ -516,17 +520,33 @@ int
 main(int argc, char **argv)
 {
     int          opt;
-    const char  *v4, *v6;
+    unsigned     i, nmore, min, max;
+    const char  *v4, *v6, *more[8];
     struct ng    ng;
 
+    nmore = 0;
+    min = max = 0;
     v4 = "127.0.0.1";
     v6 = NULL;
 
-    while ((opt = getopt(argc, argv, "c:4:6:r")) != -1) {
+    while ((opt = getopt(argc, argv, "c:4:6:p:r")) != -1) {
         switch (opt) {
 
         case 'c':
-            ng_spec = optarg;
+            if (ng_spec == NULL) {
+                ng_spec = optarg;
+
+            } else if (nmore < 8) {
+                more[nmore++] = optarg;
+            }
+
+            break;
+
+        case 'p':
+            if (sscanf(optarg, "%u-%u", &min, &max) != 2) {
+                return 2;
+            }
+
             break;
 
         case '4':
@@ -568,6 +588,8 @@ main(int argc, char **argv)
         test_ice_moves(&ng, v4);
         test_framing(&ng, v4);
         test_sizes(&ng, v4);
+        test_video(&ng, v4);
+        test_many(&ng, v4);
     }
 
     test_reoffer(&ng, v4);
@@ -576,6 +598,14 @@ main(int argc, char **argv)
 
     if (v6 != NULL) {
         test_ipv6(&ng, v6);
+    }
+
+    for (i = 0; i < nmore; i++) {
+        test_control(more[i], v4);
+    }
+
+    if (max != 0) {
+        is_int(ports_open(min, max), 0, "no port of the range is left open");
     }
 
     ng_close(&ng);

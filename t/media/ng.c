@@ -25,30 +25,23 @@ enum {
 
 
 static int
-open_unix(const char *path)
+open_unix(const char *path, int type)
 {
-    int                 fd, i;
+    int                 fd;
     struct sockaddr_un  sun;
-
-    static const int  types[] = { SOCK_SEQPACKET, SOCK_STREAM };
 
     memset(&sun, 0, sizeof(sun));
     sun.sun_family = AF_UNIX;
     (void) snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
 
-    for (i = 0; i < 2; i++) {
-        fd = socket(AF_UNIX, types[i], 0);
+    fd = socket(AF_UNIX, type, 0);
 
-        if (fd != -1
-            && connect(fd, (struct sockaddr *) &sun, sizeof(sun)) == 0)
-        {
-            return fd;
-        }
-
+    if (connect(fd, (struct sockaddr *) &sun, sizeof(sun)) != 0) {
         close(fd);
+        return -1;
     }
 
-    return -1;
+    return fd;
 }
 
 
@@ -93,7 +86,10 @@ ng_open(struct ng *ng, const char *spec)
     memset(ng, 0, sizeof(*ng));
 
     if (strncmp(spec, "unix:", 5) == 0) {
-        ng->fd = open_unix(spec + 5);
+        ng->fd = open_unix(spec + 5, SOCK_STREAM);
+
+    } else if (strncmp(spec, "seqpacket:", 10) == 0) {
+        ng->fd = open_unix(spec + 10, SOCK_SEQPACKET);
 
     } else if (strncmp(spec, "udp:", 4) == 0) {
         ng->fd = open_udp(spec + 4);
@@ -137,11 +133,14 @@ put_string(struct ng *ng, const char *s, size_t len)
 void
 ng_begin(struct ng *ng, const char *command)
 {
-    char  head[48];
+    char             head[48];
+    static unsigned  serial;
+
+    /* a server keeps replies by the cookie alone, whatever socket it is */
 
     ng->out_len = 0;
     put(ng, head, (size_t) snprintf(head, sizeof(head), "%d_%u d",
-                                    (int) getpid(), ++ng->serial));
+                                    (int) getpid(), ++serial));
     ng_str(ng, "command", command);
 }
 

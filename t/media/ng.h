@@ -17,7 +17,6 @@ enum {
 
 struct ng {
     int       fd;
-    unsigned  serial;
     char      out[NG_MAX];
     size_t    out_len;
     char      in[NG_MAX];       /* the last reply, without its cookie */
@@ -25,7 +24,7 @@ struct ng {
 };
 
 
-/* spec: unix:PATH or udp:ADDR:PORT; @return 0 or -1 */
+/* spec: unix:PATH, seqpacket:PATH or udp:ADDR:PORT; @return 0 or -1 */
 int ng_open(struct ng *ng, const char *spec);
 void ng_close(struct ng *ng);
 

@@ -142,6 +142,22 @@ pass_pt(struct call *c, int direction, unsigned in, unsigned out,
 
 
 int
+pass_video(struct call *c, int direction, unsigned in, unsigned out,
+    uint16_t seq)
+{
+    int         same;
+    struct ims  audio;
+
+    audio = c->ims;
+    c->ims = c->video;
+    same = pass_pt(c, direction, in, out, seq);
+    c->ims = audio;
+
+    return same;
+}
+
+
+int
 pass_extension(struct call *c, uint16_t seq)
 {
     size_t   len;
