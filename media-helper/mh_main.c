@@ -38,6 +38,7 @@
 enum {
     MH_TICK = 50,               /* ms */
     MH_SECOND = 20,             /* ticks */
+    MH_PROFILES = 2,
     MH_FILES_SPARE = 1024       /* descriptors besides those of streams */
 };
 
@@ -49,6 +50,7 @@ struct mh_main {
     struct mh_web        *web;
     struct mh_port_pool  *pools[MH_WEB_SOCKS];
     struct mh_calls      *calls;
+    struct mh_srtp       *srtp[MH_PROFILES];
     struct mh_cmd         cmd;
     struct tmr            tick;
     unsigned              ticks;
@@ -57,6 +59,7 @@ struct mh_main {
 };
 
 
+static int mh_main_srtp(struct mh_main *m);
 static int mh_main_user(struct mh_main *m);
 static int mh_main_open(struct mh_main *m);
 static int mh_main_daemon(const struct mh_conf *conf);
@@ -195,9 +198,9 @@ mh_main_open(struct mh_main *m)
 
     conf = m->conf;
 
-    err = mh_srtp_backend_set(conf->backend);
+    err = mh_main_srtp(m);
     if (err) {
-        mh_err("srtp backend \"%s\" is not in this build", conf->backend);
+        mh_err("srtp backend \"%s\": %s", conf->backend, strerror(err));
         return err;
     }
 
@@ -244,6 +247,38 @@ mh_main_open(struct mh_main *m)
     }
 
     return 0;
+}
+
+
+/*
+ * A library may load parts of itself with its first cipher, and unload them
+ * with its last: so one of each is made now, while there is a file system,
+ * and stays.
+ */
+
+static int
+mh_main_srtp(struct mh_main *m)
+{
+    int      err;
+    size_t   i;
+    uint8_t  key[MH_SRTP_KEY_MAX], salt[MH_SRTP_SALT_MAX];
+
+    static const unsigned  profiles[MH_PROFILES] = {
+        MH_SRTP_AES_CM_128_HMAC_SHA1_80,
+        MH_SRTP_AEAD_AES_128_GCM
+    };
+
+    err = mh_srtp_backend_set(m->conf->backend);
+
+    memset(key, 0, sizeof(key));
+    memset(salt, 0, sizeof(salt));
+
+    for (i = 0; i < MH_PROFILES && err == 0; i++) {
+        err = mh_srtp_alloc(&m->srtp[i], MH_SRTP_PROTECT, profiles[i], key,
+                            salt);
+    }
+
+    return err;
 }
 
 
@@ -450,6 +485,10 @@ mh_main_close(struct mh_main *m)
 
     for (i = 0; i < MH_WEB_SOCKS; i++) {
         mem_deref(m->pools[i]);
+    }
+
+    for (i = 0; i < MH_PROFILES; i++) {
+        mem_deref(m->srtp[i]);
     }
 
     libre_close();
