@@ -19,6 +19,7 @@
 enum {
     NGX_IMS_MEDIA_MAX_PENDING = 4096,    /* commands at one helper */
     NGX_IMS_MEDIA_RETRY = 1000,          /* ms between two connects */
+    NGX_IMS_MEDIA_RESTART = 200,         /* ms that a helper may need for it */
     NGX_IMS_MEDIA_SENDS = 4              /* of one command by UDP */
 };
 
@@ -441,6 +442,8 @@ ngx_ims_media_connect(ngx_ims_media_helper_t *h)
         return NGX_DECLINED;
     }
 
+    h->retry = ngx_current_msec + NGX_IMS_MEDIA_RETRY;
+
     if (ngx_ims_media_conn_open(h) != NGX_OK) {
         ngx_ims_media_lost(h);
         return NGX_DECLINED;
@@ -489,7 +492,12 @@ ngx_ims_media_lost(ngx_ims_media_helper_t *h)
     ngx_ims_media_conn_close(h);
 
     h->failed = 1;
-    h->retry = ngx_current_msec + NGX_IMS_MEDIA_RETRY;
+
+    if ((ngx_msec_int_t) (h->retry - ngx_current_msec)
+        < NGX_IMS_MEDIA_RESTART)
+    {
+        h->retry = ngx_current_msec + NGX_IMS_MEDIA_RESTART;
+    }
 
     if (!h->down) {
         h->down = 1;
@@ -556,16 +564,22 @@ ngx_ims_media_open(ngx_ims_media_helper_t *h)
 static void
 ngx_ims_media_wake_later(ngx_ims_media_helper_t *h)
 {
-    ngx_msec_t  msec;
+    ngx_msec_t      msec;
+    ngx_msec_int_t  left;
 
     if (h->wake.timer_set) {
         return;
     }
 
-    msec = h->connection ? (ngx_msec_t) h->media->conf.fail_timeout * 1000
-                         : NGX_IMS_MEDIA_RETRY;
+    if (h->connection != NULL) {
+        msec = ngx_max(h->media->conf.fail_timeout, 1) * 1000;
 
-    ngx_add_timer(&h->wake, ngx_max(msec, NGX_IMS_MEDIA_RETRY));
+    } else {
+        left = (ngx_msec_int_t) (h->retry - ngx_current_msec);
+        msec = ngx_max(left, 1);
+    }
+
+    ngx_add_timer(&h->wake, msec);
 }
 
 

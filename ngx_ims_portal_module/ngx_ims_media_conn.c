@@ -320,7 +320,7 @@ ngx_ims_media_conn_read_stream(ngx_event_t *ev)
 
 /*
  * All whole replies of the buffer.  A handler may send, and a send may close
- * the connection, but never open another one: that takes a second at least.
+ * the connection, but never open another one: that takes a while at least.
  * So the spans it was given stay what they are.
  */
 

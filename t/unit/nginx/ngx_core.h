@@ -76,7 +76,7 @@ typedef struct {
     do { (void) (log); (void) (a); (void) (b); } while (0)
 
 
-/* memory: live blocks, and after how many more the next one fails (-1: never) */
+/* memory: live blocks; after how many more the next one fails (-1: never) */
 
 extern long  standin_blocks;
 extern long  standin_fail_after;
