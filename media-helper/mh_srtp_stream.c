@@ -115,8 +115,8 @@ mh_srtp_window_take(struct mh_srtp_window *w, uint64_t index)
 
 /*
  * RFC 3711 3.3.1 and appendix A: the index that lies nearest to the highest
- * one so far.  A sequence number from before the start of the first round
- * has no index and cannot be told from a replay.
+ * one so far.  There is no round before the first: what would be in it is a
+ * jump ahead, as libsrtp takes it.
  */
 
 int
@@ -135,11 +135,7 @@ mh_srtp_index_estimate(const struct mh_srtp_window *w, uint16_t seq,
     roc = w->top >> 16;
 
     if (top < 0x8000) {
-        if (seq > top && seq - top > 0x8000) {
-            if (roc == 0) {
-                return EALREADY;
-            }
-
+        if (seq > top && seq - top > 0x8000 && roc != 0) {
             roc--;
         }
 

@@ -68,7 +68,7 @@ int mh_srtp_stream_add(struct mh_srtp_table *t, uint32_t ssrc,
  * @param seq    sequence number of the packet
  * @param index  set to ROC << 16 | seq
  *
- * @return 0, EALREADY (before the first round), EOVERFLOW (2^48 reached)
+ * @return 0, or EOVERFLOW when 2^48 is reached
  */
 int mh_srtp_index_estimate(const struct mh_srtp_window *w, uint16_t seq,
     uint64_t *index);

@@ -447,7 +447,7 @@ test_ssrcs(unsigned tx_kind, unsigned rx_kind, unsigned p)
 /* many rounds of the sequence number, with long gaps (RFC 3711 3.3.1) */
 
 static void
-test_rollover(unsigned p)
+test_rollover(unsigned tx_kind, unsigned rx_kind, unsigned p)
 {
     int           good;
     size_t        n;
@@ -455,8 +455,8 @@ test_rollover(unsigned p)
     uint32_t      i;
     struct codec  tx, rx;
 
-    (void) codec_open(&tx, 0, p, MH_SRTP_PROTECT);
-    (void) codec_open(&rx, 1, p, MH_SRTP_UNPROTECT);
+    (void) codec_open(&tx, tx_kind, p, MH_SRTP_PROTECT);
+    (void) codec_open(&rx, rx_kind, p, MH_SRTP_UNPROTECT);
 
     good = 1;
 
@@ -465,7 +465,18 @@ test_rollover(unsigned p)
         good = trip(&tx, &rx, 0, buf, n);
     }
 
-    ok(good, "%s: 18 rounds in steps of 30000", profile_list[p].name);
+    ok(good, "%s to %s, %s: 18 rounds in steps of 30000", names[tx_kind],
+       names[rx_kind], profile_list[p].name);
+
+    /* no round before the first: a wide jump in it goes ahead */
+
+    n = rtp_make(buf, 4, 100, 20);
+    good = trip(&tx, &rx, 0, buf, n);
+    n = rtp_make(buf, 4, 40000, 20);
+    good = good && trip(&tx, &rx, 0, buf, n);
+    n = rtp_make(buf, 4, 40001, 20);
+    ok(good && trip(&tx, &rx, 0, buf, n), "%s to %s, %s: 100, then 40000",
+       names[tx_kind], names[rx_kind], profile_list[p].name);
 
     codec_close(&tx);
     codec_close(&rx);
@@ -565,7 +576,8 @@ test_profile(unsigned p)
         test_malformed(i, p);
     }
 
-    test_rollover(p);
+    test_rollover(0, 1, p);
+    test_rollover(1, 0, p);
 }
 
 
