@@ -490,7 +490,7 @@ static size_t
 take(struct browser *b, uint8_t *buf, size_t len, int *rtcp,
     const struct sockaddr_storage *from)
 {
-    int      n, code;
+    int      n, code, lost;
     size_t   reply_len;
     uint8_t  reply[256];
 
@@ -511,7 +511,10 @@ take(struct browser *b, uint8_t *buf, size_t len, int *rtcp,
     }
 
     if (buf[0] >= 20 && buf[0] <= 63) {
-        if (b->ssl != NULL) {
+        lost = b->lose & 1;
+        b->lose >>= 1;
+
+        if (b->ssl != NULL && !lost) {
             BIO_write(b->in, buf, (int) len);
             dtls_run(b);
         }

@@ -51,6 +51,8 @@ struct browser {
     unsigned                 ignored;       /* what srtp_unprotect refused */
     unsigned                 tid;
     int                      check;         /* enum check_mode */
+    unsigned                 lose;          /* DTLS datagrams to lose, a bit
+                                               for each, the next one first */
     int                      video;         /* its SDP has video, too */
 };
 

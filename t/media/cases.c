@@ -261,6 +261,32 @@ test_sizes(struct ng *ng, const char *addr)
 }
 
 
+/* each of the first datagrams of DTLS gets lost once, in both roles */
+
+void
+test_dtls_loss(struct ng *ng, const char *addr)
+{
+    int          good;
+    unsigned     i;
+    struct call  c;
+
+    good = 1;
+
+    for (i = 0; i < 6; i++) {
+        call_init(&c, ng, addr, BROWSER_OFFERS, ALL_PROFILES);
+        c.web.lose = 1u << (i / 2);
+        good = good && call_setup(&c, "actpass", i % 2 ? "active" : "passive")
+                       == 1
+               && browser_connect(&c.web, 5000) && pass_up(&c, 1, 8, 1, 160)
+               && pass_down(&c, 2, 8, 1, 160);
+        call_delete(&c);
+        call_close(&c);
+    }
+
+    ok(good, "any one datagram of DTLS may get lost on its way to the browser");
+}
+
+
 /* audio and video in one bundle at the browser, two lines at the IMS */
 
 void

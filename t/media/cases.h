@@ -18,6 +18,7 @@ void test_ice_restart(struct ng *ng, const char *addr);
 void test_ice_moves(struct ng *ng, const char *addr);
 void test_framing(struct ng *ng, const char *addr);
 void test_sizes(struct ng *ng, const char *addr);
+void test_dtls_loss(struct ng *ng, const char *addr);
 void test_video(struct ng *ng, const char *addr);
 void test_many(struct ng *ng, const char *addr);
 

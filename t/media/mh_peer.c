@@ -588,6 +588,7 @@ main(int argc, char **argv)
         test_ice_moves(&ng, v4);
         test_framing(&ng, v4);
         test_sizes(&ng, v4);
+        test_dtls_loss(&ng, v4);
         test_video(&ng, v4);
         test_many(&ng, v4);
     }
