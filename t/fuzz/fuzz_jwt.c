@@ -1,0 +1,164 @@
+/* Copyright (C) the IMS portal authors */
+/* FUZZ_LIBS: -ljansson -lcrypto */
+
+
+/*
+ * Feeds the JWT verifier.  The first byte chooses: the rest is a token as it
+ * stands, or a key set, or header and payload (parted by a line feed) that are
+ * signed here, so that the reading of claims is reached.
+ */
+
+
+#include <openssl/hmac.h>
+#include <stdlib.h>
+
+#include "../../ngx_ims_portal_module/ngx_ims_jws.c"
+#include "../../ngx_ims_portal_module/ngx_ims_jwk.c"
+#include "../../ngx_ims_portal_module/ngx_ims_jwt.c"
+
+
+#define need(cond)  do { if (!(cond)) { abort(); } } while (0)
+
+#define NOW  1800000000
+
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+
+/* the secret is 32 times "k", the others are of RFC 7515 A.3 and 8037 A.2 */
+
+static const ngx_ims_str_t  set = ngx_ims_str(
+    "{\"keys\":["
+    "{\"kty\":\"oct\",\"k\":\"a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s\"},"
+    "{\"kty\":\"EC\",\"crv\":\"P-256\","
+    "\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","
+    "\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"},"
+    "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"e\","
+    "\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}");
+
+
+static ngx_ims_jwt_keys_t  *keys;
+
+
+static void
+verify(const unsigned char *p, size_t len)
+{
+    size_t                i, dots;
+    ngx_ims_str_t         token, value;
+    ngx_ims_jwt_t        *jwt;
+    ngx_ims_jwt_check_t   check = {
+        keys, ngx_ims_str("i"), ngx_ims_str("a"), NOW, 30
+    };
+
+    token.data = (unsigned char *) p;
+    token.len = len;
+
+    if (ngx_ims_jwt_verify(&token, &check, &jwt) != NGX_IMS_JWT_OK) {
+        need(jwt == NULL);
+        return;
+    }
+
+    for (dots = 0, i = 0; i < len; i++) {
+        dots += (p[i] == '.');
+        need(p[i] == '.' || ngx_ims_jws_value(p[i]) >= 0);
+    }
+
+    need(dots == 2);
+    need(ngx_ims_jwt_subject(jwt).len >= 1
+         && ngx_ims_jwt_subject(jwt).len <= 255);
+    need(ngx_ims_jwt_issuer(jwt).len == 1);
+    need(ngx_ims_jwt_expires(jwt) > NOW - 30);
+
+    (void) ngx_ims_jwt_claim(jwt, "name", &value);
+    (void) ngx_ims_jwt_claim(jwt, "a.b.c", &value);
+
+    ngx_ims_jwt_free(jwt);
+}
+
+
+static size_t
+encode(const unsigned char *p, size_t len, unsigned char *out)
+{
+    size_t  i, n;
+
+    n = EVP_EncodeBlock(out, p, len);
+
+    while (n && out[n - 1] == '=') {
+        n--;
+    }
+
+    for (i = 0; i < n; i++) {
+        out[i] = (out[i] == '+') ? '-' : (out[i] == '/') ? '_' : out[i];
+    }
+
+    return n;
+}
+
+
+static void
+sign_and_verify(const unsigned char *p, size_t len)
+{
+    size_t                n;
+    unsigned              mac_len;
+    unsigned char         mac[EVP_MAX_MD_SIZE];
+    const unsigned char  *lf;
+    static unsigned char  token[32768];
+
+    lf = memchr(p, '\n', len);
+
+    if (lf == NULL || len > 12000) {
+        return;
+    }
+
+    n = encode(p, lf - p, token);
+    token[n++] = '.';
+    n += encode(lf + 1, p + len - lf - 1, token + n);
+
+    need(HMAC(EVP_sha256(), "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk", 32, token, n,
+              mac, &mac_len) != NULL);
+
+    token[n++] = '.';
+    n += encode(mac, mac_len, token + n);
+
+    verify(token, n);
+}
+
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char                 err[128];
+    ngx_ims_str_t        text;
+    ngx_ims_jwt_keys_t  *k;
+
+    if (keys == NULL) {
+        keys = ngx_ims_jwt_keys_parse(&set, err, sizeof(err));
+        need(keys != NULL && ngx_ims_jwt_keys_count(keys) == 3);
+    }
+
+    if (size < 1) {
+        return 0;
+    }
+
+    switch (data[0]) {
+
+    case 'k':
+        text.data = (unsigned char *) data + 1;
+        text.len = size - 1;
+        k = ngx_ims_jwt_keys_parse(&text, err, sizeof(err));
+        need(k == NULL || ngx_ims_jwt_keys_count(k) >= 1);
+        ngx_ims_jwt_keys_free(k);
+        break;
+
+    case 's':
+        sign_and_verify(data + 1, size - 1);
+        break;
+
+    default:
+        verify(data + 1, size - 1);
+    }
+
+    need(ERR_peek_error() == 0);
+
+    return 0;
+}
