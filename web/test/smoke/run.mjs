@@ -459,6 +459,39 @@ test('a token from the page goes into the session API and into SIP',
 });
 
 
+test('a call ends when its socket stays away', async () => {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+
+    await page.goto(portal.origin + '/');
+    await page.evaluate(async () => {
+        const { ImsPortal } = await import('/ims/ims-portal.js');
+
+        window.portal = new ImsPortal({ token: async () => 'carol',
+                                        patience: 1 });
+        await window.portal.start();
+        window.call = window.portal.call('bob');
+    });
+    await callState(bob, 'ringing');
+    await bob.click('#answer');
+    await page.waitForFunction(() => window.call.state === 'active');
+
+    portal.answering = false;
+    portal.cut('carol', null);
+    await page.waitForFunction(() => window.call.state === 'ended');
+    assert.equal(await page.evaluate(() => window.call.cause), 'connection');
+    assert.equal(await page.evaluate(() => window.portal.calls.length), 0);
+
+    /* Its BYE waits for the new registration. */
+    assert.equal(portal.count('carol BYE'), 0);
+    portal.answering = true;
+    await page.evaluate(() => dispatchEvent(new Event('online')));
+    await callState(bob, 'idle');
+    assert.equal(portal.count('carol BYE'), 1);
+    await context.close();
+});
+
+
 test('an exhausted pool is waited for, a refusal is not', async () => {
     const context = await browser.newContext();
     const page = await context.newPage();
