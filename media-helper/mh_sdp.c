@@ -37,6 +37,22 @@ static int mh_sdp_formats(struct mh_sdp_reader *r, struct mh_sdp_media *m);
 static int mh_sdp_merge(struct mh_sdp_reader *r);
 
 
+/* SD-3: all spellings that are around */
+
+static const struct {
+    const char           *name;
+    enum mh_sdp_proto     proto;
+}  mh_sdp_protos[] = {
+    { "RTP/AVP", MH_SDP_AVP },
+    { "RTP/AVPF", MH_SDP_AVPF },
+    { "RTP/SAVP", MH_SDP_SAVP },
+    { "RTP/SAVPF", MH_SDP_SAVPF },
+    { "UDP/TLS/RTP/SAVP", MH_SDP_SAVP },
+    { "UDP/TLS/RTP/SAVPF", MH_SDP_SAVPF },
+    { NULL, MH_SDP_PROTO_OTHER }
+};
+
+
 /* RFC 3551 6: what a number means where no rtpmap says so */
 
 static const struct mh_sdp_static  mh_sdp_statics[] = {
@@ -275,6 +291,7 @@ mh_sdp_bandwidth(struct mh_sdp_reader *r, struct pl value)
 static int
 mh_sdp_m(struct mh_sdp_reader *r, struct pl value)
 {
+    unsigned              i;
     uint64_t              n;
     struct pl             rest, word, port;
     struct mh_sdp_media  *m;
@@ -312,21 +329,11 @@ mh_sdp_m(struct mh_sdp_reader *r, struct pl value)
         m->kind = MH_SDP_VIDEO;
     }
 
-    if (mh_pl_is_nocase(&m->proto_text, "RTP/AVP")) {
-        m->proto = MH_SDP_AVP;
+    for (i = 0; mh_sdp_protos[i].name; i++) {
 
-    } else if (mh_pl_is_nocase(&m->proto_text, "RTP/AVPF")) {
-        m->proto = MH_SDP_AVPF;
-
-    } else if (mh_pl_is_nocase(&m->proto_text, "RTP/SAVP")
-               || mh_pl_is_nocase(&m->proto_text, "UDP/TLS/RTP/SAVP"))
-    {
-        m->proto = MH_SDP_SAVP;
-
-    } else if (mh_pl_is_nocase(&m->proto_text, "RTP/SAVPF")
-               || mh_pl_is_nocase(&m->proto_text, "UDP/TLS/RTP/SAVPF"))
-    {
-        m->proto = MH_SDP_SAVPF;
+        if (mh_pl_is_nocase(&m->proto_text, mh_sdp_protos[i].name)) {
+            m->proto = mh_sdp_protos[i].proto;
+        }
     }
 
     if (rest.l == 0) {

@@ -392,10 +392,7 @@ mh_sdp_write_web(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
                       line->offer->mid.p);
     }
 
-    /*
-     * In every m-line, although RFC 9143 asks for it in the tagged one only:
-     * browsers refuse a bundle in which one lacks it.
-     */
+    /* browsers refuse a bundle in which one m-line lacks it */
 
     if (line->offer == NULL || line->offer->rtcp_mux) {
         mh_sdp_printf(w, "a=rtcp-mux\r\n");

@@ -21,6 +21,8 @@
 
 static int mh_sdp_plan_offer(struct mh_sdp_plan *plan,
     const struct mh_sdp *offer, struct mh_sdp_map *maps);
+static int mh_sdp_plan_offered(struct mh_sdp_plan *plan,
+    const struct mh_sdp *offer, unsigned i, struct mh_sdp_map *maps);
 static int mh_sdp_plan_answer(struct mh_sdp_plan *plan,
     const struct mh_sdp *offer, const struct mh_sdp *answer,
     struct mh_sdp_map *maps);
@@ -82,15 +84,11 @@ static int
 mh_sdp_plan_offer(struct mh_sdp_plan *plan, const struct mh_sdp *offer,
     struct mh_sdp_map *maps)
 {
-    int                          err;
-    bool                         web, fb;
-    unsigned                     i, j;
-    uint32_t                     seen;
-    struct mh_sdp_pt            *pt;
-    struct mh_sdp_line_plan     *line;
-    const struct mh_sdp_media   *m;
-    struct mh_sdp_codec_plan    *c;
-    const struct mh_sdp_format  *f;
+    int                         err;
+    bool                        web;
+    unsigned                    i;
+    struct mh_sdp_line_plan    *line;
+    const struct mh_sdp_media  *m;
 
     web = (plan->local->leg == MH_SDP_WEB);
     plan->n = offer->mediac;
@@ -111,55 +109,82 @@ mh_sdp_plan_offer(struct mh_sdp_plan *plan, const struct mh_sdp *offer,
             line->map->mid_ext = m->mid_ext;
         }
 
-        if (!line->accepted) {
-            continue;
-        }
-
-        fb = m->kind == MH_SDP_VIDEO && !plan->local->policy.no_feedback;
-
-        for (seen = 0, j = 0; j < m->formatc; j++) {
-            f = &offer->formats[m->format + j];
-
-            if (!mh_sdp_passes(offer, m, f, &plan->local->policy)) {
-                continue;
-            }
-
-            pt = mh_sdp_map_offer(maps, offer->mediac, i, f, plan->src,
-                                  &seen, &err);
+        if (line->accepted) {
+            err = mh_sdp_plan_offered(plan, offer, i, maps);
             if (err) {
                 return err;
-            }
-
-            if (pt == NULL) {
-                continue;
-            }
-
-            c = &line->codec[line->n++];
-
-            c->number = pt->from[plan->local->leg];
-            c->pt = pt;
-            c->f = f;
-
-            /*
-             * A browser gets PLI and FIR even for a peer without feedback:
-             * the helper absorbs or translates them (SD-15, ME-11).
-             */
-
-            if (web) {
-                c->pli = c->fir = (m->kind == MH_SDP_VIDEO);
-                c->nack = fb && m->proto == MH_SDP_AVPF
-                          && mh_sdp_feedback(m, f->pt, "nack", "");
-
-            } else if (fb) {
-                c->nack = mh_sdp_feedback(m, f->pt, "nack", "");
-                c->pli = mh_sdp_feedback(m, f->pt, "nack", "pli");
-                c->fir = mh_sdp_feedback(m, f->pt, "ccm", "fir");
             }
         }
     }
 
     if (web) {
         mh_sdp_mid_make(maps, offer->mediac);
+    }
+
+    return 0;
+}
+
+
+/* the codecs of m-line i that pass, and what feedback they get */
+
+static int
+mh_sdp_plan_offered(struct mh_sdp_plan *plan, const struct mh_sdp *offer,
+    unsigned i, struct mh_sdp_map *maps)
+{
+    int                          err;
+    bool                         web, fb;
+    unsigned                     j;
+    uint32_t                     seen;
+    struct mh_sdp_pt            *pt;
+    const struct mh_sdp_media   *m;
+    struct mh_sdp_line_plan     *line;
+    struct mh_sdp_codec_plan    *c;
+    const struct mh_sdp_format  *f;
+
+    m = &offer->media[i];
+    line = &plan->line[i];
+    web = (plan->local->leg == MH_SDP_WEB);
+    fb = m->kind == MH_SDP_VIDEO && !plan->local->policy.no_feedback;
+    seen = 0;
+
+    for (j = 0; j < m->formatc; j++) {
+        f = &offer->formats[m->format + j];
+
+        if (!mh_sdp_passes(offer, m, f, &plan->local->policy)) {
+            continue;
+        }
+
+        pt = mh_sdp_map_offer(maps, offer->mediac, i, f, plan->src, &seen,
+                              &err);
+        if (err) {
+            return err;
+        }
+
+        if (pt == NULL) {
+            continue;
+        }
+
+        c = &line->codec[line->n++];
+
+        c->number = pt->from[plan->local->leg];
+        c->pt = pt;
+        c->f = f;
+
+        /*
+         * A browser gets PLI and FIR even for a peer without feedback: the
+         * helper absorbs or translates them (SD-15, ME-11).
+         */
+
+        if (web) {
+            c->pli = c->fir = (m->kind == MH_SDP_VIDEO);
+            c->nack = fb && m->proto == MH_SDP_AVPF
+                      && mh_sdp_feedback(m, f->pt, "nack", "");
+
+        } else if (fb) {
+            c->nack = mh_sdp_feedback(m, f->pt, "nack", "");
+            c->pli = mh_sdp_feedback(m, f->pt, "nack", "pli");
+            c->fir = mh_sdp_feedback(m, f->pt, "ccm", "fir");
+        }
     }
 
     return 0;
