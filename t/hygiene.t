@@ -57,7 +57,7 @@ my @operators = (
     'p-charging-vector' => 'icid-value=secret',
 );
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(33);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(35);
 
 my $jwt = IMS::JWT->new($t);
 

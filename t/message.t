@@ -24,7 +24,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(49);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(52);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -135,9 +135,10 @@ is($core->final('OPTIONS')->{code}, 486, 'OPTIONS refused by the browser');
 # flow tokens
 
 my $path = $core->{registered}{$impu}{path};
-(my $altered = $path) =~ s/<sip:(.)/'<sip:' . ($1 eq 'A' ? 'B' : 'A')/e;
 my $contact = $core->{registered}{$impu}{contact};
-(my $other = $contact) =~ s/sip:(.)/'sip:' . ($1 eq 'A' ? 'B' : 'A')/e;
+my ($altered, $other) = ($path, $contact);
+
+s/(.)@/($1 eq '0' ? '1' : '0') . '@'/e for $altered, $other;
 
 $core->terminating('MESSAGE', to => $impu, route => $altered, uri => $other);
 like($core->final('MESSAGE')->{code}, qr/^4(03|04|30|80)$/, 'altered token');

@@ -43,7 +43,7 @@ sub down {
     my ($self) = @_;
 
     IMS::Loop::del($self);
-    $_->{fh}->close() for values %{$self->{in}};
+    $_->{fh} && $_->{fh}->close() for values %{$self->{in}};
     $self->{in} = {};
     (delete $self->{listen})->close() if $self->{listen};
     unlink $self->{path};

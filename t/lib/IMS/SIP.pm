@@ -181,4 +181,17 @@ sub uri_of {
 
 sub unique { return sprintf '%s%x%04x%x', $_[0] || 'u', $$, ++$serial, time }
 
+# What comes when no message came in time: false, and silent when it is asked
+# for something, so that a test can go on and fail where it looks.
+
+package IMS::SIP::None;
+
+use overload bool => sub { 0 }, '""' => sub { 'no message' }, fallback => 1;
+
+our $AUTOLOAD;
+
+sub new { return bless { body => '', raw => '' }, shift }
+sub DESTROY { }
+sub AUTOLOAD { return }
+
 1;

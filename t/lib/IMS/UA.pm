@@ -83,7 +83,7 @@ sub expect {
         }
 
         return undef;
-    }, $seconds);
+    }, $seconds) || IMS::SIP::None->new();
 }
 
 # the final answer; provisional ones are dropped
@@ -102,9 +102,9 @@ sub final {
             }
 
             return undef;
-        }, $seconds);
+        }, $seconds) or return IMS::SIP::None->new();
 
-        return $msg if !defined $msg || $msg->{code} >= 200;
+        return $msg if $msg->{code} >= 200;
     }
 }
 
@@ -113,7 +113,7 @@ sub final {
 sub none {
     my ($self, $what, $seconds) = @_;
 
-    return !defined $self->expect($what, defined $seconds ? $seconds : 0.3);
+    return !$self->expect($what, defined $seconds ? $seconds : 0.3);
 }
 
 # every request of a method seen so far
@@ -127,6 +127,8 @@ sub seen {
 
 sub reply {
     my ($self, $request, $code, $reason, %o) = @_;
+
+    return $request unless $request;
 
     my $msg = $request->response($code, $reason, %o);
     $self->emit($msg->bytes(), $request->{from});

@@ -1,0 +1,115 @@
+#!/usr/bin/perl
+
+# Copyright (C) the IMS portal authors
+
+# The sources themselves: width, tabs, floors, and a page for each directive.
+
+use warnings;
+use strict;
+
+use FindBin;
+use Test::More;
+
+my $root = "$FindBin::Bin/..";
+
+sub slurp {
+    my ($file) = @_;
+
+    open my $fh, '<', $file or die "can't open $file: $!\n";
+    local $/;
+
+    return scalar <$fh>;
+}
+
+sub strip {
+    my ($file) = @_;
+
+    return $file =~ s/^\Q$root\E\///r;
+}
+
+my @c = map { glob "$root/$_" } qw! ngx_ims_portal_module/*.[ch]
+    media-helper/*.[ch] t/unit/*.[ch] t/fuzz/*.c !;
+
+cmp_ok(scalar @c, '>', 10, 'sources found');
+
+# form
+
+my @bad;
+
+for my $file (@c) {
+    my ($n, $text) = (0, slurp($file));
+
+    for my $line (split /\n/, $text) {
+        $n++;
+        push @bad, strip($file) . ":$n" if length $line > 80
+            || $line =~ /\t|\s$|^\s*\/\//;
+    }
+
+    push @bad, strip($file) . ': no copyright'
+        unless $text =~ /Copyright \(C\) the IMS portal authors/;
+    push @bad, strip($file) . ': more than 700 lines' if $n > 700;
+    push @bad, strip($file) . ': left-over'
+        if $text =~ /\b(?:TODO|FIXME|XXX)\b/;
+}
+
+is(join("\n", @bad), '', 'form');
+
+# Floors: what is pure includes only what is pure and the system's headers;
+# what does not know HTTP includes nothing that does; no header leads back to
+# itself.
+
+my $module = "$root/ngx_ims_portal_module";
+my %includes;
+
+for my $file (glob "$module/*.[ch] $root/media-helper/*.[ch]") {
+    my ($name) = $file =~ m!([^/]+)$!;
+    $includes{$name} = [ slurp($file) =~ /^#include ["<]([^">]+)[">]/mg ];
+}
+
+my $pure = qr/^ngx_ims_(?:str|sip|ws|ng|jwt|jwks)(?:_\w+)?\.[ch]$/;
+
+@bad = ();
+
+for my $name (sort keys %includes) {
+    for my $h (@{$includes{$name}}) {
+        push @bad, "$name: $h" if $name =~ $pure
+            && $h =~ /^ngx_|^mh_/ && $h !~ $pure;
+        push @bad, "$name: $h" if $name =~ /^ngx_ims_/ && $h =~ /^ngx_http/
+            && $name ne 'ngx_ims_portal_module.c';
+        push @bad, "$name: $h" if $name =~ /^mh_/ && $h =~ /^ngx_/
+            && $h !~ /^ngx_ims_(?:ng|str)\.h$/;
+    }
+}
+
+is(join("\n", @bad), '', 'floors');
+
+my (%state, @ring);
+
+sub visit {
+    my ($name, @path) = @_;
+
+    return if !$includes{$name} || ($state{$name} || '') eq 'done';
+
+    if (grep { $_ eq $name } @path) {
+        push @ring, join ' -> ', @path, $name;
+        return;
+    }
+
+    visit($_, @path, $name) for @{$includes{$name}};
+    $state{$name} = 'done';
+}
+
+visit($_) for grep { /\.h$/ } sort keys %includes;
+is(join("\n", @ring), '', 'no rings');
+
+# each directive has its entry
+
+my $docs = slurp("$root/docs/directives.md");
+my %directive = map { $_ => 1 } map { slurp($_) =~
+    /ngx_string\("(ims_portal\w*)"\),\s+NGX_/g } glob "$module/ngx_http_*.c";
+
+cmp_ok(scalar keys %directive, '>', 10, 'directives found');
+is(join(' ', grep { $docs !~ /\b$_\b.*\n(?:.*\n){0,8}.*Context/ }
+    sort keys %directive), '', 'each directive has its entry');
+
+done_testing();
