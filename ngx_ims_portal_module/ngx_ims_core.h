@@ -92,9 +92,10 @@ ngx_uint_t ngx_ims_core_allowed(ngx_ims_core_t *core, struct sockaddr *sa);
 
 /*
  * The server to try next: smooth weighted round robin over those that are not
- * down, then the backups, then (all down) the one that was down longest.
- * skip: servers tried before, a bitmap by index (those above 63 are never
- * skipped).  NULL when all were skipped, so never with skip 0.
+ * down, then the backups, then (all down) the one that was down longest.  Never
+ * NULL when one is configured.  skip: servers tried before, a bitmap by index
+ * (those above 63 are never skipped); when all were tried, it counts for
+ * nothing and the round begins again.
  */
 ngx_ims_core_server_t *ngx_ims_core_server(ngx_ims_core_t *core,
     uint64_t skip);

@@ -61,6 +61,10 @@ ngx_ims_core_server(ngx_ims_core_t *core, uint64_t skip)
         }
     }
 
+    if (best == NULL && skip != 0) {
+        return ngx_ims_core_server(core, 0);
+    }
+
     return best;
 }
 

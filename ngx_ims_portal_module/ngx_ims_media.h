@@ -1,9 +1,9 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * Client of the ng control protocol (design D13): sends offer, answer and delete
- * to a media helper or to rtpengine, asynchronously, with time-outs and a circuit
- * breaker.  Knows nothing of SIP sessions; SDP passes through unread.
+ * Client of the ng control protocol (design D13): sends offer, answer and
+ * delete to a media helper or to rtpengine, asynchronously, with time-outs and
+ * a circuit breaker.  Knows nothing of SIP sessions; SDP passes through unread.
  */
 
 
@@ -62,11 +62,13 @@ typedef struct {
 
 
 /*
- * In init_process; nothing is connected yet.  Unix addresses are stream sockets,
- * connected on first use and again after a failure (at most once a second);
- * several commands are under way at once, told apart by cookie.  UDP commands are
- * repeated with the same cookie.  Connections are marked so that a graceful exit
- * does not wait for them.  Lives in cycle->pool; NULL on failure.
+ * In init_process; nothing is connected yet.  Unix addresses are stream
+ * sockets, connected on first use and again after a failure (after 200 ms, then
+ * at most once a second); several commands are under way at once, told apart by
+ * cookie, and sent again on a new connection.  UDP commands are repeated with
+ * the same cookie.  A helper that left max_fails commands in a row unanswered
+ * gets no new calls until it answers a ping.  Connections are marked so that a
+ * graceful exit does not wait for them.  Lives in cycle->pool; NULL on failure.
  */
 ngx_ims_media_t *ngx_ims_media_create(ngx_cycle_t *cycle,
     ngx_ims_media_conf_t *conf);
@@ -75,11 +77,12 @@ ngx_ims_media_t *ngx_ims_media_create(ngx_cycle_t *cycle,
 void ngx_ims_media_close(ngx_ims_media_t *media);
 
 /*
- * Sends a command; all spans are copied.  Never calls the handler before it has
- * returned.  A new call (helper -1, offer) goes to the helper that the Call-ID's
- * hash names, or to the next that is not known to be dead.  handler may be NULL
- * (delete).  Returns a handle for ngx_ims_media_forget(), or NULL when no helper
- * is usable or memory is short (the handler is then not called).
+ * Sends a command; all spans are copied.  Never calls the handler before it
+ * has returned.  A new call (helper -1, offer) goes to the helper that the
+ * Call-ID's hash names, or to the next that is not known to be dead.  A command
+ * for a helper that is away waits for it as long as its time-out.  handler may
+ * be NULL (delete).  Returns a handle for ngx_ims_media_forget(), or NULL when
+ * no helper is usable or memory is short (the handler is then not called).
  */
 ngx_ims_media_req_t *ngx_ims_media_send(ngx_ims_media_t *media,
     ngx_ims_media_cmd_t *cmd, ngx_ims_media_handler_pt handler, void *data);

@@ -97,8 +97,13 @@ ngx_ims_media_compose_call(ngx_ims_ng_writer_t *w, ngx_ims_media_cmd_t *cmd)
 {
     ngx_ims_ng_write_key_str(w, "call-id", cmd->call_id.data,
                              cmd->call_id.len);
-    ngx_ims_ng_write_key_str(w, "from-tag", cmd->from_tag.data,
-                             cmd->from_tag.len);
+
+    /* a delete without tags ends the whole call */
+
+    if (cmd->from_tag.len) {
+        ngx_ims_ng_write_key_str(w, "from-tag", cmd->from_tag.data,
+                                 cmd->from_tag.len);
+    }
 
     if (cmd->to_tag.len) {
         ngx_ims_ng_write_key_str(w, "to-tag", cmd->to_tag.data,
@@ -119,7 +124,6 @@ ngx_ims_media_compose_sdp(ngx_ims_ng_writer_t *w, ngx_ims_media_cmd_t *cmd)
 
     ngx_ims_media_compose_words(w, "supports", "load limit", NULL);
     ngx_ims_media_compose_words(w, "SDES", "off", NULL);
-    ngx_ims_media_compose_words(w, "replace", "origin", NULL);
 
     if (cmd->to_web) {
         ngx_ims_ng_write_key_word(w, "transport-protocol",
@@ -127,6 +131,7 @@ ngx_ims_media_compose_sdp(ngx_ims_ng_writer_t *w, ngx_ims_media_cmd_t *cmd)
         ngx_ims_ng_write_key_word(w, "ICE", "force");
         ngx_ims_ng_write_key_word(w, "DTLS", "passive");
 
+        ngx_ims_media_compose_words(w, "replace", "origin", NULL);
         ngx_ims_media_compose_words(w, "rtcp-mux", "offer", "require", NULL);
         ngx_ims_media_compose_words(w, "flags", "trust-address",
                                     "generate-mid", NULL);
@@ -138,6 +143,13 @@ ngx_ims_media_compose_sdp(ngx_ims_ng_writer_t *w, ngx_ims_media_cmd_t *cmd)
     ngx_ims_ng_write_key_word(w, "ICE", "remove");
     ngx_ims_ng_write_key_word(w, "DTLS", "off");
 
+    /*
+     * A browser without a default candidate writes 0.0.0.0, which means hold
+     * to rtpengine unless it is told otherwise (RFC 8829 5.2.1).
+     */
+
+    ngx_ims_media_compose_words(w, "replace", "origin", "zero-address", NULL);
+    ngx_ims_media_compose_words(w, "flags", "original-sendrecv", NULL);
     ngx_ims_media_compose_words(w, "rtcp-mux", "demux", NULL);
     ngx_ims_media_compose_words(w, "direction", "web", "ims", NULL);
 }

@@ -6,8 +6,8 @@
  * is found by its branch.  This file knows no session, call or policy: it calls
  * the handler that its user gave.
  *
- * Timers, with T1 = 500 ms, T2 = 4 s, T4 = 5 s unless set: A, E, G retransmit on
- * datagram flows; B, F, H = 64*T1 end a wait; D = 32 s, I, K = T4, J = 64*T1
+ * Timers, with T1 = 500 ms, T2 = 4 s, T4 = 5 s unless set: A, E, G retransmit
+ * on datagram flows; B, F, H = 64*T1 end a wait; D = 32 s, I, K = T4, J = 64*T1
  * absorb (0 on reliable flows, RFC 7118); L, M = 64*T1 in Accepted.
  * An INVITE client that has had a provisional answer has no timer of its own
  * here (timer C is its user's business).
@@ -28,8 +28,8 @@ typedef struct ngx_ims_txn_s   ngx_ims_txn_t;
 /*
  * An answer to a client transaction.
  *
- * rc        NGX_OK: m is the response (every provisional but 100 repeated as it
- *           comes; each final once; of INVITE each 2xx, repetitions and other
+ * rc        NGX_OK: m is the response (every provisional but 100, which is not
+ *           told, as often as it comes; each final once; of INVITE each 2xx, repetitions and other
  *           branches' included, until the transaction ends);
  *           NGX_DONE: m is NULL, the transaction is over and will be freed when
  *           the handler returns: it is called exactly once, last, after which t
@@ -44,8 +44,8 @@ typedef void (*ngx_ims_txn_response_pt)(ngx_ims_txn_t *t, ngx_int_t rc,
 /*
  * An event of a server transaction.
  *
- * rc        NGX_OK: m is a CANCEL for this INVITE (200 for it was sent already by
- *           this layer), the user answers the INVITE with 487;
+ * rc        NGX_OK: m is a CANCEL for this INVITE (200 for it was sent already
+ *           by this layer), the user answers the INVITE with 487;
  *           NGX_BUSY: no ACK came for the final answer (timer H), m is NULL;
  *           NGX_DONE: over, freed when the handler returns; exactly once, last.
  */
@@ -88,8 +88,8 @@ ngx_ims_txns_t *ngx_ims_txns_create(ngx_pool_t *pool, ngx_log_t *log,
 ngx_uint_t ngx_ims_txns_count(ngx_ims_txns_t *txns);
 
 /*
- * A new unique branch into out (NGX_IMS_BRANCH_LEN bytes): the magic cookie, the
- * owner's instance and pid in hex, 64 random bits in hex.
+ * A new unique branch into out (NGX_IMS_BRANCH_LEN bytes): the magic cookie,
+ * the owner's instance and pid in hex, 64 random bits in hex.
  */
 void ngx_ims_txn_branch(ngx_ims_txns_t *txns, u_char *out);
 
@@ -105,8 +105,8 @@ ngx_int_t ngx_ims_txn_branch_owner(ngx_ims_str_t *branch,
  * branch    the one in the request's top Via, from ngx_ims_txn_branch()
  * p, len    the whole request, copied; ACK is not sent this way
  *
- * Returns the transaction, or NULL (no memory, too many, first send failed): then
- * the handler was not and will not be called.
+ * Returns the transaction, or NULL (no memory, too many, first send failed):
+ * then the handler was not and will not be called.
  */
 ngx_ims_txn_t *ngx_ims_txn_client(ngx_ims_txns_t *txns, ngx_ims_flow_t *flow,
     ngx_uint_t method, u_char *branch, u_char *p, size_t len,
@@ -114,26 +114,28 @@ ngx_ims_txn_t *ngx_ims_txn_client(ngx_ims_txns_t *txns, ngx_ims_flow_t *flow,
 
 /*
  * Cancels an INVITE client transaction (RFC 3261 9.1): the CANCEL waits for the
- * first provisional answer, has the INVITE's Request-URI, Via, From, To, Call-ID,
- * Route and CSeq number, and is a transaction of its own inside this layer.
+ * first provisional answer, has the INVITE's Request-URI, Via, From, To,
+ * Call-ID, Route and CSeq number, and is a transaction of its own inside this
+ * layer.
  * reason    whole header lines to add, e.g. a Reason, or NULL
  * No effect when a final answer has come or it was canceled before.
  */
 void ngx_ims_txn_cancel(ngx_ims_txn_t *t, ngx_str_t *reason);
 
 /*
- * A response came in.  Finds its client transaction by branch and CSeq method and
- * calls its handler; sends the ACK of a non-2xx final itself (17.1.1.3).
+ * A response came in.  Finds its client transaction by branch and CSeq method
+ * and calls its handler; sends the ACK of a non-2xx final itself (17.1.1.3).
  * Returns NGX_OK, or NGX_DECLINED when there is none.
  */
 ngx_int_t ngx_ims_txn_response(ngx_ims_txns_t *txns, ngx_ims_sip_msg_t *m);
 
 /*
- * A request came in.  Returns NGX_OK: a retransmission, an ACK of a non-2xx or a
- * CANCEL that matched, all done here; NGX_DECLINED: a new request (or an ACK of a
- * 2xx, or a CANCEL without its INVITE), the caller goes on.
+ * A request came in.  Returns NGX_OK: a retransmission, an ACK of a non-2xx or
+ * a CANCEL that matched, all done here; NGX_DECLINED: a new request (or an ACK
+ * of a 2xx, or a CANCEL without its INVITE), the caller goes on.
  * Matching is by branch, sent-by and method (17.2.3), and by scope: any value
- * that keeps equal branches of different browsers apart (0 for the core's side).
+ * that keeps equal branches of different browsers apart (0 for the core's
+ * side).
  */
 ngx_int_t ngx_ims_txn_request(ngx_ims_txns_t *txns, ngx_ims_sip_msg_t *m,
     ngx_ims_flow_t *flow, uintptr_t scope);
@@ -157,9 +159,9 @@ ngx_int_t ngx_ims_txn_reply(ngx_ims_txn_t *t, ngx_uint_t status, u_char *p,
     size_t len);
 
 /*
- * The other end of the flow is gone (a browser's socket closed): nothing more is
- * sent on it, a client transaction ends with NGX_ERROR then NGX_DONE from a posted
- * event, a server transaction lives on until its user has answered it.
+ * The other end of the flow is gone (a browser's socket closed): nothing more
+ * is sent on it, a client transaction ends with NGX_ERROR then NGX_DONE from a
+ * posted event, a server transaction lives on until its user has answered it.
  */
 void ngx_ims_txn_detach(ngx_ims_txn_t *t);
 
