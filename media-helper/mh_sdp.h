@@ -293,7 +293,8 @@ int mh_sdp_parse(struct mh_sdp *sdp, const char *p, size_t len);
  * of the m-line that it is bundled with).
  *
  * @return 0; EPROTONOSUPPORT (no DTLS profile, or an ICE-lite peer);
- *         EKEYREJECTED (no fingerprint); ENOKEY (no ICE credentials)
+ *         EKEYREJECTED (no fingerprint of SHA-256 or stronger); ENOKEY (no
+ *         ICE credentials)
  */
 int mh_sdp_check_web(const struct mh_sdp *sdp);
 

@@ -451,7 +451,10 @@ mh_sdp_a_end_of_candidates(struct mh_sdp_reader *r, struct pl value)
 }
 
 
-/* a=fingerprint:sha-256 AB:CD:... (RFC 8122 5) */
+/*
+ * a=fingerprint:sha-256 AB:CD:... (RFC 8122 5).  One of a weaker hash is as
+ * good as none: mh_dtls would not take it (RFC 8827 6.5).
+ */
 
 static int
 mh_sdp_a_fingerprint(struct mh_sdp_reader *r, struct pl value)
@@ -470,6 +473,13 @@ mh_sdp_a_fingerprint(struct mh_sdp_reader *r, struct pl value)
         || mh_sdp_fingerprint_bytes(fp, bytes, sizeof(bytes), &n) != 0)
     {
         return EBADMSG;
+    }
+
+    if (!mh_pl_is_nocase(&fp->hash, "sha-256")
+        && !mh_pl_is_nocase(&fp->hash, "sha-384")
+        && !mh_pl_is_nocase(&fp->hash, "sha-512"))
+    {
+        return 0;
     }
 
     r->m->fingerprintc++;

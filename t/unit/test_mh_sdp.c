@@ -637,9 +637,13 @@ test_refused(void)
           "a=ice-pwd:0123456789abcdefghijklmn\r\n" },
         { ENOKEY, "no ICE", WEB_HEAD
           "m=audio 9 UDP/TLS/RTP/SAVP 0\r\nc=IN IP4 0.0.0.0\r\n"
-          "a=fingerprint:sha-1 AB:CD\r\n" },
+          "a=fingerprint:sha-256 AB:CD\r\n" },
         { ENOKEY, "no pwd", WEB_HEAD
           "m=audio 9 RTP/SAVP 0\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:abcd\r\n"
+          "a=fingerprint:SHA-512 AB:CD\r\n" },
+        { EKEYREJECTED, "a weak fingerprint", WEB_HEAD
+          "m=audio 9 RTP/SAVPF 0\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:abcd\r\n"
+          "a=ice-pwd:0123456789abcdefghijklmn\r\n"
           "a=fingerprint:sha-1 AB:CD\r\n" },
         { EPROTONOSUPPORT, "plain RTP", WEB_HEAD
           "m=audio 9 RTP/AVP 0\r\nc=IN IP4 0.0.0.0\r\n" },
