@@ -27,6 +27,10 @@ ngx_ims_sip_parse_addr(const ngx_ims_str_t *s, ngx_ims_sip_addr_t *a)
 
     memset(a, 0, sizeof(ngx_ims_sip_addr_t));
 
+    if (s->len == 0) {
+        return NGX_IMS_INVALID;
+    }
+
     end = s->data + s->len;
     p = ngx_ims_sip_skip_lws(s->data, end);
 
@@ -132,6 +136,10 @@ ngx_ims_sip_parse_via(const ngx_ims_str_t *s, ngx_ims_sip_via_t *v)
     unsigned char  *p, *end, *start;
 
     memset(v, 0, sizeof(ngx_ims_sip_via_t));
+
+    if (s->len == 0) {
+        return NGX_IMS_INVALID;
+    }
 
     end = s->data + s->len;
     p = s->data;
@@ -249,6 +257,10 @@ int
 ngx_ims_sip_param(const ngx_ims_str_t *params, const char *name,
     ngx_ims_str_t *value)
 {
+    if (params->len == 0) {
+        return 0;
+    }
+
     return ngx_ims_sip_find_param(params->data, params->data + params->len,
                                   ';', name, value);
 }
@@ -259,6 +271,10 @@ ngx_ims_sip_auth_param(const ngx_ims_str_t *credentials, const char *name,
     ngx_ims_str_t *value)
 {
     unsigned char  *p, *end;
+
+    if (credentials->len == 0) {
+        return 0;
+    }
 
     end = credentials->data + credentials->len;
 

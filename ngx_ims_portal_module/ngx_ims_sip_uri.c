@@ -70,6 +70,10 @@ ngx_ims_sip_parse_uri(const ngx_ims_str_t *s, ngx_ims_sip_uri_t *u)
 
     memset(u, 0, sizeof(ngx_ims_sip_uri_t));
 
+    if (s->len == 0) {
+        return NGX_IMS_INVALID;
+    }
+
     end = s->data + s->len;
 
     if (ngx_ims_sip_absolute(s) != NGX_IMS_OK
@@ -524,6 +528,10 @@ ngx_ims_sip_text_equal(const ngx_ims_str_t *a, const ngx_ims_str_t *b,
 {
     unsigned              x, y;
     const unsigned char  *p, *q, *a_end, *b_end;
+
+    if (a->len == 0 || b->len == 0) {
+        return a->len == b->len;
+    }
 
     p = a->data;
     q = b->data;
