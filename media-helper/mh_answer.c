@@ -20,6 +20,7 @@
 
 #include <re.h>
 
+#include "mh_clock.h"
 #include "mh_local.h"
 #include "mh_log.h"
 
@@ -147,7 +148,7 @@ mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
     }
 
     if (call->answered == 0) {
-        call->answered = tmr_jiffies();
+        call->answered = mh_clock();
     }
 
     call->signaled = time(NULL);

@@ -45,7 +45,7 @@ bool mh_cache_find(const struct mh_cache *cache, const struct pl *cookie,
 /*
  * Keeps a copy of a reply.  Without memory it is not kept.
  *
- * @param now  ms of tmr_jiffies()
+ * @param now  ms of mh_clock()
  */
 void mh_cache_add(struct mh_cache *cache, const struct pl *cookie,
     const void *reply, size_t len, uint64_t now);

@@ -18,6 +18,7 @@
 #include <re.h>
 
 #include "mh_call.h"
+#include "mh_clock.h"
 #include "mh_log.h"
 
 
@@ -233,7 +234,7 @@ mh_call_alloc(struct mh_call **cp, struct mh_calls *calls,
 
     (void) gettimeofday(&call->created, NULL);
     call->signaled = call->created.tv_sec;
-    call->started = tmr_jiffies();
+    call->started = mh_clock();
 
     call->calls = calls;
     calls->stat.current++;

@@ -149,7 +149,7 @@ struct mh_calls_stat {
  */
 int mh_calls_alloc(struct mh_calls **cp, const struct mh_calls_conf *conf);
 
-/* once a second; now in ms of tmr_jiffies() */
+/* once a second; now in ms of mh_clock() */
 void mh_calls_tick(struct mh_calls *calls, uint64_t now);
 
 void mh_calls_stat(const struct mh_calls *calls, struct mh_calls_stat *stat);

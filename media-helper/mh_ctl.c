@@ -23,6 +23,7 @@
 #include <re.h>
 
 #include "mh_cache.h"
+#include "mh_clock.h"
 #include "mh_ctl.h"
 #include "mh_listen.h"
 #include "mh_log.h"
@@ -563,7 +564,7 @@ mh_ctl_message(struct mh_ctl *ctl, const uint8_t *p, size_t len,
 
         if (cookie.l) {
             mh_cache_add(ctl->cache, &cookie, reply->p, reply->l,
-                         tmr_jiffies());
+                         mh_clock());
         }
     }
 

@@ -66,7 +66,7 @@ int mh_ctl_allow(struct mh_ctl *ctl, const char *addr);
 /* Begins to hear, after libre_init() */
 int mh_ctl_start(struct mh_ctl *ctl, mh_ctl_h *handler, void *arg);
 
-/* once a second; now in ms of tmr_jiffies() */
+/* once a second; now in ms of mh_clock() */
 void mh_ctl_tick(struct mh_ctl *ctl, uint64_t now);
 
 

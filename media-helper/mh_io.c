@@ -20,6 +20,7 @@
 
 #include <re.h>
 
+#include "mh_clock.h"
 #include "mh_io.h"
 
 
@@ -81,7 +82,7 @@ mh_io_alloc(struct mh_io **iop)
         return err;
     }
 
-    io->now = tmr_jiffies();
+    io->now = mh_clock();
 
     *iop = io;
 
@@ -236,7 +237,7 @@ mh_io_ready_h(int flags, void *arg)
 
     n = epoll_wait(io->epfd, io->events, MH_IO_EVENTS, 0);
 
-    io->now = tmr_jiffies();
+    io->now = mh_clock();
 
     for (i = 0; i < n; i++) {
         mh_io_read(io, io->events[i].data.ptr);

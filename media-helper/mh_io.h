@@ -77,7 +77,7 @@ int mh_io_alloc(struct mh_io **iop);
 /* Puts the set into libre's loop: after libre_init() and any fork */
 int mh_io_start(struct mh_io *io);
 
-/* The milliseconds of tmr_jiffies(), read once at the start of a pass */
+/* The milliseconds of mh_clock(), read once at the start of a pass */
 uint64_t mh_io_now(const struct mh_io *io);
 
 /*

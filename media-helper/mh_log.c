@@ -121,11 +121,19 @@ mh_log_sa(const struct sa *sa)
 static void
 mh_log_write(int level, const char *name, const char *fmt, va_list ap)
 {
-    char             line[MH_LOG_LINE];
+    char            *p, line[MH_LOG_LINE];
     struct tm        tm;
     struct timespec  ts;
 
     (void) vsnprintf(line, sizeof(line), fmt, ap);
+
+    /* a call-id is the peer's: it must not make lines of its own */
+
+    for (p = line; *p; p++) {
+        if ((unsigned char) *p < 0x20 || *p == 0x7f) {
+            *p = '?';
+        }
+    }
 
     if (mh_log_syslog) {
         syslog(level, "%s", line);

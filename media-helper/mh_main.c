@@ -22,11 +22,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <re.h>
 
+#include "mh_clock.h"
 #include "mh_cmd.h"
 #include "mh_conf.h"
 #include "mh_ctl.h"
@@ -52,7 +53,7 @@ struct mh_main {
     struct mh_calls      *calls;
     struct mh_srtp       *srtp[MH_PROFILES];
     struct mh_cmd         cmd;
-    struct tmr            tick;
+    int                   timer;
     unsigned              ticks;
     uid_t                 uid;
     gid_t                 gid;
@@ -65,7 +66,8 @@ static int mh_main_open(struct mh_main *m);
 static int mh_main_daemon(const struct mh_conf *conf);
 static int mh_main_loop(struct mh_main *m, unsigned files);
 static int mh_main_calls(struct mh_main *m);
-static void mh_main_tick_h(void *arg);
+static int mh_main_timer(struct mh_main *m);
+static void mh_main_tick_h(int flags, void *arg);
 static void mh_main_signal_h(int sig);
 static void mh_main_close(struct mh_main *m);
 
@@ -94,6 +96,7 @@ main(int argc, char **argv)
     mh_log_init(false, conf.debug);
 
     m.conf = &conf;
+    m.timer = -1;
 
     err = mh_main_user(&m);
     if (err) {
@@ -123,6 +126,10 @@ main(int argc, char **argv)
     if (files < want) {
         mh_warn("%u open files allowed, the port range needs %u", files,
                 want);
+
+        for (i = 0; i < conf.imsc; i++) {
+            mh_port_limit(m.pools[i], files / 4 / conf.imsc);
+        }
     }
 
     if (!conf.foreground) {
@@ -383,19 +390,40 @@ mh_main_loop(struct mh_main *m, unsigned files)
         err = mh_ctl_start(m->ctl, mh_cmd_h, &m->cmd);
     }
 
+    if (err == 0) {
+        err = mh_main_timer(m);
+    }
+
     if (err) {
         mh_err("start failed: %s", strerror(err));
         return err;
     }
 
-    tmr_init(&m->tick);
-    tmr_start(&m->tick, MH_TICK, mh_main_tick_h, m);
+    return re_main(mh_main_signal_h);
+}
 
-    err = re_main(mh_main_signal_h);
 
-    tmr_cancel(&m->tick);
+/* not one of libre's: those follow the wall clock */
 
-    return err;
+static int
+mh_main_timer(struct mh_main *m)
+{
+    struct itimerspec  it;
+
+    m->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK|TFD_CLOEXEC);
+    if (m->timer == -1) {
+        return errno;
+    }
+
+    memset(&it, 0, sizeof(it));
+    it.it_interval.tv_nsec = MH_TICK * 1000000l;
+    it.it_value.tv_nsec = MH_TICK * 1000000l;
+
+    if (timerfd_settime(m->timer, 0, &it, NULL) == -1) {
+        return errno;
+    }
+
+    return fd_listen(m->timer, FD_READ, mh_main_tick_h, m);
 }
 
 
@@ -444,14 +472,18 @@ mh_main_calls(struct mh_main *m)
 
 
 static void
-mh_main_tick_h(void *arg)
+mh_main_tick_h(int flags, void *arg)
 {
-    uint64_t         now;
+    uint64_t         now, ticks;
     struct mh_main  *m = arg;
 
-    tmr_start(&m->tick, MH_TICK, mh_main_tick_h, m);
+    (void) flags;
 
-    now = tmr_jiffies();
+    if (read(m->timer, &ticks, sizeof(ticks)) != sizeof(ticks)) {
+        return;
+    }
+
+    now = mh_clock();
 
     mh_web_tick(m->web, now);
 
@@ -477,6 +509,11 @@ static void
 mh_main_close(struct mh_main *m)
 {
     unsigned  i;
+
+    if (m->timer != -1) {
+        fd_close(m->timer);
+        (void) close(m->timer);
+    }
 
     mem_deref(m->ctl);
     mem_deref(m->calls);

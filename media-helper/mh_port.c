@@ -27,6 +27,7 @@ struct mh_port_pool {
     uint16_t   first;       /* the lowest even port */
     unsigned   total;       /* pairs */
     unsigned   used;
+    unsigned   limit;       /* of used */
     uint8_t   *taken;       /* one byte a pair */
 };
 
@@ -62,6 +63,7 @@ mh_port_pool_alloc(struct mh_port_pool **pp, const struct sa *addr,
     sa_cpy(&pool->addr, addr);
     pool->first = min;
     pool->total = ((unsigned) max - min + 1) / 2;
+    pool->limit = pool->total;
     pool->taken = mem_zalloc(pool->total, NULL);
 
     if (pool->taken == NULL) {
@@ -81,6 +83,10 @@ mh_port_open(struct mh_port_pool *pool, int tos, struct mh_port_pair *pair)
     int       err;
     unsigned  i, n, start;
     uint16_t  port;
+
+    if (pool->used >= pool->limit) {
+        return ENOSPC;
+    }
 
     if (getrandom(&start, sizeof(start), 0) != sizeof(start)) {
         start = 0;
@@ -126,6 +132,13 @@ mh_port_open(struct mh_port_pool *pool, int tos, struct mh_port_pair *pair)
     }
 
     return ENOSPC;
+}
+
+
+void
+mh_port_limit(struct mh_port_pool *pool, unsigned pairs)
+{
+    pool->limit = pairs;
 }
 
 

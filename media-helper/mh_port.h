@@ -55,6 +55,11 @@ int mh_port_pool_alloc(struct mh_port_pool **pp, const struct sa *addr,
 int mh_port_open(struct mh_port_pool *pool, int tos,
     struct mh_port_pair *pair);
 
+/*
+ * Allows fewer pairs at once than the range has, where descriptors are few
+ */
+void mh_port_limit(struct mh_port_pool *pool, unsigned pairs);
+
 /* Closes a pair, no matter whether it is open */
 void mh_port_close(struct mh_port_pair *pair);
 

@@ -17,6 +17,7 @@
 
 #include <re.h>
 
+#include "mh_clock.h"
 #include "mh_cmd.h"
 
 
@@ -185,7 +186,7 @@ mh_query_stream(ngx_ims_ng_writer_t *w, const struct mh_call *call,
     }
 
     if (!rtcp && stat->last[leg]) {
-        now = tmr_jiffies();
+        now = mh_clock();
         ngx_ims_ng_write_key_int(w, "last packet",
                    time(NULL) - (int64_t) (now - stat->last[leg]) / 1000);
         ngx_ims_ng_write_key_int(w, "SSRC", stat->ssrc[leg]);

@@ -46,6 +46,7 @@ static const int  mh_sandbox_calls[] = {
     SCMP_SYS(rt_sigreturn), SCMP_SYS(sched_yield), SCMP_SYS(sendmmsg),
     SCMP_SYS(sendmsg), SCMP_SYS(sendto), SCMP_SYS(setsockopt),
     SCMP_SYS(shutdown), SCMP_SYS(socket), SCMP_SYS(time),
+    SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime),
     SCMP_SYS(uname), SCMP_SYS(unlink), SCMP_SYS(write), SCMP_SYS(writev)
 };
 

@@ -35,7 +35,8 @@ enum {
 
 struct mh_half {
     struct mh_io_sock  sock;
-    struct sa          peer;        /* signalled, or learned */
+    struct sa          peer;        /* signaled, or learned */
+    struct sa          signaled;
     bool               set;         /* peer is known, the socket is heard */
     bool               connected;   /* only peer is heard */
 };
@@ -219,9 +220,10 @@ static int
 mh_half_peer(struct mh_stream *s, struct mh_half *h, const struct sa *peer,
     bool learn)
 {
-    int  err;
+    int              err;
+    struct sockaddr  none;
 
-    if (h->set && sa_cmp(&h->peer, peer, SA_ALL)) {
+    if (h->set && sa_cmp(&h->signaled, peer, SA_ALL)) {
         return 0;
     }
 
@@ -229,7 +231,6 @@ mh_half_peer(struct mh_stream *s, struct mh_half *h, const struct sa *peer,
         h->sock.named = true;
 
         if (h->connected) {
-            struct sockaddr  none;
 
             /* a new peer may be learned anew: undo the old one */
 
@@ -251,6 +252,7 @@ mh_half_peer(struct mh_stream *s, struct mh_half *h, const struct sa *peer,
     }
 
     sa_cpy(&h->peer, peer);
+    sa_cpy(&h->signaled, peer);
 
     if (!h->set) {
         err = mh_io_add(s->io, &h->sock);

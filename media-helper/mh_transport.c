@@ -21,6 +21,7 @@
 
 #include <re.h>
 
+#include "mh_clock.h"
 #include "mh_transport.h"
 
 
@@ -55,7 +56,7 @@ mh_transport_alloc(struct mh_transport **tp, struct mh_web *web,
         return ENOMEM;
     }
 
-    err = mh_ice_start(&t->ice, tmr_jiffies());
+    err = mh_ice_start(&t->ice, mh_clock());
     if (err) {
         mem_deref(t);
         return err;
@@ -94,7 +95,7 @@ mh_transport_ice_restart(struct mh_transport *t)
 {
     int  err;
 
-    err = mh_ice_restart(&t->ice, tmr_jiffies());
+    err = mh_ice_restart(&t->ice, mh_clock());
     if (err) {
         return err;
     }
@@ -528,7 +529,7 @@ mh_transport_estab_h(const struct mh_dtls_keys *keys, void *arg)
     t->tx = tx;
     t->profile = keys->profile;
     t->state = MH_TRANSPORT_UP;
-    t->release_at = tmr_jiffies() + MH_WEB_RELEASE_MS;
+    t->release_at = mh_clock() + MH_WEB_RELEASE_MS;
 
     t->stateh(0, "", t->arg);
 
