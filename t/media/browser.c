@@ -148,6 +148,7 @@ browser_open(struct browser *b, const char *addr, const char *profiles)
     }
 
     b->mid[0] = '0';
+    b->hash = "sha-256";
     random_text(b->ufrag, 8);
     random_text(b->pwd, 24);
 
@@ -249,13 +250,13 @@ browser_sdp(struct browser *b, char *sdp, const char *formats,
         "a=candidate:1 1 udp 2113937151 7e1a.local 50000 typ host\r\n"
         "a=candidate:2 1 udp 2113937150 %s %u typ host generation 0\r\n"
         "a=ice-ufrag:%s\r\na=ice-pwd:%s\r\na=ice-options:trickle\r\n"
-        "a=fingerprint:sha-256 %s\r\na=setup:%s\r\na=mid:%s\r\n"
+        "a=fingerprint:%s %s\r\na=setup:%s\r\na=mid:%s\r\n"
         "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n"
         "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n"
         "a=%s\r\na=msid:stream track\r\na=rtcp-mux\r\na=rtcp-rsize\r\n",
         version, b->mid, b->video ? " 1" : "", port_of(&b->self), formats,
-        af, addr, addr, port_of(&b->self), b->ufrag, b->pwd, b->fingerprint,
-        setup, b->mid, direction);
+        af, addr, addr, port_of(&b->self), b->ufrag, b->pwd, b->hash,
+        b->fingerprint, setup, b->mid, direction);
 
     for (p = formats; *p != '\0'; ) {
         size_t  i, len = strcspn(p, " ");

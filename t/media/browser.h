@@ -30,6 +30,7 @@ struct browser {
     char                     ufrag[9];
     char                     pwd[25];
     char                     fingerprint[128];
+    const char              *hash;          /* of the fingerprint's line */
     char                     mid[17];       /* that of the offer */
     char                     peer_ufrag[257];
     char                     peer_pwd[257];

@@ -138,28 +138,45 @@ ims_open(struct ims *ims, const char *addr)
 }
 
 
-void
-call_init(struct call *c, struct ng *ng, const char *addr, int offers,
-    const char *profiles)
+static void
+init(struct call *c, struct ng *ng, const char *web, const char *addr,
+    int offers, const char *profiles)
 {
     static unsigned  serial;
 
     memset(c, 0, sizeof(*c));
     c->ng = ng;
     c->addr = addr;
-    c->af = "IP4";
+    c->af = strchr(addr, ':') ? "IP6" : "IP4";
+    c->web_af = strchr(web, ':') ? "IP6" : "IP4";
     c->ims_tag = "ims";
     c->offers = offers;
     (void) snprintf(c->id, sizeof(c->id), "media-%d-%u", (int) getpid(),
                     ++serial);
 
-    if (browser_open(&c->web, addr, profiles) != 0) {
+    if (browser_open(&c->web, web, profiles) != 0) {
         fprintf(stderr, "no browser\n");
         exit(2);
     }
 
     ims_open(&c->ims, addr);
     ims_open(&c->video, addr);
+}
+
+
+void
+call_init(struct call *c, struct ng *ng, const char *addr, int offers,
+    const char *profiles)
+{
+    init(c, ng, addr, addr, offers, profiles);
+}
+
+
+void
+call_init_mixed(struct call *c, struct ng *ng, const char *web,
+    const char *ims, int offers)
+{
+    init(c, ng, web, ims, offers, ALL_PROFILES);
 }
 
 
@@ -245,8 +262,8 @@ command(struct call *c, const char *name, int to, const char *sdp,
     ng_list(c->ng, "SDES", "off");
     ng_str(c->ng, "ICE-lite", "both");
 
-    if (strcmp(c->af, "IP6") == 0) {
-        ng_str(c->ng, "address-family", c->af);
+    if (strcmp(c->af, "IP6") == 0 || strcmp(c->web_af, "IP6") == 0) {
+        ng_str(c->ng, "address-family", to == IMS ? c->af : c->web_af);
     }
 
     if (to == IMS) {

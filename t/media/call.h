@@ -47,7 +47,8 @@ struct told {
 struct call {
     struct ng       *ng;
     const char      *addr;
-    const char      *af;        /* "IP4" or "IP6" */
+    const char      *web_af;    /* "IP4" or "IP6" */
+    const char      *af;        /* the same at the IMS */
     int              offers;
     char             id[64];
     const char      *ims_tag;
@@ -63,8 +64,14 @@ struct call {
 extern const char  *ng_spec;
 
 
+/* addr is that of both ends */
 void call_init(struct call *c, struct ng *ng, const char *addr, int offers,
     const char *profiles);
+
+/* the browser has another one */
+void call_init_mixed(struct call *c, struct ng *ng, const char *web,
+    const char *ims, int offers);
+
 void call_close(struct call *c);
 
 /* commands; they return as ng_send() */
@@ -124,6 +131,7 @@ void forge_up(struct call *c, uint32_t ssrc, uint16_t seq);
 unsigned replay_up(struct call *c, uint32_t ssrc, uint16_t seq);
 unsigned readdress_up(struct call *c, uint32_t ssrc, uint16_t seq);
 unsigned stranger_down(struct call *c, uint32_t ssrc);
+unsigned stranger_rtcp(struct call *c, uint32_t ssrc);
 unsigned count_ims(struct call *c, int ms);
 void drain_web(struct call *c, int ms);
 void ims_raw(struct call *c, unsigned rtcp, const void *data, size_t len);

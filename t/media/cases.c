@@ -40,6 +40,29 @@ test_roles(struct ng *ng, const char *addr)
 }
 
 
+/* RFC 8122: weak hashes do not count */
+
+void
+test_hash(struct ng *ng, const char *addr)
+{
+    struct call  c;
+
+    call_init(&c, ng, addr, BROWSER_OFFERS, ALL_PROFILES);
+    c.web.hash = "sha-1";
+    ok(call_offer(&c, "actpass", "sendrecv") == 0
+       && strstr(ng_get(ng, "error-reason"), "fingerprint") != NULL,
+       "an offer with a sha-1 fingerprint alone is refused");
+
+    c.web.hash = "sha-256";
+    c.web.fingerprint[4] = '\0';
+    ok(call_offer(&c, "actpass", "sendrecv") == 0,
+       "and one with a fingerprint cut short");
+
+    call_delete(&c);
+    call_close(&c);
+}
+
+
 /*
  * The IMS calls; the browser has its answer ready and begins with ICE and
  * DTLS before the proxy has told the server of it.
@@ -358,6 +381,26 @@ test_many(struct ng *ng, const char *addr)
     }
 
     ok(good, "and all deleted");
+}
+
+
+/* IPv6 on one side and IPv4 on the other */
+
+void
+test_mixed(struct ng *ng, const char *v4, const char *v6)
+{
+    int          i;
+    struct call  c;
+
+    for (i = 0; i < 2; i++) {
+        call_init_mixed(&c, ng, i ? v4 : v6, i ? v6 : v4, BROWSER_OFFERS);
+        ok(call_setup(&c, "actpass", "passive") == 1
+           && browser_connect(&c.web, 3000) && pass_up(&c, 1, 8, 1, 160)
+           && pass_down(&c, 2, 8, 1, 160), "browser %s, IMS %s", c.web_af,
+           c.af);
+        call_delete(&c);
+        call_close(&c);
+    }
 }
 
 

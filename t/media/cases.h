@@ -12,6 +12,7 @@
 
 
 void test_roles(struct ng *ng, const char *addr);
+void test_hash(struct ng *ng, const char *addr);
 void test_early(struct ng *ng, const char *addr);
 void test_forks(struct ng *ng, const char *addr);
 void test_ice_restart(struct ng *ng, const char *addr);
@@ -21,6 +22,7 @@ void test_sizes(struct ng *ng, const char *addr);
 void test_dtls_loss(struct ng *ng, const char *addr);
 void test_video(struct ng *ng, const char *addr);
 void test_many(struct ng *ng, const char *addr);
+void test_mixed(struct ng *ng, const char *v4, const char *v6);
 
 /* through the control socket spec */
 void test_control(const char *spec, const char *addr);

@@ -261,28 +261,6 @@ readdress_up(struct call *c, uint32_t ssrc, uint16_t seq)
 }
 
 
-unsigned
-stranger_down(struct call *c, uint32_t ssrc)
-{
-    int       fd;
-    size_t    len;
-    uint8_t   buf[BROWSER_PACKET];
-    unsigned  n;
-
-    len = rtp_make(buf, ssrc, 8, 1, 160);
-    fd = socket(c->web.self.ss_family, SOCK_DGRAM, 0);
-    (void) sendto(fd, buf, len, 0, (struct sockaddr *) &c->ims.peer[0],
-                  c->ims.len);
-    close(fd);
-
-    for (n = 0; browser_recv(&c->web, buf, 0, NOTHING_MS) != 0; n++) {
-        /* void */
-    }
-
-    return n;
-}
-
-
 /* a report with one block and the SDES that goes with it (RFC 3550 6.1) */
 
 static size_t
@@ -317,6 +295,53 @@ rtcp_make(uint8_t *buf, unsigned type, uint32_t from, uint32_t about)
     memcpy(buf + n + 8, "\1\4mary", 6);
 
     return n + 16;
+}
+
+
+/* sends from a socket that nobody has signalled; counts what comes down */
+
+static unsigned
+stranger(struct call *c, unsigned rtcp, const uint8_t *pkt, size_t len)
+{
+    int       fd;
+    uint8_t   buf[BROWSER_PACKET];
+    unsigned  n;
+
+    fd = socket(c->ims.peer[rtcp].ss_family, SOCK_DGRAM, 0);
+    (void) sendto(fd, pkt, len, 0, (struct sockaddr *) &c->ims.peer[rtcp],
+                  c->ims.len);
+    close(fd);
+
+    for (n = 0; browser_recv(&c->web, buf, (int) rtcp, NOTHING_MS) != 0; n++)
+    {
+        /* void */
+    }
+
+    return n;
+}
+
+
+unsigned
+stranger_rtcp(struct call *c, uint32_t ssrc)
+{
+    size_t   len;
+    uint8_t  buf[BROWSER_PACKET];
+
+    len = rtcp_make(buf, 200, ssrc, 1);
+
+    return stranger(c, 1, buf, len);
+}
+
+
+unsigned
+stranger_down(struct call *c, uint32_t ssrc)
+{
+    size_t   len;
+    uint8_t  buf[BROWSER_PACKET];
+
+    len = rtp_make(buf, ssrc, 8, 1, 160);
+
+    return stranger(c, 0, buf, len);
 }
 
 
