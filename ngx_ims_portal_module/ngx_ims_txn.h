@@ -29,8 +29,9 @@ typedef struct ngx_ims_txn_s   ngx_ims_txn_t;
  * An answer to a client transaction.
  *
  * rc        NGX_OK: m is the response (every provisional but 100, which is not
- *           told, as often as it comes; each final once; of INVITE each 2xx, repetitions and other
- *           branches' included, until the transaction ends);
+ *           told, as often as it comes; each final once; of INVITE each
+ *           2xx, repetitions and other branches' included, until the
+ *           transaction ends);
  *           NGX_DONE: m is NULL, the transaction is over and will be freed when
  *           the handler returns: it is called exactly once, last, after which t
  *           must not be used;
