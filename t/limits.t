@@ -33,6 +33,7 @@ my $jwt = IMS::JWT->new($t);
 
 $t->write_file_expand('nginx.conf', ims_conf(
     pool => 'devices 2;', media => 'unix:%%TESTDIR%%/ng.sock',
+    server => 'ims_portal_grace 1s;',
     sip => 'ims_portal_message_size 16k;'));
 
 my $ng = IMS::NG->new($t->testdir() . '/ng.sock');
@@ -63,8 +64,8 @@ like($refused, qr/^(403|429|503|session API)$/, 'third device refused');
 
 $mary[1]->register(expires => 0);
 $mary[1]->close();
-IMS::Loop::pause(0.5);
 $third->close() if $third;
+IMS::Loop::pause(1.5);
 $third = IMS::Browser->open(token => $token);
 is($third->register()->{code}, 200, 'room again');
 $third->close();
