@@ -670,49 +670,6 @@ ngx_ims_ng_write_int(ngx_ims_ng_writer_t *w, int64_t value)
 }
 
 
-void
-ngx_ims_ng_write_key_str(ngx_ims_ng_writer_t *w, const char *key,
-    const void *data, size_t len)
-{
-    ngx_ims_ng_write_word(w, key);
-    ngx_ims_ng_write_str(w, data, len);
-}
-
-
-void
-ngx_ims_ng_write_key_word(ngx_ims_ng_writer_t *w, const char *key,
-    const char *word)
-{
-    ngx_ims_ng_write_word(w, key);
-    ngx_ims_ng_write_word(w, word);
-}
-
-
-void
-ngx_ims_ng_write_key_int(ngx_ims_ng_writer_t *w, const char *key,
-    int64_t value)
-{
-    ngx_ims_ng_write_word(w, key);
-    ngx_ims_ng_write_int(w, value);
-}
-
-
-void
-ngx_ims_ng_write_key_dict(ngx_ims_ng_writer_t *w, const char *key)
-{
-    ngx_ims_ng_write_word(w, key);
-    ngx_ims_ng_write_dict(w);
-}
-
-
-void
-ngx_ims_ng_write_key_list(ngx_ims_ng_writer_t *w, const char *key)
-{
-    ngx_ims_ng_write_word(w, key);
-    ngx_ims_ng_write_list(w);
-}
-
-
 size_t
 ngx_ims_ng_write_done(const ngx_ims_ng_writer_t *w)
 {

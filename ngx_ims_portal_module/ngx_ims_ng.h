@@ -198,21 +198,56 @@ void ngx_ims_ng_write_str(ngx_ims_ng_writer_t *w, const void *data,
 void ngx_ims_ng_write_word(ngx_ims_ng_writer_t *w, const char *word);
 void ngx_ims_ng_write_int(ngx_ims_ng_writer_t *w, int64_t value);
 
-/* a key (it ends with NUL) and its value, or its value's beginning */
-void ngx_ims_ng_write_key_str(ngx_ims_ng_writer_t *w, const char *key,
-    const void *data, size_t len);
-void ngx_ims_ng_write_key_word(ngx_ims_ng_writer_t *w, const char *key,
-    const char *word);
-void ngx_ims_ng_write_key_int(ngx_ims_ng_writer_t *w, const char *key,
-    int64_t value);
-void ngx_ims_ng_write_key_dict(ngx_ims_ng_writer_t *w, const char *key);
-void ngx_ims_ng_write_key_list(ngx_ims_ng_writer_t *w, const char *key);
-
 /*
  * The bytes written, or 0 if they did not fit or if a dictionary or list is
  * still open.
  */
 size_t ngx_ims_ng_write_done(const ngx_ims_ng_writer_t *w);
+
+
+/* a key (it ends with NUL) and its value, or its value's beginning */
+
+static inline void
+ngx_ims_ng_write_key_str(ngx_ims_ng_writer_t *w, const char *key,
+    const void *data, size_t len)
+{
+    ngx_ims_ng_write_word(w, key);
+    ngx_ims_ng_write_str(w, data, len);
+}
+
+
+static inline void
+ngx_ims_ng_write_key_word(ngx_ims_ng_writer_t *w, const char *key,
+    const char *word)
+{
+    ngx_ims_ng_write_word(w, key);
+    ngx_ims_ng_write_word(w, word);
+}
+
+
+static inline void
+ngx_ims_ng_write_key_int(ngx_ims_ng_writer_t *w, const char *key,
+    int64_t value)
+{
+    ngx_ims_ng_write_word(w, key);
+    ngx_ims_ng_write_int(w, value);
+}
+
+
+static inline void
+ngx_ims_ng_write_key_dict(ngx_ims_ng_writer_t *w, const char *key)
+{
+    ngx_ims_ng_write_word(w, key);
+    ngx_ims_ng_write_dict(w);
+}
+
+
+static inline void
+ngx_ims_ng_write_key_list(ngx_ims_ng_writer_t *w, const char *key)
+{
+    ngx_ims_ng_write_word(w, key);
+    ngx_ims_ng_write_list(w);
+}
 
 
 #endif /* _NGX_IMS_NG_H_INCLUDED_ */
