@@ -5,8 +5,8 @@
 
 
 /*
- * Session descriptions for test_mh_sdp.c: as browsers and IMS equipment
- * write them, shortened where lines only repeat.
+ * Session descriptions for the SDP tests: as browsers and IMS equipment write
+ * them, shortened where lines only repeat.
  */
 
 
@@ -72,7 +72,7 @@
 #define WEB_OFFER_AV   WEB_HEAD "a=group:BUNDLE 0 1\r\n" WEB_AUDIO WEB_VIDEO
 
 
-static const char  chromium_offer[] =
+static const __attribute__((unused)) char  chromium_offer[] =
     "v=0\r\n"
     "o=- 4611731400430051336 2 IN IP4 127.0.0.1\r\n"
     "s=-\r\n"
@@ -170,7 +170,7 @@ static const char  chromium_offer[] =
     "a=ssrc:2231627014 cname:4TOk42mSjXCkVIa6\r\n";
 
 
-static const char  firefox_offer[] =
+static const __attribute__((unused)) char  firefox_offer[] =
     "v=0\r\n"
     "o=mozilla...THIS_IS_SDPARTA-99.0 3115 0 IN IP4 0.0.0.0\r\n"
     "s=-\r\n"
@@ -202,7 +202,7 @@ static const char  firefox_offer[] =
     "a=ssrc:3219217424 cname:{38d5}\r\n";
 
 
-static const char  ims_answer[] =
+static const __attribute__((unused)) char  ims_answer[] =
     "v=0\r\n"
     "o=ims 1 1 IN IP4 192.0.2.40\r\n"
     "s=call\r\n"
@@ -214,7 +214,7 @@ static const char  ims_answer[] =
     "a=ptime:20\r\n";
 
 
-static const char  ims_answer_av[] =
+static const __attribute__((unused)) char  ims_answer_av[] =
     "v=0\r\n"
     "o=ims 1 1 IN IP4 192.0.2.40\r\n"
     "s=call\r\n"
@@ -232,7 +232,7 @@ static const char  ims_answer_av[] =
 
 /* a VoLTE handset through its core: what it says goes beyond a browser */
 
-static const char  ims_offer[] =
+static const __attribute__((unused)) char  ims_offer[] =
     "v=0\n"
     "o=- 988 988 IN IP4 198.51.100.77\n"
     "s=QC VOIP\n"
@@ -264,7 +264,7 @@ static const char  ims_offer[] =
     "a=rtpmap:98 H263-2000/90000\n";
 
 
-static const char  web_answer[] =
+static const __attribute__((unused)) char  web_answer[] =
     "v=0\r\n"
     "o=- 77 2 IN IP4 127.0.0.1\r\n"
     "s=-\r\n"
