@@ -413,7 +413,7 @@ mh_call_state_h(int err, const char *reason, void *arg)
 
     if (err) {
         call->failed = true;
-        mh_info("call \"%s\" dtls failed: %s", call->id, reason);
+        mh_info("call \"%s\" dtls ended: %s", call->id, reason);
         return;
     }
 
