@@ -1,3 +1,3 @@
 test_ngx_ims_jwt_SRCS = t/unit/jwt_make.c ngx_ims_portal_module/ngx_ims_jwt.c \
 	ngx_ims_portal_module/ngx_ims_jwk.c ngx_ims_portal_module/ngx_ims_jws.c
-test_ngx_ims_jwt_LIBS = -ljwt -ljansson -lcrypto
+test_ngx_ims_jwt_LIBS = -ljansson -lcrypto
