@@ -1,9 +1,9 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * As much of nginx as the transaction layer uses, with a clock that only the
- * test moves and an allocator that counts and can be made to fail.  So the
- * files under test link without nginx.
+ * As much of nginx as the files under test use, with a clock that only the
+ * test moves and an allocator that counts and can be made to fail.  So they
+ * link without nginx.
  */
 
 
@@ -17,9 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 
 
 typedef intptr_t         ngx_int_t;
@@ -68,6 +70,8 @@ typedef struct {
 #define NGX_LOG_CRIT     3
 #define NGX_LOG_ERR      4
 #define NGX_LOG_WARN     5
+#define NGX_LOG_NOTICE   6
+#define NGX_LOG_INFO     7
 #define NGX_LOG_DEBUG_CORE  0
 
 #define ngx_log_error(level, log, ...)                                        \
@@ -110,6 +114,34 @@ typedef union {
 } ngx_sockaddr_t;
 
 
+typedef struct {
+    struct sockaddr     *sockaddr;
+    socklen_t            socklen;
+    ngx_str_t            name;
+} ngx_addr_t;
+
+typedef struct {
+    void                *elts;
+    ngx_uint_t           nelts;
+} ngx_array_t;
+
+/* never looked into by what is tested here */
+typedef struct ngx_conf_s       ngx_conf_t;
+typedef struct ngx_cycle_s      ngx_cycle_t;
+typedef struct ngx_listening_s  ngx_listening_t;
+typedef int                     ngx_socket_t;
+
+#define NGX_HAVE_INET6  1
+
+in_addr_t ngx_inet_addr(u_char *text, size_t len);
+ngx_int_t ngx_inet6_addr(u_char *p, size_t len, u_char *addr);
+ngx_int_t ngx_cmp_sockaddr(struct sockaddr *sa1, socklen_t slen1,
+    struct sockaddr *sa2, socklen_t slen2, ngx_uint_t cmp_port);
+
+/* s, from the clock below */
+#define ngx_time()  ((time_t) (standin_ms / 1000))
+
+
 typedef struct ngx_event_s  ngx_event_t;
 typedef void (*ngx_event_handler_pt)(ngx_event_t *ev);
 
@@ -127,6 +159,7 @@ struct ngx_event_s {
 };
 
 extern ngx_msec_t   ngx_current_msec;
+extern uint64_t     standin_ms;               /* the same, never wraps */
 extern ngx_event_t  ngx_posted_events;        /* head of the list */
 
 void ngx_add_timer(ngx_event_t *ev, ngx_msec_t timer);

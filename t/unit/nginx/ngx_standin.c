@@ -13,6 +13,7 @@ long         standin_blocks;
 long         standin_fail_after = -1;
 
 ngx_msec_t   ngx_current_msec = (ngx_msec_t) -20000;    /* wraps in tests */
+uint64_t     standin_ms = 1000000000;
 ngx_event_t  ngx_posted_events;
 
 static ngx_event_t  *standin_first;
@@ -354,6 +355,7 @@ standin_run(ngx_msec_t ms)
             break;
         }
 
+        standin_ms += ev->key - ngx_current_msec;
         ngx_current_msec = ev->key;
 
         ngx_del_timer(ev);
@@ -361,6 +363,7 @@ standin_run(ngx_msec_t ms)
         ev->handler(ev);
     }
 
+    standin_ms += end - ngx_current_msec;
     ngx_current_msec = end;
 }
 
@@ -369,4 +372,66 @@ ngx_uint_t
 standin_timers(void)
 {
     return standin_ntimers;
+}
+
+
+in_addr_t
+ngx_inet_addr(u_char *text, size_t len)
+{
+    char            buf[INET_ADDRSTRLEN];
+    struct in_addr  addr;
+
+    if (len >= sizeof(buf)) {
+        return INADDR_NONE;
+    }
+
+    memcpy(buf, text, len);
+    buf[len] = '\0';
+
+    return (inet_pton(AF_INET, buf, &addr) == 1) ? addr.s_addr : INADDR_NONE;
+}
+
+
+ngx_int_t
+ngx_inet6_addr(u_char *p, size_t len, u_char *addr)
+{
+    char  buf[INET6_ADDRSTRLEN];
+
+    if (len >= sizeof(buf)) {
+        return NGX_ERROR;
+    }
+
+    memcpy(buf, p, len);
+    buf[len] = '\0';
+
+    return (inet_pton(AF_INET6, buf, addr) == 1) ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_cmp_sockaddr(struct sockaddr *sa1, socklen_t slen1, struct sockaddr *sa2,
+    socklen_t slen2, ngx_uint_t cmp_port)
+{
+    ngx_sockaddr_t  *a, *b;
+
+    a = (ngx_sockaddr_t *) sa1;
+    b = (ngx_sockaddr_t *) sa2;
+
+    if (slen1 != slen2 || sa1->sa_family != sa2->sa_family) {
+        return NGX_DECLINED;
+    }
+
+    if (sa1->sa_family == AF_INET) {
+        return ((!cmp_port
+                 || a->sockaddr_in.sin_port == b->sockaddr_in.sin_port)
+                && a->sockaddr_in.sin_addr.s_addr
+                   == b->sockaddr_in.sin_addr.s_addr)
+               ? NGX_OK : NGX_DECLINED;
+    }
+
+    return ((!cmp_port
+             || a->sockaddr_in6.sin6_port == b->sockaddr_in6.sin6_port)
+            && memcmp(&a->sockaddr_in6.sin6_addr,
+                      &b->sockaddr_in6.sin6_addr, 16) == 0)
+           ? NGX_OK : NGX_DECLINED;
 }

@@ -1,0 +1,177 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * The media client's commands, byte by byte as they leave, and the replies it
+ * takes, cut everywhere.
+ */
+
+
+#include "tap.h"
+
+#include "ngx_ims_media_ng.h"
+
+
+static ngx_log_t          log_standin;
+static ngx_ims_ng_node_t  nodes[NGX_IMS_MEDIA_NODES];
+
+
+static void
+set(ngx_str_t *s, const char *text)
+{
+    s->data = (u_char *) text;
+    s->len = strlen(text);
+}
+
+
+static void
+composed(ngx_ims_media_cmd_t *cmd, const char *expected, const char *name)
+{
+    size_t      len;
+    u_char     *p;
+    ngx_str_t   cookie = ngx_string("ab_1");
+
+    p = ngx_ims_media_compose(cmd, &cookie, &len, &log_standin);
+
+    if (ok(p != NULL, "%s fits", name)) {
+        is_str(p, len, expected, name);
+        ngx_free(p);
+    }
+}
+
+
+static void
+test_compose(void)
+{
+    size_t               len;
+    ngx_str_t            cookie = ngx_string("ab_1");
+    ngx_ims_media_cmd_t  cmd;
+
+    memset(&cmd, 0, sizeof(cmd));
+
+    cmd.command = NGX_IMS_MEDIA_PING;
+    composed(&cmd, "ab_1 d7:command4:pinge", "ping");
+
+    cmd.command = NGX_IMS_MEDIA_DELETE;
+    set(&cmd.call_id, "c");
+    composed(&cmd, "ab_1 d7:command6:delete7:call-id1:c12:delete-delayi0e"
+             "5:flagsl4:fastee", "delete of a whole call");
+
+    cmd.command = NGX_IMS_MEDIA_OFFER;
+    set(&cmd.from_tag, "f");
+    set(&cmd.via_branch, "z9");
+    set(&cmd.sdp, "v=0\r\n");
+    composed(&cmd, "ab_1 d7:command5:offer7:call-id1:c8:from-tag1:f"
+             "10:via-branch2:z93:sdp5:v=0\r\n"
+             "8:supportsl10:load limite4:SDESl3:offe"
+             "18:transport-protocol7:RTP/AVP3:ICE6:remove4:DTLS3:off"
+             "7:replacel6:origin12:zero-addresse"
+             "5:flagsl17:original-sendrecve8:rtcp-muxl5:demuxe"
+             "9:directionl3:web3:imsee", "offer of a browser");
+
+    cmd.command = NGX_IMS_MEDIA_ANSWER;
+    cmd.via_branch.len = 0;
+    cmd.to_web = 1;
+    set(&cmd.to_tag, "t");
+    composed(&cmd, "ab_1 d7:command6:answer7:call-id1:c8:from-tag1:f"
+             "6:to-tag1:t3:sdp5:v=0\r\n"
+             "8:supportsl10:load limite4:SDESl3:offe"
+             "18:transport-protocol17:UDP/TLS/RTP/SAVPF3:ICE5:force"
+             "4:DTLS7:passive7:replacel6:origine"
+             "8:rtcp-muxl5:offer7:requiree"
+             "5:flagsl13:trust-address12:generate-mide"
+             "9:directionl3:ims3:webee", "answer to a browser");
+
+    standin_fail_after = 0;
+    ok(ngx_ims_media_compose(&cmd, &cookie, &len, &log_standin) == NULL,
+       "no memory");
+    standin_fail_after = -1;
+}
+
+
+static void
+reply(const char *text, ngx_int_t rc, const char *sdp, const char *reason)
+{
+    size_t                  i, n, len, used, more;
+    u_char                 *p;
+    ngx_int_t               r;
+    ngx_str_t               cookie;
+    ngx_ims_media_reply_t   out;
+
+    len = strlen(text);
+    p = guarded_copy(text, len);
+
+    memset(&out, 0, sizeof(out));
+    used = 0;
+
+    is_int(ngx_ims_media_read_reply(p, len, nodes, &cookie, &out, &used),
+           NGX_OK, text);
+    is_int(out.rc, rc, "its outcome");
+    is_int(used, len, "all of it");
+    is_str(cookie.data, cookie.len, "ab_1", "cookie");
+    is_str(out.sdp.data, out.sdp.len, sdp, "sdp");
+    is_str(out.reason.data, out.reason.len, reason, "reason");
+
+    guarded_free(p, len);
+
+    more = 0;
+
+    for (i = 1; i < len; i++) {
+        p = guarded_copy(text, i);
+        r = ngx_ims_media_read_reply(p, i, nodes, &cookie, &out, &n);
+        more += (r == NGX_AGAIN);
+        guarded_free(p, i);
+    }
+
+    is_int(more, len - 1, "cut anywhere, it is incomplete");
+}
+
+
+static void
+invalid(const char *text)
+{
+    size_t                  used;
+    ngx_str_t               cookie;
+    ngx_ims_media_reply_t   out;
+
+    is_int(ngx_ims_media_read_reply((u_char *) text, strlen(text), nodes,
+                                    &cookie, &out, &used),
+           NGX_ERROR, text);
+}
+
+
+static void
+test_read(void)
+{
+    reply("ab_1 d6:result4:ponge", NGX_OK, "", "");
+    reply("ab_1 d3:sdp5:v=0\r\n6:result2:oke", NGX_OK, "v=0\r\n", "");
+    reply("ab_1 d6:result2:ok7:warning3:hume", NGX_OK, "", "hum");
+    reply("ab_1 d6:result5:error12:error-reason15:Unknown call-ide",
+          NGX_DECLINED, "", "Unknown call-id");
+    reply("ab_1 d6:result5:error12:error-reason16:Ran out of portse",
+          NGX_BUSY, "", "Ran out of ports");
+    reply("ab_1 d6:result5:error12:error-reason"
+          "30:Parallel session limit reachede",
+          NGX_BUSY, "", "Parallel session limit reached");
+    reply("ab_1 d6:result10:load limit7:message4:fulle", NGX_BUSY, "",
+          "full");
+    reply("ab_1 d6:result5:error3:sdp3:abce", NGX_DECLINED, "", "");
+    reply("ab_1 de", NGX_DECLINED, "", "");
+
+    invalid("ab_1 {\"result\":\"ok\"}");
+    invalid("ab_1 4:spam");
+    invalid("ab_1 l4:spame");
+    invalid("\r\n d6:result2:oke");
+}
+
+
+int
+main(void)
+{
+    test_compose();
+    test_read();
+
+    is_int(standin_blocks, 0, "nothing leaks");
+    is_int(log_standin.alerts, 0, "no alert");
+
+    return done_testing();
+}
