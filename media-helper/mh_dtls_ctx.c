@@ -148,7 +148,11 @@ ctx_settings(SSL_CTX *c)
         || SSL_CTX_set_max_proto_version(c, DTLS1_2_VERSION) != 1
         || SSL_CTX_set_cipher_list(c, CIPHERS) != 1
         || SSL_CTX_set1_groups_list(c, GROUPS) != 1
-        || SSL_CTX_set_tlsext_use_srtp(c, PROFILES) != 0)
+        || SSL_CTX_set_tlsext_use_srtp(c, PROFILES) != 0
+
+        /* no record is longer than a datagram: saves 15 KiB of buffer */
+
+        || SSL_CTX_set_max_send_fragment(c, MH_DTLS_MTU) != 1)
     {
         return ENOMEM;
     }
