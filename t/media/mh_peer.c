@@ -525,6 +525,41 @@ test_ipv6(struct ng *ng, const char *addr)
 }
 
 
+static void
+test_all(struct ng *ng, const char *v4, const char *v6)
+{
+    test_signaling(ng, v4);
+    test_ice(ng, v4);
+    test_matrix(ng, v4);
+    test_streams(ng, v4);
+    test_rtcp(ng, v4);
+
+    if (!reference) {
+        test_payload_types(ng, v4);
+        test_roles(ng, v4);
+        test_hash(ng, v4);
+        test_early(ng, v4);
+        test_forks(ng, v4);
+        test_ice_restart(ng, v4);
+        test_ice_moves(ng, v4);
+        test_framing(ng, v4);
+        test_sizes(ng, v4);
+        test_dtls_loss(ng, v4);
+        test_video(ng, v4);
+        test_many(ng, v4);
+    }
+
+    test_reoffer(ng, v4);
+    test_fingerprint(ng, v4);
+    test_malformed(ng, v4);
+
+    if (v6 != NULL) {
+        test_ipv6(ng, v6);
+        test_mixed(ng, v4, v6);
+    }
+}
+
+
 int
 main(int argc, char **argv)
 {
@@ -582,35 +617,7 @@ main(int argc, char **argv)
         return 2;
     }
 
-    test_signaling(&ng, v4);
-    test_ice(&ng, v4);
-    test_matrix(&ng, v4);
-    test_streams(&ng, v4);
-    test_rtcp(&ng, v4);
-
-    if (!reference) {
-        test_payload_types(&ng, v4);
-        test_roles(&ng, v4);
-        test_hash(&ng, v4);
-        test_early(&ng, v4);
-        test_forks(&ng, v4);
-        test_ice_restart(&ng, v4);
-        test_ice_moves(&ng, v4);
-        test_framing(&ng, v4);
-        test_sizes(&ng, v4);
-        test_dtls_loss(&ng, v4);
-        test_video(&ng, v4);
-        test_many(&ng, v4);
-    }
-
-    test_reoffer(&ng, v4);
-    test_fingerprint(&ng, v4);
-    test_malformed(&ng, v4);
-
-    if (v6 != NULL) {
-        test_ipv6(&ng, v6);
-        test_mixed(&ng, v4, v6);
-    }
+    test_all(&ng, v4, v6);
 
     for (i = 0; i < nmore; i++) {
         test_control(more[i], v4);
