@@ -11,9 +11,10 @@
  */
 
 
-#include <openssl/rand.h>
-
+/* nginx chooses the features of the C library, so it comes first */
 #include "ngx_ims_media_priv.h"
+
+#include <openssl/rand.h>
 
 
 enum {
