@@ -484,6 +484,10 @@ mh_conf_addrs(const char *value, struct sa *addrs, unsigned *n,
             *port = (uint16_t) number;
         }
 
+        /* libre leaves the flow and the scope of IPv6 as they are */
+
+        memset(&sa, 0, sizeof(sa));
+
         if (sa_set_str(&sa, p, 0) != 0 || sa_is_any(&sa)) {
             return "invalid address";
         }

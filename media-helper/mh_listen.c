@@ -190,6 +190,8 @@ mh_listen_udp(struct mh_listen *l, const char *addr)
 static int
 mh_listen_addr(struct sa *sa, const char *addr)
 {
+    memset(sa, 0, sizeof(*sa));
+
     if (sa_decode(sa, addr, strlen(addr)) != 0
         || sa_port(sa) == 0 || sa_is_any(sa))
     {

@@ -257,6 +257,11 @@ mh_local_peers(struct mh_call *call, const struct mh_sdp *ims, bool learn)
 
         addr = pl_isset(&m->rtcp_addr) ? &m->rtcp_addr : &m->addr;
 
+        /* libre leaves the flow and the scope of IPv6 as they are */
+
+        memset(&rtp, 0, sizeof(rtp));
+        memset(&rtcp, 0, sizeof(rtcp));
+
         err = sa_set(&rtp, &m->addr, m->port);
 
         if (err == 0) {
