@@ -1,10 +1,10 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * Import of verification keys: JWK sets, single JWKs, PEM public keys and
- * certificates (RFC 7517, 7518 6, 8037 2).  Each key leaves here bound to its
- * algorithms.  A key of an unknown kind or for another use is skipped, a weak
- * or broken one refuses the whole set.
+ * Import of verification keys: JWK sets and single JWKs (RFC 7517, 7518 6,
+ * 8037 2), and what PEM keys share with them.  Each key leaves here bound to
+ * its algorithms.  A key of an unknown kind or for another use is skipped, a
+ * weak or broken one refuses the whole set.
  */
 
 
@@ -16,8 +16,6 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/param_build.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 
 #include "ngx_ims_jwt_int.h"
 
@@ -39,13 +37,6 @@ enum {
 
 
 typedef struct {
-    ngx_ims_jwt_keys_t  *keys;
-    char                *err;
-    size_t               size;
-} ngx_ims_jwk_import_t;
-
-
-typedef struct {
     const char          *crv;
     const char          *group;          /* OpenSSL's name */
     size_t               size;           /* bytes of a coordinate */
@@ -61,8 +52,6 @@ static const ngx_ims_jwk_curve_t  ngx_ims_jwk_curves[] = {
 };
 
 
-static int ngx_ims_jwk_fail(ngx_ims_jwk_import_t *im, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
 static int ngx_ims_jwk_text(ngx_ims_jwk_import_t *im,
     const ngx_ims_str_t *text);
 static int ngx_ims_jwk_set(ngx_ims_jwk_import_t *im,
@@ -82,13 +71,7 @@ static int ngx_ims_jwk_bytes(const json_t *jwk, const char *name,
     unsigned char *out, size_t *len);
 static int ngx_ims_jwk_add(ngx_ims_jwk_import_t *im, const json_t *jwk,
     EVP_PKEY *pkey, unsigned algs, const unsigned char *secret, size_t len);
-static int ngx_ims_jwk_add_pkey(ngx_ims_jwk_import_t *im, const json_t *jwk,
-    EVP_PKEY *pkey, unsigned algs);
 static int ngx_ims_jwk_rsa_strong(const EVP_PKEY *pkey);
-static int ngx_ims_jwk_pem(ngx_ims_jwk_import_t *im,
-    const ngx_ims_str_t *text);
-static EVP_PKEY *ngx_ims_jwk_pem_key(const char *name,
-    const unsigned char *data, long len);
 
 
 ngx_ims_jwt_keys_t *
@@ -149,7 +132,7 @@ ngx_ims_jwt_keys_count(const ngx_ims_jwt_keys_t *keys)
 }
 
 
-static int
+int
 ngx_ims_jwk_fail(ngx_ims_jwk_import_t *im, const char *fmt, ...)
 {
     va_list  args;
@@ -527,9 +510,7 @@ ngx_ims_jwk_bytes(const json_t *jwk, const char *name, unsigned char *out,
 }
 
 
-/* pkey is taken over in any case, NULL says that it could not be made */
-
-static int
+int
 ngx_ims_jwk_add_pkey(ngx_ims_jwk_import_t *im, const json_t *jwk,
     EVP_PKEY *pkey, unsigned algs)
 {
@@ -645,82 +626,4 @@ ngx_ims_jwk_add(ngx_ims_jwk_import_t *im, const json_t *jwk, EVP_PKEY *pkey,
     }
 
     return NGX_IMS_OK;
-}
-
-
-static int
-ngx_ims_jwk_pem(ngx_ims_jwk_import_t *im, const ngx_ims_str_t *text)
-{
-    int             rc;
-    BIO            *bio;
-    char           *name, *header;
-    long            len;
-    EVP_PKEY       *pkey;
-    unsigned char  *data;
-
-    bio = BIO_new_mem_buf(text->data, text->len);
-
-    if (bio == NULL) {
-        return ngx_ims_jwk_fail(im, "no memory for the key set");
-    }
-
-    rc = NGX_IMS_OK;
-
-    while (rc == NGX_IMS_OK
-           && PEM_read_bio(bio, &name, &header, &data, &len) == 1)
-    {
-        if (strstr(name, "PRIVATE KEY") != NULL) {
-            rc = ngx_ims_jwk_fail(im, "a private key stands where public ones "
-                                  "are wanted");
-
-        } else {
-            pkey = ngx_ims_jwk_pem_key(name, data, len);
-            rc = ngx_ims_jwk_add_pkey(im, NULL, pkey, ~0U);
-        }
-
-        OPENSSL_free(name);
-        OPENSSL_free(header);
-        OPENSSL_clear_free(data, len);
-    }
-
-    /* the end of the text is "no start line", all else is damage */
-
-    if (rc == NGX_IMS_OK
-        && ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-    {
-        rc = ngx_ims_jwk_fail(im, "PEM text is not well formed");
-    }
-
-    BIO_free(bio);
-
-    return rc;
-}
-
-
-static EVP_PKEY *
-ngx_ims_jwk_pem_key(const char *name, const unsigned char *data, long len)
-{
-    X509                 *x509;
-    EVP_PKEY             *pkey;
-    const unsigned char  *p;
-
-    p = data;
-    pkey = NULL;
-
-    if (strcmp(name, PEM_STRING_PUBLIC) == 0) {
-        pkey = d2i_PUBKEY(NULL, &p, len);
-
-    } else if (strcmp(name, PEM_STRING_RSA_PUBLIC) == 0) {
-        pkey = d2i_PublicKey(EVP_PKEY_RSA, NULL, &p, len);
-
-    } else if (strcmp(name, PEM_STRING_X509) == 0) {
-        x509 = d2i_X509(NULL, &p, len);
-
-        if (x509 != NULL) {
-            pkey = X509_get_pubkey(x509);
-            X509_free(x509);
-        }
-    }
-
-    return pkey;
 }

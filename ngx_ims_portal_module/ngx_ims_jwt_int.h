@@ -87,4 +87,28 @@ int ngx_ims_jws_key_verify(const ngx_ims_jws_key_t *key,
     const unsigned char *sig, size_t len);
 
 
+/* a key set while it is imported */
+
+typedef struct {
+    ngx_ims_jwt_keys_t  *keys;
+    char                *err;            /* the caller's, size bytes */
+    size_t               size;
+} ngx_ims_jwk_import_t;
+
+/* says why in im->err; always returns NGX_IMS_INVALID */
+int ngx_ims_jwk_fail(ngx_ims_jwk_import_t *im, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/*
+ * Adds a public key for those of algs that its type allows; jwk is NULL or has
+ * its kid.  pkey is taken over in any case, NULL says that it could not be made.
+ * Returns NGX_IMS_OK, or NGX_IMS_INVALID with im->err set.
+ */
+int ngx_ims_jwk_add_pkey(ngx_ims_jwk_import_t *im, const json_t *jwk,
+    EVP_PKEY *pkey, unsigned algs);
+
+/* all keys of a PEM text; NGX_IMS_OK, or NGX_IMS_INVALID with im->err set */
+int ngx_ims_jwk_pem(ngx_ims_jwk_import_t *im, const ngx_ims_str_t *text);
+
+
 #endif /* _NGX_IMS_JWT_INT_H_INCLUDED_ */

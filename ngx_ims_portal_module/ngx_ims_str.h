@@ -2,9 +2,9 @@
  * Copyright (C) the IMS portal authors
  *
  * The span that all pure codecs use: bytes somewhere in a caller's buffer,
- * never terminated.  The layout is that of ngx_str_t on purpose, so that the
- * module may print a span with "%V", while the codecs, their unit tests and
- * fuzzers do not need nginx.
+ * never terminated.  Beside nginx it is ngx_str_t, so that the module may print
+ * a span with "%V"; the codecs, their unit tests and fuzzers do not need nginx and
+ * have the same structure of their own.
  */
 
 
@@ -17,10 +17,18 @@
 #include <string.h>
 
 
+#ifdef _NGX_CORE_H_INCLUDED_
+
+typedef ngx_str_t  ngx_ims_str_t;
+
+#else
+
 typedef struct {
     size_t          len;
     unsigned char  *data;
 } ngx_ims_str_t;
+
+#endif
 
 
 #define ngx_ims_str(s)  { sizeof(s) - 1, (unsigned char *) s }

@@ -1,0 +1,881 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * The blocks inside http{}: ims_portal_core and ims_portal_pool.  A line of a block
+ * is looked up in the block's table; a line that is wrong fails nginx -t with its
+ * name.
+ */
+
+
+#include "ngx_http_ims_portal_module.h"
+
+
+typedef char *(*ngx_http_ims_line_pt)(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+
+
+typedef struct {
+    ngx_str_t                 name;
+    ngx_uint_t                min;            /* arguments */
+    ngx_uint_t                max;
+    ngx_http_ims_line_pt      handler;
+} ngx_http_ims_line_t;
+
+
+typedef struct {
+    void                     *object;
+    ngx_http_ims_line_t      *lines;
+} ngx_http_ims_block_ctx_t;
+
+
+static char *ngx_http_ims_line(ngx_conf_t *cf, ngx_command_t *dummy,
+    void *conf);
+static char *ngx_http_ims_run_block(ngx_conf_t *cf, void *object,
+    ngx_http_ims_line_t *lines);
+static ngx_ims_core_t *ngx_http_ims_find_core(ngx_http_ims_main_conf_t *imcf,
+    ngx_str_t *name);
+static char *ngx_http_ims_core_check(ngx_conf_t *cf, ngx_ims_core_t *core);
+static char *ngx_http_ims_core_listen(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_ims_core_server(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_ims_core_allow(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_ims_core_home_domain(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_ims_core_visited_network(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_ims_core_register(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_ims_pool_params(ngx_conf_t *cf,
+    ngx_http_ims_main_conf_t *imcf, ngx_ims_pool_t *pool, ngx_str_t *zone,
+    size_t *size);
+static char *ngx_http_ims_pool_zone(ngx_conf_t *cf, ngx_ims_pool_t *pool,
+    ngx_str_t *zone, size_t size);
+static ngx_int_t ngx_http_ims_pool_init(ngx_shm_zone_t *shm_zone, void *data);
+static char *ngx_http_ims_pool_identity(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_ims_pool_lease(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_ims_pool_quarantine(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_ims_pool_devices(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+
+
+static ngx_http_ims_line_t  ngx_http_ims_core_lines[] = {
+    { ngx_string("listen"), 1, 3, ngx_http_ims_core_listen },
+    { ngx_string("server"), 1, 6, ngx_http_ims_core_server },
+    { ngx_string("allow"), 1, 64, ngx_http_ims_core_allow },
+    { ngx_string("home_domain"), 1, 1, ngx_http_ims_core_home_domain },
+    { ngx_string("visited_network"), 1, 1, ngx_http_ims_core_visited_network },
+    { ngx_string("register"), 1, 2, ngx_http_ims_core_register },
+    { ngx_null_string, 0, 0, NULL }
+};
+
+
+static ngx_http_ims_line_t  ngx_http_ims_pool_lines[] = {
+    { ngx_string("identity"), 1, 2, ngx_http_ims_pool_identity },
+    { ngx_string("lease"), 1, 1, ngx_http_ims_pool_lease },
+    { ngx_string("quarantine"), 1, 1, ngx_http_ims_pool_quarantine },
+    { ngx_string("devices"), 1, 1, ngx_http_ims_pool_devices },
+    { ngx_null_string, 0, 0, NULL }
+};
+
+
+static char *
+ngx_http_ims_run_block(ngx_conf_t *cf, void *object,
+    ngx_http_ims_line_t *lines)
+{
+    char                      *rv;
+    ngx_conf_t                 save;
+    ngx_http_ims_block_ctx_t   ctx;
+
+    ctx.object = object;
+    ctx.lines = lines;
+
+    save = *cf;
+    cf->handler = ngx_http_ims_line;
+    cf->handler_conf = (char *) &ctx;
+
+    rv = ngx_conf_parse(cf, NULL);
+
+    *cf = save;
+
+    return rv;
+}
+
+
+static char *
+ngx_http_ims_line(ngx_conf_t *cf, ngx_command_t *dummy, void *conf)
+{
+    char                      *rv;
+    ngx_str_t                 *value;
+    ngx_uint_t                 n;
+    ngx_http_ims_line_t       *line;
+    ngx_http_ims_block_ctx_t  *ctx;
+
+    ctx = conf;
+    value = cf->args->elts;
+    n = cf->args->nelts - 1;
+
+    for (line = ctx->lines; line->name.len; line++) {
+
+        if (value[0].len != line->name.len
+            || ngx_strcmp(value[0].data, line->name.data) != 0)
+        {
+            continue;
+        }
+
+        if (n < line->min || n > line->max) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid number of arguments in "
+                               "\"%V\" directive", &value[0]);
+            return NGX_CONF_ERROR;
+        }
+
+        rv = line->handler(cf, ctx->object, value + 1, n);
+
+        if (rv == NGX_CONF_OK || rv == NGX_CONF_ERROR) {
+            return rv;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" directive %s",
+                           &value[0], rv);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "unknown directive \"%V\"",
+                       &value[0]);
+
+    return NGX_CONF_ERROR;
+}
+
+
+char *
+ngx_http_ims_core_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char                      *rv;
+    ngx_str_t                 *value;
+    ngx_ims_core_t            *core, **slot;
+    ngx_http_ims_main_conf_t  *imcf;
+
+    imcf = conf;
+    value = cf->args->elts;
+
+    if (ngx_http_ims_find_core(imcf, &value[1]) != NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "duplicate \"ims_portal_core\" \"%V\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    core = ngx_pcalloc(cf->pool, sizeof(ngx_ims_core_t));
+    slot = ngx_array_push(&imcf->cores);
+
+    if (core == NULL || slot == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *slot = core;
+
+    core->name = value[1];
+    core->file = cf->conf_file->file.name.data;
+    core->line = cf->conf_file->line;
+    ngx_str_set(&core->flag, "auth-done");
+
+    if (ngx_array_init(&core->listens, cf->pool, 2,
+                       sizeof(ngx_ims_core_listen_t))
+        != NGX_OK
+        || ngx_array_init(&core->servers, cf->pool, 2,
+                          sizeof(ngx_ims_core_server_t))
+           != NGX_OK
+        || ngx_array_init(&core->allow, cf->pool, 4, sizeof(ngx_cidr_t))
+           != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    rv = ngx_http_ims_run_block(cf, core, ngx_http_ims_core_lines);
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    return ngx_http_ims_core_check(cf, core);
+}
+
+
+static char *
+ngx_http_ims_core_check(ngx_conf_t *cf, ngx_ims_core_t *core)
+{
+    ngx_uint_t              i;
+    ngx_ims_core_server_t  *server;
+    ngx_ims_core_listen_t  *listen;
+
+    if (core->listens.nelts == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no \"listen\" in \"ims_portal_core\" \"%V\"",
+                           &core->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (core->servers.nelts == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no \"server\" in \"ims_portal_core\" \"%V\"",
+                           &core->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (core->servers.nelts > 64) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "more than 64 \"server\" in \"ims_portal_core\" "
+                           "\"%V\"", &core->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (core->home_domain.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no \"home_domain\" in \"ims_portal_core\" \"%V\"",
+                           &core->name);
+        return NGX_CONF_ERROR;
+    }
+
+    listen = core->listens.elts;
+    server = core->servers.elts;
+
+    for (i = 0; i < core->servers.nelts; i++) {
+        if (ngx_ims_core_local(core, server[i].addr.sockaddr->sa_family)
+            == NULL)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "no \"listen\" of the address family of "
+                               "\"server\" %V in \"ims_portal_core\" \"%V\"",
+                               &server[i].addr.name, &core->name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (core->visited_network.len == 0) {
+        core->visited_network = listen[0].host;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_ims_core_t *
+ngx_http_ims_find_core(ngx_http_ims_main_conf_t *imcf, ngx_str_t *name)
+{
+    ngx_uint_t        i;
+    ngx_ims_core_t  **core;
+
+    core = imcf->cores.elts;
+
+    for (i = 0; i < imcf->cores.nelts; i++) {
+        if (core[i]->name.len == name->len
+            && ngx_strncmp(core[i]->name.data, name->data, name->len) == 0)
+        {
+            return core[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+/* listen address:port [udp] [host=name] */
+
+static char *
+ngx_http_ims_core_listen(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n)
+{
+    ngx_str_t        host;
+    ngx_url_t        u;
+    ngx_uint_t       i;
+    ngx_ims_core_t  *core;
+
+    core = object;
+    ngx_str_null(&host);
+
+    for (i = 1; i < n; i++) {
+
+        if (args[i].len == 3 && ngx_strcmp(args[i].data, "udp") == 0) {
+            continue;
+        }
+
+        if (args[i].len > 5 && ngx_strncmp(args[i].data, "host=", 5) == 0) {
+            host.data = args[i].data + 5;
+            host.len = args[i].len - 5;
+            continue;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\" in \"listen\" "
+                           "of \"ims_portal_core\"", &args[i]);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+    u.url = args[0];
+    u.listen = 1;
+    u.default_port = 5060;
+
+    if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0
+        || u.family == AF_UNIX)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "%s in \"listen\" \"%V\" of \"ims_portal_core\"",
+                           u.err ? u.err : "invalid address", &args[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < u.naddrs; i++) {
+        if (ngx_ims_core_add_listen(cf, core, &u.addrs[i], &host) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* server address:port [transport=udp] [weight=] [max_fails=] ... [backup] */
+
+static char *
+ngx_http_ims_core_server(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n)
+{
+    time_t                  fail_timeout;
+    ngx_int_t               weight, max_fails;
+    ngx_str_t              *arg, s;
+    ngx_url_t               u;
+    ngx_uint_t              i, backup;
+    ngx_ims_core_t         *core;
+    ngx_ims_core_server_t  *server;
+
+    core = object;
+    weight = 1;
+    max_fails = 1;
+    fail_timeout = 10;
+    backup = 0;
+
+    for (i = 1; i < n; i++) {
+        arg = &args[i];
+
+        if (ngx_strncmp(arg->data, "weight=", 7) == 0) {
+            weight = ngx_atoi(arg->data + 7, arg->len - 7);
+
+            if (weight == NGX_ERROR || weight == 0) {
+                goto invalid;
+            }
+
+            continue;
+        }
+
+        if (ngx_strncmp(arg->data, "max_fails=", 10) == 0) {
+            max_fails = ngx_atoi(arg->data + 10, arg->len - 10);
+
+            if (max_fails == NGX_ERROR) {
+                goto invalid;
+            }
+
+            continue;
+        }
+
+        if (ngx_strncmp(arg->data, "fail_timeout=", 13) == 0) {
+            s.data = arg->data + 13;
+            s.len = arg->len - 13;
+            fail_timeout = ngx_parse_time(&s, 1);
+
+            if (fail_timeout == (time_t) NGX_ERROR) {
+                goto invalid;
+            }
+
+            continue;
+        }
+
+        if (ngx_strcmp(arg->data, "backup") == 0) {
+            backup = 1;
+            continue;
+        }
+
+        if (ngx_strcmp(arg->data, "transport=udp") == 0) {
+            continue;
+        }
+
+        goto invalid;
+    }
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+    u.url = args[0];
+    u.default_port = 5060;
+
+    if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0
+        || u.family == AF_UNIX)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "%s in \"server\" \"%V\" of \"ims_portal_core\"",
+                           u.err ? u.err : "invalid address", &args[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < u.naddrs; i++) {
+        server = ngx_array_push(&core->servers);
+        if (server == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_memzero(server, sizeof(ngx_ims_core_server_t));
+
+        server->addr = u.addrs[i];
+        server->weight = weight;
+        server->max_fails = max_fails;
+        server->fail_timeout = fail_timeout;
+        server->backup = backup;
+    }
+
+    return NGX_CONF_OK;
+
+invalid:
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%V\" in \"server\" "
+                       "of \"ims_portal_core\"", &args[i]);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_ims_core_allow(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n)
+{
+    ngx_int_t        rc;
+    ngx_uint_t       i;
+    ngx_cidr_t      *cidr;
+    ngx_ims_core_t  *core;
+
+    core = object;
+
+    for (i = 0; i < n; i++) {
+        cidr = ngx_array_push(&core->allow);
+        if (cidr == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        rc = ngx_ptocidr(&args[i], cidr);
+
+        if (rc == NGX_ERROR) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid address \"%V\" in \"allow\" "
+                               "of \"ims_portal_core\"", &args[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        if (rc == NGX_DONE) {
+            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                               "low address bits of %V are meaningless",
+                               &args[i]);
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* a text that will stand in a header between quotes or in a URI */
+
+static char *
+ngx_http_ims_core_text(ngx_str_t *slot, ngx_str_t *value)
+{
+    size_t  i;
+
+    if (slot->data != NULL) {
+        return "is duplicate";
+    }
+
+    for (i = 0; i < value->len; i++) {
+        if (value->data[i] <= ' ' || value->data[i] >= 0x7f
+            || ngx_strchr("\"\\<>@;,?", value->data[i]) != NULL)
+        {
+            return "has an invalid character";
+        }
+    }
+
+    *slot = *value;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_ims_core_home_domain(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n)
+{
+    return ngx_http_ims_core_text(&((ngx_ims_core_t *) object)->home_domain,
+                                  &args[0]);
+}
+
+
+static char *
+ngx_http_ims_core_visited_network(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n)
+{
+    return ngx_http_ims_core_text(
+                               &((ngx_ims_core_t *) object)->visited_network,
+                               &args[0]);
+}
+
+
+/* register trusted [flag=value] */
+
+static char *
+ngx_http_ims_core_register(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n)
+{
+    ngx_str_t        flag;
+    ngx_ims_core_t  *core;
+
+    core = object;
+
+    if (ngx_strcmp(args[0].data, "trusted") != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid mode \"%V\" in \"register\" "
+                           "of \"ims_portal_core\", it may be \"trusted\"",
+                           &args[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (n == 1) {
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strncmp(args[1].data, "flag=", 5) != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\" in \"register\" "
+                           "of \"ims_portal_core\"", &args[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    flag.data = args[1].data + 5;
+    flag.len = args[1].len - 5;
+
+    if (flag.len == 4 && ngx_strncmp(flag.data, "none", 4) == 0) {
+        flag.len = 0;
+    }
+
+    ngx_str_null(&core->flag);
+
+    return ngx_http_ims_core_text(&core->flag, &flag);
+}
+
+
+char *
+ngx_http_ims_pool_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char                      *rv;
+    size_t                     size;
+    ngx_str_t                 *value, zone;
+    ngx_ims_pool_t            *pool, **slot;
+    ngx_http_ims_main_conf_t  *imcf;
+
+    imcf = conf;
+    value = cf->args->elts;
+
+    if (ngx_http_ims_find_pool(imcf, &value[1]) != NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "duplicate \"ims_portal_pool\" \"%V\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    pool = ngx_pcalloc(cf->pool, sizeof(ngx_ims_pool_t));
+    slot = ngx_array_push(&imcf->pools);
+
+    if (pool == NULL || slot == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *slot = pool;
+
+    pool->name = value[1];
+    pool->crc = ngx_crc32_short(value[1].data, value[1].len);
+    pool->file = cf->conf_file->file.name.data;
+    pool->line = cf->conf_file->line;
+    pool->lease = NGX_CONF_UNSET;
+    pool->quarantine = NGX_CONF_UNSET;
+    pool->devices = NGX_CONF_UNSET_UINT;
+
+    if (ngx_array_init(&pool->blocks, cf->pool, 4, sizeof(ngx_ims_block_t))
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    rv = ngx_http_ims_pool_params(cf, imcf, pool, &zone, &size);
+
+    if (rv == NGX_CONF_OK) {
+        rv = ngx_http_ims_run_block(cf, pool, ngx_http_ims_pool_lines);
+    }
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    if (pool->total == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no \"identity\" in \"ims_portal_pool\" \"%V\"",
+                           &pool->name);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_conf_init_value(pool->lease, 43200);
+    ngx_conf_init_value(pool->quarantine, 600);
+    ngx_conf_init_uint_value(pool->devices, 5);
+
+    return ngx_http_ims_pool_zone(cf, pool, &zone, size);
+}
+
+
+/* ims_portal_pool name zone=name:size core=name */
+
+static char *
+ngx_http_ims_pool_params(ngx_conf_t *cf, ngx_http_ims_main_conf_t *imcf,
+    ngx_ims_pool_t *pool, ngx_str_t *zone, size_t *size)
+{
+    u_char      *p;
+    ssize_t      n;
+    ngx_str_t   *value, s;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+    ngx_str_null(zone);
+    *size = 0;
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "zone=", 5) == 0) {
+            zone->data = value[i].data + 5;
+            p = (u_char *) ngx_strchr(zone->data, ':');
+
+            if (p == NULL || p == zone->data) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "invalid zone \"%V\" in "
+                                   "\"ims_portal_pool\", it has the form "
+                                   "zone=name:size", &value[i]);
+                return NGX_CONF_ERROR;
+            }
+
+            zone->len = p - zone->data;
+
+            s.data = p + 1;
+            s.len = value[i].data + value[i].len - s.data;
+            n = ngx_parse_size(&s);
+
+            if (n == NGX_ERROR || n < (ssize_t) (8 * ngx_pagesize)) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "invalid or too small size of zone "
+                                   "\"%V\" in \"ims_portal_pool\"", zone);
+                return NGX_CONF_ERROR;
+            }
+
+            *size = n;
+            continue;
+        }
+
+        if (ngx_strncmp(value[i].data, "core=", 5) == 0) {
+            s.data = value[i].data + 5;
+            s.len = value[i].len - 5;
+
+            pool->core = ngx_http_ims_find_core(imcf, &s);
+
+            if (pool->core == NULL) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "unknown ims_portal_core \"%V\" in "
+                                   "\"ims_portal_pool\"", &s);
+                return NGX_CONF_ERROR;
+            }
+
+            continue;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\" in \"ims_portal_pool\"",
+                           &value[i]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (zone->len == 0 || pool->core == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"ims_portal_pool\" must have \"%s\" parameter",
+                           zone->len == 0 ? "zone" : "core");
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/*
+ * A zone whose size changes on a reload would be a new, empty one beside the one
+ * that old workers use: the running size is kept.
+ */
+
+static char *
+ngx_http_ims_pool_zone(ngx_conf_t *cf, ngx_ims_pool_t *pool, ngx_str_t *zone,
+    size_t size)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_shm_zone_t   *shm;
+
+    if (!ngx_is_init_cycle(cf->cycle->old_cycle)) {
+        part = &cf->cycle->old_cycle->shared_memory.part;
+        shm = part->elts;
+
+        for (i = 0; /* void */ ; i++) {
+
+            if (i >= part->nelts) {
+                if (part->next == NULL) {
+                    break;
+                }
+
+                part = part->next;
+                shm = part->elts;
+                i = 0;
+            }
+
+            if (shm[i].tag == &ngx_http_ims_portal_module
+                && shm[i].shm.name.len == zone->len
+                && ngx_strncmp(shm[i].shm.name.data, zone->data, zone->len)
+                   == 0
+                && shm[i].shm.size != size)
+            {
+                ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                                   "the size of \"ims_portal_pool\" zone "
+                                   "\"%V\" changes at a restart only", zone);
+                size = shm[i].shm.size;
+            }
+        }
+    }
+
+    pool->shm_zone = ngx_shared_memory_add(cf, zone, size,
+                                           &ngx_http_ims_portal_module);
+    if (pool->shm_zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (pool->shm_zone->data != NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "zone \"%V\" is used by another "
+                           "\"ims_portal_pool\"", zone);
+        return NGX_CONF_ERROR;
+    }
+
+    pool->shm_zone->init = ngx_http_ims_pool_init;
+    pool->shm_zone->data = pool;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_ims_pool_init(ngx_shm_zone_t *shm_zone, void *data)
+{
+    ngx_ims_pool_t  *pool, *old;
+
+    old = data;
+    pool = shm_zone->data;
+
+    if (ngx_ims_zone_init(&pool->zone, shm_zone, old ? &old->zone : NULL,
+                          pool->total)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_ims_pool_map(pool, pool->blocks.pool, shm_zone->shm.log);
+}
+
+
+ngx_ims_pool_t *
+ngx_http_ims_find_pool(ngx_http_ims_main_conf_t *imcf, ngx_str_t *name)
+{
+    ngx_uint_t        i;
+    ngx_ims_pool_t  **pool;
+
+    pool = imcf->pools.elts;
+
+    for (i = 0; i < imcf->pools.nelts; i++) {
+        if (pool[i]->name.len == name->len
+            && ngx_strncmp(pool[i]->name.data, name->data, name->len) == 0)
+        {
+            return pool[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+static char *
+ngx_http_ims_pool_identity(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n)
+{
+    return ngx_ims_pool_add_block(cf, object, args, n);
+}
+
+
+static char *
+ngx_http_ims_pool_time(time_t *slot, ngx_str_t *value)
+{
+    if (*slot != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    *slot = ngx_parse_time(value, 1);
+
+    return *slot == (time_t) NGX_ERROR ? "has an invalid time" : NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_ims_pool_lease(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n)
+{
+    return ngx_http_ims_pool_time(&((ngx_ims_pool_t *) object)->lease,
+                                  &args[0]);
+}
+
+
+static char *
+ngx_http_ims_pool_quarantine(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n)
+{
+    return ngx_http_ims_pool_time(&((ngx_ims_pool_t *) object)->quarantine,
+                                  &args[0]);
+}
+
+
+static char *
+ngx_http_ims_pool_devices(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n)
+{
+    ngx_int_t        devices;
+    ngx_ims_pool_t  *pool;
+
+    pool = object;
+
+    if (pool->devices != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    devices = ngx_atoi(args[0].data, args[0].len);
+
+    if (devices == NGX_ERROR || devices == 0 || devices > 100) {
+        return "has an invalid number, it may be 1 to 100";
+    }
+
+    pool->devices = devices;
+
+    return NGX_CONF_OK;
+}

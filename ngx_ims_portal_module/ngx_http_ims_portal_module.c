@@ -1,0 +1,1019 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * The directives and variables of the portal.
+ */
+
+
+#include "ngx_http_ims_portal_module.h"
+
+
+static void *ngx_http_ims_create_main_conf(ngx_conf_t *cf);
+static char *ngx_http_ims_init_main_conf(ngx_conf_t *cf, void *conf);
+static void *ngx_http_ims_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_http_ims_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+static ngx_int_t ngx_http_ims_add_variables(ngx_conf_t *cf);
+static ngx_int_t ngx_http_ims_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_ims_upgrade_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_ims_api_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_ims_status_handler(ngx_http_request_t *r);
+static char *ngx_http_ims_portal(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_ims_session(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_ims_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_ims_media(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_ims_jwt(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static char *ngx_http_ims_jwt_key(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_ims_set_origin(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_ims_ping(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_ims_ice_server(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static void ngx_http_ims_free_keys(void *data);
+
+
+#define NGX_HTTP_IMS_ALL  NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
+
+
+static ngx_conf_enum_t  ngx_http_ims_auth[] = {
+    { ngx_string("handshake"), NGX_IMS_AUTH_HANDSHAKE },
+    { ngx_string("sip"), NGX_IMS_AUTH_SIP },
+    { ngx_string("both"), NGX_IMS_AUTH_HANDSHAKE|NGX_IMS_AUTH_SIP },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_command_t  ngx_http_ims_commands[] = {
+
+    { ngx_string("ims_portal_core"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
+      ngx_http_ims_core_block,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("ims_portal_pool"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_1MORE,
+      ngx_http_ims_pool_block,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("ims_portal_media"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_ims_media,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("ims_portal_media_timeout"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_ims_main_conf_t, media.timeout),
+      NULL },
+
+    { ngx_string("ims_portal_timer_t1"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_ims_main_conf_t, txn.t1),
+      NULL },
+
+    { ngx_string("ims_portal_transactions"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_ims_main_conf_t, txn.max),
+      NULL },
+
+    { ngx_string("ims_portal"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_ims_portal,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("ims_portal_session"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_ims_session,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("ims_portal_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_ims_set_status,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("ims_portal_auth"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_ims_loc_conf_t, auth),
+      &ngx_http_ims_auth },
+
+    { ngx_string("ims_portal_jwt"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_1MORE,
+      ngx_http_ims_jwt,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("ims_portal_jwt_key"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE1,
+      ngx_http_ims_jwt_key,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("ims_portal_jwt_issuer"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_ims_loc_conf_t, issuer),
+      NULL },
+
+    { ngx_string("ims_portal_jwt_audience"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_ims_loc_conf_t, audience),
+      NULL },
+
+    { ngx_string("ims_portal_jwt_leeway"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE1,
+      ngx_conf_set_sec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_ims_loc_conf_t, leeway),
+      NULL },
+
+    { ngx_string("ims_portal_authz_server"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_ims_loc_conf_t, authz_server),
+      NULL },
+
+    { ngx_string("ims_portal_origin"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_1MORE,
+      ngx_http_ims_set_origin,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("ims_portal_plain_ws"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_ims_loc_conf_t, plain_ws),
+      NULL },
+
+    { ngx_string("ims_portal_ping"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE12,
+      ngx_http_ims_ping,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("ims_portal_message_size"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_ims_loc_conf_t, message_size),
+      NULL },
+
+    { ngx_string("ims_portal_grace"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_ims_loc_conf_t, grace),
+      NULL },
+
+    { ngx_string("ims_portal_drain"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_ims_loc_conf_t, drain),
+      NULL },
+
+    { ngx_string("ims_portal_handshake_timeout"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_ims_loc_conf_t, handshake),
+      NULL },
+
+    { ngx_string("ims_portal_register_expires"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE1,
+      ngx_conf_set_sec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_ims_loc_conf_t, expires),
+      NULL },
+
+    { ngx_string("ims_portal_ice_server"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_1MORE,
+      ngx_http_ims_ice_server,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_ims_portal_module_ctx = {
+    ngx_http_ims_add_variables,            /* preconfiguration */
+    NULL,                                  /* postconfiguration */
+
+    ngx_http_ims_create_main_conf,         /* create main configuration */
+    ngx_http_ims_init_main_conf,           /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_ims_create_loc_conf,          /* create location configuration */
+    ngx_http_ims_merge_loc_conf            /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_ims_portal_module = {
+    NGX_MODULE_V1,
+    &ngx_http_ims_portal_module_ctx,       /* module context */
+    ngx_http_ims_commands,                 /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    NULL,                                  /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+enum {
+    NGX_HTTP_IMS_USER = 0,
+    NGX_HTTP_IMS_IMPU,
+    NGX_HTTP_IMS_POOL,
+    NGX_HTTP_IMS_ERROR
+};
+
+
+static ngx_http_variable_t  ngx_http_ims_vars[] = {
+
+    { ngx_string("ims_portal_user"), NULL, ngx_http_ims_variable,
+      NGX_HTTP_IMS_USER, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("ims_portal_impu"), NULL, ngx_http_ims_variable,
+      NGX_HTTP_IMS_IMPU, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("ims_portal_pool"), NULL, ngx_http_ims_variable,
+      NGX_HTTP_IMS_POOL, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("ims_portal_error"), NULL, ngx_http_ims_variable,
+      NGX_HTTP_IMS_ERROR, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+      ngx_http_null_variable
+};
+
+
+static ngx_int_t
+ngx_http_ims_upgrade_handler(ngx_http_request_t *r)
+{
+    ngx_http_ims_ctx_t  *ctx;
+
+    ctx = ngx_http_ims_ctx(r, &ngx_http_ims_portal_module);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_ims_upgrade(r,
+                     ngx_http_get_module_main_conf(r,
+                                                   ngx_http_ims_portal_module),
+                     ngx_http_get_module_loc_conf(r,
+                                                  ngx_http_ims_portal_module),
+                     ctx);
+}
+
+
+static ngx_int_t
+ngx_http_ims_api_handler(ngx_http_request_t *r)
+{
+    ngx_http_ims_ctx_t  *ctx;
+
+    ctx = ngx_http_ims_ctx(r, &ngx_http_ims_portal_module);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_ims_api(r,
+                     ngx_http_get_module_main_conf(r,
+                                                   ngx_http_ims_portal_module),
+                     ngx_http_get_module_loc_conf(r,
+                                                  ngx_http_ims_portal_module),
+                     ctx);
+}
+
+
+static ngx_int_t
+ngx_http_ims_status_handler(ngx_http_request_t *r)
+{
+    return ngx_http_ims_status(r,
+                     ngx_http_get_module_main_conf(r,
+                                                  ngx_http_ims_portal_module));
+}
+
+
+static ngx_int_t
+ngx_http_ims_add_variables(ngx_conf_t *cf)
+{
+    ngx_http_variable_t  *var, *v;
+
+    for (v = ngx_http_ims_vars; v->name.len; v++) {
+        var = ngx_http_add_variable(cf, &v->name, v->flags);
+        if (var == NULL) {
+            return NGX_ERROR;
+        }
+
+        var->get_handler = v->get_handler;
+        var->data = v->data;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_ims_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
+    uintptr_t data)
+{
+    ngx_str_t                *s;
+    ngx_http_ims_ctx_t       *ctx;
+    ngx_http_ims_loc_conf_t  *ilcf;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_ims_portal_module);
+
+    if (ctx == NULL) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    ilcf = ngx_http_get_module_loc_conf(r, ngx_http_ims_portal_module);
+
+    switch (data) {
+
+    case NGX_HTTP_IMS_USER:
+        s = &ctx->user;
+        break;
+
+    case NGX_HTTP_IMS_IMPU:
+        s = &ctx->impu;
+        break;
+
+    case NGX_HTTP_IMS_ERROR:
+        s = &ctx->error;
+        break;
+
+    default: /* NGX_HTTP_IMS_POOL */
+        s = &ilcf->policy.pool->name;
+        break;
+    }
+
+    if (s->len == 0) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    v->data = s->data;
+    v->len = s->len;
+    v->valid = 1;
+    v->no_cacheable = 1;
+    v->not_found = 0;
+
+    return NGX_OK;
+}
+
+
+static void *
+ngx_http_ims_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_ims_main_conf_t  *imcf;
+
+    imcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_ims_main_conf_t));
+    if (imcf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     imcf->worker = NULL;
+     */
+
+    if (ngx_array_init(&imcf->cores, cf->pool, 2, sizeof(ngx_ims_core_t *))
+        != NGX_OK
+        || ngx_array_init(&imcf->pools, cf->pool, 2, sizeof(ngx_ims_pool_t *))
+           != NGX_OK
+        || ngx_array_init(&imcf->media.addrs, cf->pool, 2, sizeof(ngx_addr_t))
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    imcf->media.timeout = NGX_CONF_UNSET_MSEC;
+    imcf->media.max_fails = 3;
+    imcf->media.fail_timeout = 5;
+    imcf->txn.t1 = NGX_CONF_UNSET_MSEC;
+    imcf->txn.t2 = 4000;
+    imcf->txn.t4 = 5000;
+    imcf->txn.max = NGX_CONF_UNSET_UINT;
+
+    return imcf;
+}
+
+
+static char *
+ngx_http_ims_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_ims_main_conf_t *imcf = conf;
+
+    ngx_conf_init_msec_value(imcf->media.timeout, 2000);
+    ngx_conf_init_msec_value(imcf->txn.t1, 500);
+    ngx_conf_init_uint_value(imcf->txn.max, 100000);
+
+    if (imcf->txn.t1 < 10 || imcf->txn.t1 > 4000) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"ims_portal_timer_t1\" must be between 10ms and 4s");
+        return NGX_CONF_ERROR;
+    }
+
+    /* a shorter T1 shortens what is derived from the network's behaviour */
+
+    imcf->txn.t2 = 8 * imcf->txn.t1;
+    imcf->txn.t4 = 10 * imcf->txn.t1;
+
+    return NGX_CONF_OK;
+}
+
+
+static void *
+ngx_http_ims_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_ims_loc_conf_t  *ilcf;
+
+    ilcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_ims_loc_conf_t));
+    if (ilcf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     ilcf->policy = { 0 };
+     *     ilcf->pool = NULL;
+     *     ilcf->session_pool = NULL;
+     *     ilcf->websocket = { 0, NULL };
+     *     ilcf->issuer = { 0, NULL };
+     *     ilcf->audience = { 0, NULL };
+     *     ilcf->authz_server = { 0, NULL };
+     */
+
+    ilcf->auth = NGX_CONF_UNSET_UINT;
+    ilcf->tokens = NGX_CONF_UNSET_PTR;
+    ilcf->keys = NGX_CONF_UNSET_PTR;
+    ilcf->leeway = NGX_CONF_UNSET;
+    ilcf->origins = NGX_CONF_UNSET_PTR;
+    ilcf->plain_ws = NGX_CONF_UNSET;
+    ilcf->ping = NGX_CONF_UNSET_MSEC;
+    ilcf->ping_misses = NGX_CONF_UNSET_UINT;
+    ilcf->message_size = NGX_CONF_UNSET_SIZE;
+    ilcf->grace = NGX_CONF_UNSET_MSEC;
+    ilcf->drain = NGX_CONF_UNSET_MSEC;
+    ilcf->handshake = NGX_CONF_UNSET_MSEC;
+    ilcf->expires = NGX_CONF_UNSET;
+    ilcf->ice_servers = NGX_CONF_UNSET_PTR;
+
+    return ilcf;
+}
+
+
+static char *
+ngx_http_ims_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_ims_loc_conf_t *prev = parent;
+    ngx_http_ims_loc_conf_t *conf = child;
+
+    ngx_ims_policy_t  *policy;
+
+    ngx_conf_merge_uint_value(conf->auth, prev->auth, NGX_IMS_AUTH_HANDSHAKE);
+    ngx_conf_merge_ptr_value(conf->tokens, prev->tokens, NULL);
+    ngx_conf_merge_ptr_value(conf->keys, prev->keys, NULL);
+    ngx_conf_merge_str_value(conf->issuer, prev->issuer, "");
+    ngx_conf_merge_str_value(conf->audience, prev->audience, "");
+    ngx_conf_merge_sec_value(conf->leeway, prev->leeway, 30);
+    ngx_conf_merge_str_value(conf->authz_server, prev->authz_server, "");
+    ngx_conf_merge_ptr_value(conf->origins, prev->origins, NULL);
+    ngx_conf_merge_value(conf->plain_ws, prev->plain_ws, 0);
+    ngx_conf_merge_msec_value(conf->ping, prev->ping, 25000);
+    ngx_conf_merge_uint_value(conf->ping_misses, prev->ping_misses, 2);
+    ngx_conf_merge_size_value(conf->message_size, prev->message_size,
+                              NGX_IMS_SIP_MAX_MESSAGE);
+    ngx_conf_merge_msec_value(conf->grace, prev->grace, 30000);
+    ngx_conf_merge_msec_value(conf->drain, prev->drain, 30000);
+    ngx_conf_merge_msec_value(conf->handshake, prev->handshake, 10000);
+    ngx_conf_merge_sec_value(conf->expires, prev->expires, 3600);
+    ngx_conf_merge_ptr_value(conf->ice_servers, prev->ice_servers, NULL);
+
+    if (conf->pool == NULL && conf->session_pool == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    if (conf->keys == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "no \"ims_portal_jwt_key\" for \"%s\"",
+                      conf->pool ? "ims_portal" : "ims_portal_session");
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->tokens == NULL && (conf->auth & NGX_IMS_AUTH_HANDSHAKE
+                                 || conf->session_pool != NULL))
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "no \"ims_portal_jwt\" for \"%s\"",
+                      conf->pool ? "ims_portal" : "ims_portal_session");
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->message_size < 1024
+        || conf->message_size > NGX_IMS_SIP_MAX_MESSAGE)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"ims_portal_message_size\" must be between 1k and %d",
+                      NGX_IMS_SIP_MAX_MESSAGE);
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->ping < 100) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"ims_portal_ping\" must be at least 100ms");
+        return NGX_CONF_ERROR;
+    }
+
+    policy = &conf->policy;
+
+    policy->pool = conf->pool ? conf->pool : conf->session_pool;
+    policy->keys = conf->keys;
+    policy->issuer = conf->issuer;
+    policy->audience = conf->audience;
+    policy->leeway = conf->leeway;
+    policy->auth = conf->auth;
+    policy->ping = conf->ping;
+    policy->ping_misses = conf->ping_misses;
+    policy->message_size = conf->message_size;
+    policy->grace = conf->grace;
+    policy->drain = conf->drain;
+    policy->handshake = conf->handshake;
+    policy->register_expires = conf->expires;
+    policy->authz_server = conf->authz_server;
+
+    return NGX_CONF_OK;
+}
+
+
+/* the pool that a location names; the content handler with it */
+
+static char *
+ngx_http_ims_location(ngx_conf_t *cf, ngx_ims_pool_t **slot,
+    ngx_http_handler_pt handler)
+{
+    ngx_str_t                 *value;
+    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_ims_main_conf_t  *imcf;
+
+    if (*slot != NULL) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    imcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_ims_portal_module);
+
+    *slot = ngx_http_ims_find_pool(imcf, &value[1]);
+
+    if (*slot == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "unknown ims_portal_pool \"%V\" in \"%V\"",
+                           &value[1], &value[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = handler;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_ims_portal(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_ims_loc_conf_t *ilcf = conf;
+
+    return ngx_http_ims_location(cf, &ilcf->pool,
+                                 ngx_http_ims_upgrade_handler);
+}
+
+
+static char *
+ngx_http_ims_session(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_ims_loc_conf_t *ilcf = conf;
+
+    char       *rv;
+    ngx_str_t  *value;
+
+    rv = ngx_http_ims_location(cf, &ilcf->session_pool,
+                               ngx_http_ims_api_handler);
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    ngx_str_set(&ilcf->websocket, "/ims/sip");
+
+    if (cf->args->nelts < 3) {
+        return NGX_CONF_OK;
+    }
+
+    value = cf->args->elts;
+
+    if (value[2].len <= 10
+        || ngx_strncmp(value[2].data, "websocket=", 10) != 0
+        || !(value[2].data[10] == '/'
+             || ngx_strncmp(value[2].data + 10, "ws://", 5) == 0
+             || ngx_strncmp(value[2].data + 10, "wss://", 6) == 0))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\" in "
+                           "\"ims_portal_session\", it has the form "
+                           "websocket=/path or websocket=wss://host/path",
+                           &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    ilcf->websocket.data = value[2].data + 10;
+    ilcf->websocket.len = value[2].len - 10;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_ims_set_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_ims_status_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+/* ims_portal_media unix:path | udp:address:port ... */
+
+static char *
+ngx_http_ims_media(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_ims_main_conf_t *imcf = conf;
+
+    ngx_str_t   *value;
+    ngx_url_t    u;
+    ngx_uint_t   i, udp;
+    ngx_addr_t  *addr;
+
+    if (imcf->media.addrs.nelts) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        udp = (ngx_strncmp(value[i].data, "udp:", 4) == 0);
+
+        if (!udp && ngx_strncmp(value[i].data, "unix:", 5) != 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid address \"%V\" in "
+                               "\"ims_portal_media\", it begins with "
+                               "\"unix:\" or \"udp:\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_memzero(&u, sizeof(ngx_url_t));
+        u.url = value[i];
+
+        if (udp) {
+            u.url.data += 4;
+            u.url.len -= 4;
+            u.default_port = 2223;
+        }
+
+        if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0
+            || (u.family == AF_UNIX) == udp)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "%s in \"ims_portal_media\" \"%V\"",
+                               u.err ? u.err : "invalid address", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        addr = ngx_array_push(&imcf->media.addrs);
+        if (addr == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *addr = u.addrs[0];
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_ims_jwt(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_ims_loc_conf_t *ilcf = conf;
+
+    ngx_str_t                         *value;
+    ngx_uint_t                         i;
+    ngx_http_complex_value_t          *cv;
+    ngx_http_compile_complex_value_t   ccv;
+
+    if (ilcf->tokens != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    ilcf->tokens = ngx_array_create(cf->pool, cf->args->nelts - 1,
+                                    sizeof(ngx_http_complex_value_t));
+    if (ilcf->tokens == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        cv = ngx_array_push(ilcf->tokens);
+        if (cv == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+        ccv.cf = cf;
+        ccv.value = &value[i];
+        ccv.complex_value = cv;
+
+        if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* ims_portal_jwt_key file=path */
+
+static char *
+ngx_http_ims_jwt_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_ims_loc_conf_t *ilcf = conf;
+
+    char                 err[256];
+    ssize_t              n;
+    ngx_fd_t             fd;
+    ngx_str_t           *value, name;
+    ngx_ims_str_t        text;
+    ngx_pool_cleanup_t  *cln;
+
+    if (ilcf->keys != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (value[1].len <= 5 || ngx_strncmp(value[1].data, "file=", 5) != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\" in "
+                           "\"ims_portal_jwt_key\", it has the form "
+                           "file=path", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    name.data = value[1].data + 5;
+    name.len = value[1].len - 5;
+
+    if (ngx_conf_full_name(cf->cycle, &name, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    fd = ngx_open_file(name.data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+    if (fd == NGX_INVALID_FILE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_open_file_n " \"%V\" of "
+                           "\"ims_portal_jwt_key\" failed", &name);
+        return NGX_CONF_ERROR;
+    }
+
+    text.len = 0;
+    text.data = ngx_palloc(cf->temp_pool, 262144);
+
+    n = text.data ? ngx_read_fd(fd, text.data, 262144) : -1;
+
+    (void) ngx_close_file(fd);
+
+    if (n <= 0 || n == 262144) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, n < 0 ? ngx_errno : 0,
+                           "cannot read \"%V\" of \"ims_portal_jwt_key\": "
+                           "it is empty or larger than 256k", &name);
+        return NGX_CONF_ERROR;
+    }
+
+    text.len = n;
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ilcf->keys = ngx_ims_jwt_keys_parse(&text, err, sizeof(err));
+
+    ngx_explicit_memzero(text.data, text.len);
+
+    if (ilcf->keys == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no usable key in \"%V\" of "
+                           "\"ims_portal_jwt_key\": %s", &name, err);
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_http_ims_free_keys;
+    cln->data = ilcf->keys;
+
+    return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_ims_free_keys(void *data)
+{
+    ngx_ims_jwt_keys_free(data);
+}
+
+
+/* ims_portal_origin any | scheme://host[:port] ... */
+
+static char *
+ngx_http_ims_set_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_ims_loc_conf_t *ilcf = conf;
+
+    u_char      *p;
+    ngx_str_t   *value, *origin;
+    ngx_uint_t   i;
+
+    if (ilcf->origins != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    ilcf->origins = ngx_array_create(cf->pool, cf->args->nelts - 1,
+                                     sizeof(ngx_str_t));
+    if (ilcf->origins == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "any") == 0) {
+        return NGX_CONF_OK;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        p = (u_char *) ngx_strstr(value[i].data, "://");
+
+        if (p == NULL || p == value[i].data || p[3] == '\0'
+            || ngx_strchr(p + 3, '/') != NULL)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid origin \"%V\" in "
+                               "\"ims_portal_origin\", it has the form "
+                               "scheme://host[:port]", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        origin = ngx_array_push(ilcf->origins);
+        if (origin == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *origin = value[i];
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* ims_portal_ping time [misses=number] */
+
+static char *
+ngx_http_ims_ping(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_ims_loc_conf_t *ilcf = conf;
+
+    ngx_str_t  *value;
+    ngx_int_t   n;
+
+    if (ilcf->ping != NGX_CONF_UNSET_MSEC) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    ilcf->ping = ngx_parse_time(&value[1], 0);
+
+    if (ilcf->ping == (ngx_msec_t) NGX_ERROR) {
+        return "has an invalid time";
+    }
+
+    if (cf->args->nelts == 2) {
+        return NGX_CONF_OK;
+    }
+
+    n = ngx_strncmp(value[2].data, "misses=", 7) == 0
+        ? ngx_atoi(value[2].data + 7, value[2].len - 7) : NGX_ERROR;
+
+    if (n == NGX_ERROR || n == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\" in \"ims_portal_ping\"",
+                           &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    ilcf->ping_misses = n;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_ims_ice_server(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_ims_loc_conf_t *ilcf = conf;
+
+    ngx_str_t   *value, *url;
+    ngx_uint_t   i;
+
+    if (ilcf->ice_servers == NGX_CONF_UNSET_PTR) {
+        ilcf->ice_servers = ngx_array_create(cf->pool, 2, sizeof(ngx_str_t));
+        if (ilcf->ice_servers == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        /* TURN needs credentials, which the session API does not give yet */
+
+        if (ngx_strncmp(value[i].data, "stun:", 5) != 0
+            && ngx_strncmp(value[i].data, "stuns:", 6) != 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid URL \"%V\" in "
+                               "\"ims_portal_ice_server\", it begins with "
+                               "\"stun:\" or \"stuns:\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        url = ngx_array_push(ilcf->ice_servers);
+        if (url == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *url = value[i];
+    }
+
+    return NGX_CONF_OK;
+}

@@ -1,0 +1,115 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * The configuration, as the HTTP side and the process hooks share it.
+ */
+
+
+#ifndef _NGX_HTTP_IMS_PORTAL_MODULE_H_INCLUDED_
+#define _NGX_HTTP_IMS_PORTAL_MODULE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_ims_session.h"
+
+
+typedef struct {
+    ngx_array_t               cores;          /* ngx_ims_core_t * */
+    ngx_array_t               pools;          /* ngx_ims_pool_t * */
+    ngx_ims_media_conf_t      media;
+    ngx_ims_txn_conf_t        txn;
+    ngx_ims_worker_t         *worker;         /* of this process */
+} ngx_http_ims_main_conf_t;
+
+
+typedef struct {
+    ngx_ims_policy_t          policy;         /* read-only after merging */
+
+    ngx_ims_pool_t           *pool;           /* a WebSocket location */
+    ngx_ims_pool_t           *session_pool;   /* a session API location */
+    ngx_str_t                 websocket;      /* its path or URL */
+
+    ngx_uint_t                auth;
+    ngx_array_t              *tokens;         /* ngx_http_complex_value_t */
+    ngx_ims_jwt_keys_t       *keys;
+    ngx_str_t                 issuer;
+    ngx_str_t                 audience;
+    time_t                    leeway;
+    ngx_str_t                 authz_server;
+    ngx_array_t              *origins;        /* ngx_str_t; empty: any */
+    ngx_flag_t                plain_ws;
+    ngx_msec_t                ping;
+    ngx_uint_t                ping_misses;
+    size_t                    message_size;
+    ngx_msec_t                grace;
+    ngx_msec_t                drain;
+    ngx_msec_t                handshake;
+    time_t                    expires;
+    ngx_array_t              *ice_servers;    /* ngx_str_t */
+} ngx_http_ims_loc_conf_t;
+
+
+/* what a request brought; for variables and for what comes after access */
+typedef struct {
+    ngx_ims_jwt_t            *jwt;            /* NULL: none, or refused */
+    ngx_str_t                 error;
+    ngx_str_t                 user;
+    ngx_str_t                 impu;
+} ngx_http_ims_ctx_t;
+
+
+/* blocks of ims_portal_core and ims_portal_pool (ngx_http_ims_conf.c) */
+char *ngx_http_ims_core_block(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_ims_pool_block(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_ims_pool_t *ngx_http_ims_find_pool(ngx_http_ims_main_conf_t *mcf,
+    ngx_str_t *name);
+
+/*
+ * Verifies the token of a request (ngx_http_ims_access.c).  NGX_OK with ctx->jwt
+ * set, NGX_DECLINED: there is none, NGX_HTTP_UNAUTHORIZED: it is refused, and
+ * WWW-Authenticate has been set, NGX_ERROR.
+ */
+ngx_int_t ngx_http_ims_verify(ngx_http_request_t *r,
+    ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx);
+
+/* adds "WWW-Authenticate: Bearer" (RFC 6750 3); NGX_OK or NGX_ERROR */
+ngx_int_t ngx_http_ims_challenge(ngx_http_request_t *r,
+    ngx_http_ims_ctx_t *ctx);
+
+/* NGX_OK, or NGX_HTTP_FORBIDDEN for a foreign Origin (RFC 6455 10.2) */
+ngx_int_t ngx_http_ims_origin(ngx_http_request_t *r,
+    ngx_http_ims_loc_conf_t *ilcf);
+
+/* the request's context, made when it is new; NULL: no memory */
+ngx_http_ims_ctx_t *ngx_http_ims_ctx(ngx_http_request_t *r,
+    ngx_module_t *module);
+
+/* adds a response header; NGX_OK or NGX_ERROR */
+ngx_int_t ngx_http_ims_header(ngx_http_request_t *r, const char *name,
+    ngx_str_t *value);
+
+/* a request header by name, any case, or NULL */
+ngx_table_elt_t *ngx_http_ims_request_header(ngx_http_request_t *r,
+    const char *name);
+
+/* the content handlers; each in the file of its name */
+ngx_int_t ngx_http_ims_upgrade(ngx_http_request_t *r,
+    ngx_http_ims_main_conf_t *imcf, ngx_http_ims_loc_conf_t *ilcf,
+    ngx_http_ims_ctx_t *ctx);
+ngx_int_t ngx_http_ims_api(ngx_http_request_t *r,
+    ngx_http_ims_main_conf_t *imcf, ngx_http_ims_loc_conf_t *ilcf,
+    ngx_http_ims_ctx_t *ctx);
+ngx_int_t ngx_http_ims_status(ngx_http_request_t *r,
+    ngx_http_ims_main_conf_t *imcf);
+
+
+extern ngx_module_t  ngx_ims_portal_module;
+extern ngx_module_t  ngx_http_ims_portal_module;
+
+
+#endif /* _NGX_HTTP_IMS_PORTAL_MODULE_H_INCLUDED_ */

@@ -1,0 +1,121 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * The status location: what the pools hold, as JSON.  Counters are of the zone, so
+ * they are of all workers and survive a reload; "worker" is the one that answers.
+ */
+
+
+#include "ngx_http_ims_portal_module.h"
+
+
+static u_char *ngx_http_ims_status_pool(u_char *p, u_char *last,
+    ngx_ims_pool_t *pool);
+
+
+ngx_int_t
+ngx_http_ims_status(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf)
+{
+    u_char            *p, *last;
+    size_t             size;
+    ngx_int_t          rc;
+    ngx_buf_t         *b;
+    ngx_uint_t         i, up, all;
+    ngx_chain_t        out;
+    ngx_ims_pool_t   **pool;
+    ngx_ims_worker_t  *w;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return NGX_HTTP_NOT_ALLOWED;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    w = imcf->worker;
+
+    if (w == NULL) {
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    pool = imcf->pools.elts;
+    size = 512;
+
+    for (i = 0; i < imcf->pools.nelts; i++) {
+        size += 768 + pool[i]->name.len;
+    }
+
+    b = ngx_create_temp_buf(r->pool, size);
+    if (b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    p = b->pos;
+    last = b->end;
+    up = all = 0;
+
+    if (w->media != NULL) {
+        ngx_ims_media_state(w->media, &up, &all);
+    }
+
+    p = ngx_slprintf(p, last, "{\"worker\":{\"pid\":%P,\"sessions\":%ui,"
+                     "\"transactions\":%ui},"
+                     "\"media\":{\"helpers\":%ui,\"up\":%ui},\"pools\":[",
+                     ngx_pid, w->nsessions, ngx_ims_txns_count(w->txns), all,
+                     up);
+
+    for (i = 0; i < imcf->pools.nelts; i++) {
+
+        if (i) {
+            *p++ = ',';
+        }
+
+        p = ngx_http_ims_status_pool(p, last, pool[i]);
+    }
+
+    b->last = ngx_slprintf(p, last, "]}\n");
+
+    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.content_length_n = b->last - b->pos;
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b->last_buf = (r == r->main);
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+static u_char *
+ngx_http_ims_status_pool(u_char *p, u_char *last, ngx_ims_pool_t *pool)
+{
+    ngx_ims_zone_sh_t      *sh;
+    ngx_ims_counters_sh_t  *n;
+
+    sh = pool->zone.sh;
+    n = &sh->counters;
+
+    return ngx_slprintf(p, last, "{\"name\":\"%V\",\"identities\":%ui,"
+                        "\"leased\":%uD,\"bindings\":%uD,\"dialogs\":%uD,"
+                        "\"sockets\":%uA,\"calls\":%uA,\"registers\":%uA,"
+                        "\"messages\":%uA,\"exhausted\":%uA,"
+                        "\"handed_over\":%uA,\"texts_used\":%uD,"
+                        "\"texts\":%uD}",
+                        &pool->name, pool->total, sh->leased,
+                        sh->bindings_used, sh->dialogs_used, n->sockets,
+                        n->calls, n->registers, n->messages, n->exhausted,
+                        n->handed_over, sh->chunks_used, sh->nchunks);
+}

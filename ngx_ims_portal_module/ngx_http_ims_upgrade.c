@@ -1,0 +1,399 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * The handshake (RFC 6455 4.2, RFC 7118 4.1), and the take-over of the connection:
+ * after the 101 the HTTP request is given back (design D3), which an idle browser
+ * would otherwise pay for.  That happens in a posted event, because nginx still
+ * looks at the request when a content handler has returned.
+ */
+
+
+#include "ngx_http_ims_portal_module.h"
+
+
+/* between the 101 and the posted event; in c->pool */
+
+typedef struct {
+    ngx_http_request_t       *request;
+    ngx_ims_session_t        *session;
+} ngx_http_ims_takeover_t;
+
+
+static ngx_int_t ngx_http_ims_check(ngx_http_request_t *r, ngx_str_t *key);
+static ngx_uint_t ngx_http_ims_list_has(ngx_str_t *list, const char *token);
+static ngx_uint_t ngx_http_ims_offers_sip(ngx_http_request_t *r);
+static ngx_int_t ngx_http_ims_switch(ngx_http_request_t *r, ngx_str_t *key);
+static void ngx_http_ims_takeover(ngx_event_t *ev);
+static void ngx_http_ims_free_buffers(ngx_connection_t *c,
+    ngx_chain_t *chain);
+static void ngx_http_ims_closed(ngx_event_t *rev);
+
+
+ngx_int_t
+ngx_http_ims_upgrade(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf,
+    ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx)
+{
+    ngx_int_t                 rc;
+    ngx_str_t                 key;
+    ngx_connection_t         *c;
+    ngx_ims_session_t        *s;
+    ngx_http_ims_takeover_t  *t;
+
+    c = r->connection;
+
+    rc = ngx_http_ims_check(r, &key);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (!ilcf->plain_ws
+#if (NGX_HTTP_SSL)
+        && c->ssl == NULL
+#endif
+       )
+    {
+        ngx_log_error(NGX_LOG_INFO, c->log, 0,
+                      "plain WebSocket refused, see \"ims_portal_plain_ws\"");
+        return NGX_HTTP_FORBIDDEN;
+    }
+
+    rc = ngx_http_ims_origin(r, ilcf);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (ilcf->auth & NGX_IMS_AUTH_HANDSHAKE) {
+        rc = ngx_http_ims_verify(r, ilcf, ctx);
+
+        if (rc == NGX_ERROR) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        /* "both": what is missing here may come with the REGISTER */
+
+        if (rc == NGX_HTTP_UNAUTHORIZED
+            || (rc == NGX_DECLINED && !(ilcf->auth & NGX_IMS_AUTH_SIP)))
+        {
+            if (ngx_http_ims_challenge(r, ctx) != NGX_OK) {
+                return NGX_HTTP_INTERNAL_SERVER_ERROR;
+            }
+
+            return NGX_HTTP_UNAUTHORIZED;
+        }
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (imcf->worker == NULL || ngx_exiting || ngx_terminate) {
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    t = ngx_palloc(c->pool, sizeof(ngx_http_ims_takeover_t));
+    s = ngx_ims_session_create(c, imcf->worker, &ilcf->policy);
+
+    if (t == NULL || s == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    s->host.len = r->headers_in.host->value.len;
+    s->host.data = ngx_pstrdup(c->pool, &r->headers_in.host->value);
+
+    if (s->host.data == NULL
+        || (ctx->jwt != NULL && ngx_ims_session_identify(s, ctx->jwt)
+                                != NGX_OK)
+        || ngx_http_ims_switch(r, &key) != NGX_OK)
+    {
+        ngx_ims_session_abort(s);
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    t->request = r;
+    t->session = s;
+
+    c->data = t;
+    c->read->handler = ngx_http_ims_closed;
+    c->write->handler = ngx_http_ims_takeover;
+
+    ngx_post_event(c->write, &ngx_posted_events);
+
+    r->main->count++;
+
+    return NGX_DONE;
+}
+
+
+static ngx_int_t
+ngx_http_ims_check(ngx_http_request_t *r, ngx_str_t *key)
+{
+    ngx_str_t         version;
+    ngx_table_elt_t  *h;
+
+    if (r->method != NGX_HTTP_GET || r != r->main) {
+        return NGX_HTTP_NOT_ALLOWED;
+    }
+
+    /* HTTP/2 has no RFC 8441 here; browsers then open another connection */
+
+    if (r->http_version != NGX_HTTP_VERSION_11
+        || r->headers_in.host == NULL
+        || r->headers_in.connection == NULL
+        || r->headers_in.upgrade == NULL
+        || !ngx_http_ims_list_has(&r->headers_in.connection->value, "upgrade")
+        || !ngx_http_ims_list_has(&r->headers_in.upgrade->value, "websocket"))
+    {
+        return NGX_HTTP_BAD_REQUEST;
+    }
+
+    h = ngx_http_ims_request_header(r, "Sec-WebSocket-Version");
+
+    if (h == NULL || h->value.len != 2
+        || ngx_strncmp(h->value.data, "13", 2) != 0)
+    {
+        ngx_str_set(&version, "13");
+
+        if (ngx_http_ims_header(r, "Sec-WebSocket-Version", &version)
+            != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        return h == NULL ? NGX_HTTP_BAD_REQUEST : 426;
+    }
+
+    h = ngx_http_ims_request_header(r, "Sec-WebSocket-Key");
+
+    if (h == NULL || !ngx_ims_ws_key_valid(&h->value)) {
+        return NGX_HTTP_BAD_REQUEST;
+    }
+
+    *key = h->value;
+
+    if (!ngx_http_ims_offers_sip(r)) {
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "client does not offer subprotocol \"sip\"");
+        return NGX_HTTP_BAD_REQUEST;
+    }
+
+    return NGX_OK;
+}
+
+
+/* the subprotocol may be listed in one header or in several */
+
+static ngx_uint_t
+ngx_http_ims_offers_sip(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    static const char  name[] = "Sec-WebSocket-Protocol";
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return 0;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].key.len == sizeof(name) - 1
+            && ngx_strncasecmp(h[i].key.data, (u_char *) name,
+                               sizeof(name) - 1)
+               == 0
+            && ngx_http_ims_list_has(&h[i].value, "sip"))
+        {
+            return 1;
+        }
+    }
+}
+
+
+/* a token of a comma-separated list, any case */
+
+static ngx_uint_t
+ngx_http_ims_list_has(ngx_str_t *list, const char *token)
+{
+    u_char  *p, *start, *end, *last;
+    size_t   len;
+
+    len = ngx_strlen(token);
+    last = list->data + list->len;
+
+    for (start = list->data; start < last; start = p + 1) {
+
+        for (p = start; p < last && *p != ','; p++) { /* void */ }
+
+        end = p;
+
+        while (start < end && (*start == ' ' || *start == '\t')) {
+            start++;
+        }
+
+        while (end > start && (end[-1] == ' ' || end[-1] == '\t')) {
+            end--;
+        }
+
+        if ((size_t) (end - start) == len
+            && ngx_strncasecmp(start, (u_char *) token, len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* writes the 101 itself: nginx's header filter would add its own Connection */
+
+static ngx_int_t
+ngx_http_ims_switch(ngx_http_request_t *r, ngx_str_t *key)
+{
+    u_char   *p, buf[256], accept[28];
+    ssize_t   n;
+
+    ngx_ims_ws_accept(key, accept);
+
+    p = ngx_sprintf(buf, "HTTP/1.1 101 Switching Protocols" CRLF
+                    "Upgrade: websocket" CRLF
+                    "Connection: Upgrade" CRLF
+                    "Sec-WebSocket-Accept: %*s" CRLF
+                    "Sec-WebSocket-Protocol: sip" CRLF CRLF,
+                    sizeof(accept), accept);
+
+    /* the first bytes of a connection: there is room in its buffer */
+
+    n = r->connection->send(r->connection, buf, p - buf);
+
+    if (n != p - buf) {
+        return NGX_ERROR;
+    }
+
+    r->headers_out.status = NGX_HTTP_SWITCHING_PROTOCOLS;
+    r->header_sent = 1;
+    r->keepalive = 0;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_ims_takeover(ngx_event_t *ev)
+{
+    u_char                   *p;
+    ngx_str_t                 left;
+    ngx_connection_t         *c;
+    ngx_ims_session_t        *s;
+    ngx_http_request_t       *r;
+    ngx_http_connection_t    *hc;
+    ngx_http_ims_takeover_t  *t;
+
+    c = ev->data;
+    t = c->data;
+
+    r = t->request;
+    s = t->session;
+    hc = r->http_connection;
+
+    /* bytes that came behind the handshake: at most a header buffer */
+
+    left.len = r->header_in->last - r->header_in->pos;
+    left.data = NULL;
+
+    if (left.len) {
+        p = ngx_alloc(left.len, c->log);
+
+        if (p == NULL) {
+            left.len = 0;
+
+        } else {
+            ngx_memcpy(p, r->header_in->pos, left.len);
+            left.data = p;
+        }
+    }
+
+    c->log->action = "taking over a WebSocket";
+
+    ngx_http_free_request(r, 0);
+
+    c->log->handler = NULL;
+    c->data = s;
+    c->sent = 0;
+
+    if (hc->free != NULL) {
+        ngx_http_ims_free_buffers(c, hc->free);
+        hc->free = NULL;
+    }
+
+    if (hc->busy != NULL) {
+        ngx_http_ims_free_buffers(c, hc->busy);
+        hc->busy = NULL;
+        hc->nbusy = 0;
+    }
+
+    if (c->buffer != NULL && c->buffer->start != NULL
+        && ngx_pfree(c->pool, c->buffer->start) == NGX_OK)
+    {
+        c->buffer->start = NULL;
+        c->buffer->pos = NULL;
+        c->buffer->last = NULL;
+        c->buffer->end = NULL;
+    }
+
+#if (NGX_HTTP_SSL)
+    if (c->ssl) {
+        ngx_ssl_free_buffer(c);
+    }
+#endif
+
+    if (c->read->timer_set) {
+        ngx_del_timer(c->read);
+    }
+
+    if (c->write->timer_set) {
+        ngx_del_timer(c->write);
+    }
+
+    ngx_ims_session_start(s, &left);
+
+    if (left.data != NULL) {
+        ngx_free(left.data);
+    }
+}
+
+
+/* a chain of large header buffers: each is an allocation of its own */
+
+static void
+ngx_http_ims_free_buffers(ngx_connection_t *c, ngx_chain_t *chain)
+{
+    for ( /* void */ ; chain != NULL; chain = chain->next) {
+        if (chain->buf->start != NULL
+            && ngx_pfree(c->pool, chain->buf->start) == NGX_OK)
+        {
+            chain->buf->start = NULL;
+        }
+    }
+}
+
+
+/* an event between the 101 and the take-over: it will be seen after that */
+
+static void
+ngx_http_ims_closed(ngx_event_t *rev)
+{
+}

@@ -1,0 +1,103 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * Bindings: one browser instance of one user, registered at the core under one
+ * Contact (design D16).  The record is in the zone and outlives sockets and
+ * workers; its token names it towards the core.
+ */
+
+
+#ifndef _NGX_IMS_BINDING_H_INCLUDED_
+#define _NGX_IMS_BINDING_H_INCLUDED_
+
+
+#include "ngx_ims_pool.h"
+
+
+/* "b", crc32 of the pool's name, index, seq, 64 bits of HMAC, all in hex */
+#define NGX_IMS_TOKEN_LEN     (1 + 8 + 8 + 8 + 16)
+
+
+typedef struct {
+    uint32_t                  index;
+    uint32_t                  seq;
+} ngx_ims_ref_t;
+
+
+/* a copy of a record; the texts are in the caller's buffer */
+typedef struct {
+    ngx_ims_ref_t             ref;
+    uint32_t                  state;
+    uint32_t                  lease;
+    uint32_t                  cseq;
+    uint32_t                  ndialogs;
+    ngx_ims_owner_t           owner;
+    time_t                    expires;
+    time_t                    lost;
+    ngx_str_t                 contact;
+    ngx_str_t                 service_route;
+    ngx_str_t                 associated;
+} ngx_ims_binding_t;
+
+
+/*
+ * The binding of a user's browser instance, made when it is new.  It becomes
+ * owner's, the former owner is told in *before (zero: none).
+ *
+ * Returns NGX_OK, NGX_BUSY (pool->devices reached), NGX_ERROR (zone full).
+ */
+ngx_int_t ngx_ims_binding_get(ngx_ims_pool_t *pool, uint32_t lease,
+    u_char *instance, ngx_ims_owner_t *owner, ngx_ims_ref_t *ref,
+    ngx_ims_owner_t *before);
+
+/*
+ * Copies the record; buf has room for three texts of NGX_IMS_MAX_BLOB.  NGX_OK, or
+ * NGX_DECLINED: the reference is stale.
+ */
+ngx_int_t ngx_ims_binding_load(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
+    ngx_ims_binding_t *b, u_char *buf);
+
+/* who owns it; NGX_OK (owner may be zero), or NGX_DECLINED: stale */
+ngx_int_t ngx_ims_binding_owner(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
+    ngx_ims_owner_t *owner);
+
+/* the next CSeq of its REGISTERs; 0: stale */
+uint32_t ngx_ims_binding_cseq(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref);
+
+/* where the browser wants its requests; NGX_OK, NGX_ERROR (zone full) */
+ngx_int_t ngx_ims_binding_contact(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
+    ngx_str_t *contact);
+
+/* the core's 200: NGX_OK, NGX_ERROR (zone full), NGX_DECLINED (stale) */
+ngx_int_t ngx_ims_binding_registered(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
+    time_t expires, ngx_str_t *service_route, ngx_str_t *associated);
+
+/* no longer registered upstream; the record stays */
+void ngx_ims_binding_idle(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref);
+
+/*
+ * The socket is gone: nobody owns it from now on.  NGX_OK when owner had it,
+ * NGX_DECLINED when another worker took it before.
+ */
+ngx_int_t ngx_ims_binding_lose(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
+    ngx_ims_owner_t *owner);
+
+/* 1 when nobody came back for it since it was lost, else 0 */
+ngx_uint_t ngx_ims_binding_orphan(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref);
+
+/* frees the record; its lease starts the time until it rests */
+void ngx_ims_binding_free(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref);
+
+/* the authenticated token of a binding (RFC 5626 5.2), NGX_IMS_TOKEN_LEN bytes */
+void ngx_ims_binding_token(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
+    u_char *out);
+
+/* the crc of the pool that a token names; NGX_OK, NGX_DECLINED: not a token */
+ngx_int_t ngx_ims_binding_token_pool(ngx_ims_str_t *token, uint32_t *crc);
+
+/* the binding of a token; NGX_OK, or NGX_DECLINED: it was altered */
+ngx_int_t ngx_ims_binding_token_check(ngx_ims_pool_t *pool,
+    ngx_ims_str_t *token, ngx_ims_ref_t *ref);
+
+
+#endif /* _NGX_IMS_BINDING_H_INCLUDED_ */

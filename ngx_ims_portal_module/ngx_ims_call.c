@@ -1,0 +1,351 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * Calls: the facts for the policy, the helper's part, the end.
+ */
+
+
+#include "ngx_ims_call.h"
+
+#include <openssl/rand.h>
+
+
+static void ngx_ims_call_edge(ngx_ims_core_listen_t *local,
+    ngx_ims_facts_t *f);
+static void ngx_ims_call_bye_response(ngx_ims_txn_t *t, ngx_int_t rc,
+    ngx_ims_sip_msg_t *m);
+
+
+void
+ngx_ims_call_tag(u_char *out)
+{
+    u_char  bytes[8];
+
+    if (RAND_bytes(bytes, sizeof(bytes)) != 1) {
+        (void) ngx_sprintf(out, "%08xD%08xD", (uint32_t) ngx_random(),
+                           (uint32_t) ngx_random());
+        return;
+    }
+
+    (void) ngx_hex_dump(out, bytes, sizeof(bytes));
+}
+
+
+ngx_int_t
+ngx_ims_call_facts(ngx_ims_worker_t *w, ngx_ims_session_t *s,
+    ngx_ims_pool_t *pool, ngx_ims_ref_t *binding, uint32_t lease,
+    ngx_ims_facts_t *f)
+{
+    u_char                 *p;
+    ngx_ims_route_t        *r;
+    ngx_ims_core_server_t  *server;
+    ngx_ims_core_listen_t  *local;
+
+    ngx_memzero(f, sizeof(ngx_ims_facts_t));
+    r = &f->r;
+
+    r->impu.data = f->impu;
+    r->impu.len = ngx_ims_pool_impu(pool, lease, f->impu);
+
+    if (r->impu.len == 0) {
+        return NGX_ERROR;
+    }
+
+    server = ngx_ims_core_server(pool->core, 0);
+    local = ngx_ims_core_local(pool->core, server->addr.sockaddr->sa_family);
+
+    if (local == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_ims_call_edge(local, f);
+
+    r->transport.data = (u_char *) "UDP";
+    r->transport.len = 3;
+
+    ngx_ims_binding_token(pool, binding, f->token);
+    r->token.data = f->token;
+    r->token.len = NGX_IMS_TOKEN_LEN;
+
+    ngx_ims_txn_branch(w->txns, f->branch);
+    r->branch.data = f->branch;
+    r->branch.len = NGX_IMS_BRANCH_LEN;
+
+    ngx_ims_call_tag(f->icid);
+    p = f->icid + 16;
+    *p++ = '@';
+    p = ngx_cpymem(p, local->host.data, local->host.len);
+    r->icid.data = f->icid;
+    r->icid.len = p - f->icid;
+
+    if (s != NULL) {
+        r->web.data = s->host.data;
+        r->web.len = s->host.len;
+        r->web_transport.data = (u_char *) (s->tls ? "WSS" : "WS");
+        r->web_transport.len = s->tls ? 3 : 2;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_ims_call_edge(ngx_ims_core_listen_t *local, ngx_ims_facts_t *f)
+{
+    u_char  *p;
+
+    p = ngx_cpymem(f->edge, local->host.data,
+                   ngx_min(local->host.len, NGX_IMS_EDGE_LEN - 8));
+    p = ngx_sprintf(p, ":%ui", (ngx_uint_t) local->port);
+
+    f->r.edge.data = f->edge;
+    f->r.edge.len = p - f->edge;
+}
+
+
+ngx_int_t
+ngx_ims_call_next_hop(ngx_ims_pool_t *pool, ngx_str_t *routes,
+    ngx_str_t *target, ngx_ims_flow_t *flow)
+{
+    u_char                 *p, *last;
+    ngx_ims_str_t           uri;
+    ngx_ims_core_server_t  *server;
+
+    uri.data = target->data;
+    uri.len = target->len;
+
+    if (routes->len) {
+        p = ngx_strlchr(routes->data, routes->data + routes->len, '<');
+        last = p ? ngx_strlchr(p, routes->data + routes->len, '>') : NULL;
+
+        if (last != NULL) {
+            uri.data = p + 1;
+            uri.len = last - p - 1;
+        }
+    }
+
+    if (uri.len
+        && ngx_ims_core_next_hop(pool->core, &uri, flow) == NGX_OK)
+    {
+        return NGX_OK;
+    }
+
+    server = ngx_ims_core_server(pool->core, 0);
+
+    return ngx_ims_core_flow(pool->core, server->addr.sockaddr,
+                             server->addr.socklen, flow);
+}
+
+
+void
+ngx_ims_call_alias(ngx_str_t *associated, ngx_ims_str_t *alias)
+{
+    u_char  *p, *end, *last;
+
+    alias->len = 0;
+    alias->data = NULL;
+
+    last = associated->data + associated->len;
+
+    for (p = associated->data; p != NULL && p < last; p++) {
+        p = ngx_strlchr(p, last, '<');
+
+        if (p == NULL || last - p < 6) {
+            return;
+        }
+
+        end = ngx_strlchr(p, last, '>');
+
+        if (end != NULL
+            && ngx_strncasecmp(p + 1, (u_char *) "tel:", 4) == 0)
+        {
+            alias->data = p + 1;
+            alias->len = end - p - 1;
+            return;
+        }
+    }
+}
+
+
+void
+ngx_ims_call_media_id(ngx_ims_str_t *call_id, ngx_ims_ref_t *binding,
+    ngx_uint_t originated, u_char *out, ngx_str_t *id)
+{
+    u_char  *p;
+
+    p = ngx_cpymem(out, call_id->data, call_id->len);
+    p = ngx_sprintf(p, "~%08xD%c", binding->index, originated ? 'o' : 't');
+
+    id->data = out;
+    id->len = p - out;
+}
+
+
+void
+ngx_ims_call_media_delete(ngx_ims_worker_t *w, ngx_ims_str_t *call_id,
+    ngx_ims_ref_t *binding, ngx_uint_t originated, ngx_int_t helper)
+{
+    u_char               id[1024];
+    ngx_ims_media_cmd_t  cmd;
+
+    if (w->media == NULL || call_id->len > sizeof(id) - 10) {
+        return;
+    }
+
+    ngx_memzero(&cmd, sizeof(ngx_ims_media_cmd_t));
+
+    cmd.command = NGX_IMS_MEDIA_DELETE;
+    cmd.helper = helper;
+    ngx_ims_call_media_id(call_id, binding, originated, id, &cmd.call_id);
+
+    (void) ngx_ims_media_send(w->media, &cmd, NULL, NULL);
+}
+
+
+ngx_uint_t
+ngx_ims_call_end(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
+    ngx_ims_dialog_t *d)
+{
+    if (ngx_ims_dialog_free(pool, d) != NGX_OK) {
+        return 0;
+    }
+
+    if (d->media) {
+        ngx_ims_call_media_delete(w, &d->call_id,
+                                  &d->binding, d->originated, d->helper);
+    }
+
+    return 1;
+}
+
+
+void
+ngx_ims_call_bye(ngx_ims_worker_t *w, ngx_ims_session_t *s,
+    ngx_ims_pool_t *pool, ngx_ims_dialog_t *d, ngx_uint_t up, ngx_uint_t down,
+    const char *reason)
+{
+    u_char           *p, *last;
+    ngx_ims_flow_t    flow;
+    ngx_ims_facts_t   f;
+
+    last = w->out + w->out_size;
+
+    if (up
+        && ngx_ims_call_facts(w, s, pool, &d->binding,
+                              pool->zone.bindings[d->binding.index].lease, &f)
+           == NGX_OK
+        && ngx_ims_call_next_hop(pool, &d->routes, &d->far_target, &flow)
+           == NGX_OK)
+    {
+        p = ngx_slprintf(w->out, last,
+                         "BYE %V SIP/2.0" CRLF
+                         "Via: SIP/2.0/UDP %V;branch=%V;rport" CRLF,
+                         &d->far_target, &f.r.edge, &f.r.branch);
+
+        if (d->routes.len) {
+            p = ngx_slprintf(p, last, "Route: %V" CRLF, &d->routes);
+        }
+
+        p = ngx_slprintf(p, last,
+                         "Max-Forwards: 70" CRLF
+                         "From: %V" CRLF
+                         "To: %V" CRLF
+                         "Call-ID: %V" CRLF
+                         "CSeq: %uD BYE" CRLF
+                         "Reason: %s" CRLF
+                         "Content-Length: 0" CRLF CRLF,
+                         &d->core_id, &d->far_id, &d->call_id,
+                         d->cseq_up + 1, reason);
+
+        (void) ngx_ims_txn_client(w->txns, &flow, NGX_IMS_SIP_BYE, f.branch,
+                                  w->out, p - w->out,
+                                  ngx_ims_call_bye_response, NULL);
+    }
+
+    if (down && s != NULL) {
+        ngx_ims_txn_branch(w->txns, f.branch);
+
+        p = ngx_slprintf(w->out, last,
+                         "BYE %V SIP/2.0" CRLF
+                         "Via: SIP/2.0/%s %V;branch=%*s" CRLF
+                         "Max-Forwards: 70" CRLF
+                         "From: %V" CRLF
+                         "To: %V" CRLF
+                         "Call-ID: %V" CRLF
+                         "CSeq: %uD BYE" CRLF
+                         "Reason: %s" CRLF
+                         "Content-Length: 0" CRLF CRLF,
+                         &d->web_target, s->tls ? "WSS" : "WS", &s->host,
+                         (size_t) NGX_IMS_BRANCH_LEN, f.branch,
+                         &d->far_id, &d->web_id, &d->call_id,
+                         d->cseq_down + 1, reason);
+
+        (void) ngx_ims_session_send(s, w->out, p - w->out);
+    }
+}
+
+
+/* nobody waits for the answer to a BYE of ours; retransmission is the point */
+
+static void
+ngx_ims_call_bye_response(ngx_ims_txn_t *t, ngx_int_t rc,
+    ngx_ims_sip_msg_t *m)
+{
+    if (rc == NGX_BUSY) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, NGX_ETIMEDOUT,
+                      "core did not answer BYE");
+    }
+}
+
+
+void
+ngx_ims_call_end_all(ngx_ims_worker_t *w, ngx_ims_session_t *s,
+    ngx_ims_pool_t *pool, ngx_ims_ref_t *binding, const char *reason)
+{
+    ngx_ims_dialog_t  d;
+
+    while (ngx_ims_dialog_first(pool, binding, &d, w->record) == NGX_OK) {
+
+        if (d.state == NGX_IMS_DIALOG_CONFIRMED) {
+            ngx_ims_call_bye(w, s, pool, &d, 1, s != NULL, reason);
+        }
+
+        if (!ngx_ims_call_end(w, pool, &d)) {
+            break;
+        }
+    }
+}
+
+
+void
+ngx_ims_call_recount(ngx_ims_session_t *s)
+{
+    s->ncalls = s->bound ? ngx_ims_dialog_count(s->pool, &s->binding) : 0;
+
+    ngx_ims_session_settle(s);
+}
+
+
+void
+ngx_ims_call_refuse(ngx_ims_worker_t *w, ngx_ims_flow_t *flow,
+    ngx_ims_sip_msg_t *m, ngx_uint_t status, const char *extra)
+{
+    size_t         len;
+    u_char         tag[16];
+    ngx_ims_str_t  to_tag;
+
+    if (m->status || m->method == NGX_IMS_SIP_ACK) {
+        return;
+    }
+
+    ngx_ims_call_tag(tag);
+    to_tag.data = tag;
+    to_tag.len = sizeof(tag);
+
+    if (ngx_ims_sip_reply(m, status, NULL, &to_tag, extra, NULL, w->out,
+                          w->out_size, &len)
+        == NGX_IMS_OK)
+    {
+        (void) flow->send(flow, w->out, len);
+    }
+}

@@ -1,0 +1,96 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * What a call holds beyond its transactions: a dialog record and a place in a media
+ * helper.  Gathers the facts that policy needs, ends calls, speaks for a side
+ * (design D17).
+ */
+
+
+#ifndef _NGX_IMS_CALL_H_INCLUDED_
+#define _NGX_IMS_CALL_H_INCLUDED_
+
+
+#include "ngx_ims_session.h"
+#include "ngx_ims_route.h"
+
+
+#define NGX_IMS_EDGE_LEN  (NGX_SOCKADDR_STRLEN + 256)
+
+
+/* the facts with their texts; the record buffers of the worker hold the rest */
+typedef struct {
+    ngx_ims_route_t           r;
+    ngx_ims_flow_t            flow;           /* next hop, when asked for */
+    u_char                    impu[NGX_IMS_MAX_IMPU];
+    u_char                    token[NGX_IMS_TOKEN_LEN];
+    u_char                    edge[NGX_IMS_EDGE_LEN];
+    u_char                    branch[NGX_IMS_BRANCH_LEN];
+    u_char                    icid[16 + 1 + NGX_IMS_EDGE_LEN];
+} ngx_ims_facts_t;
+
+
+/*
+ * Fills identity, token, edge, web host and a new branch.  s may be NULL (the
+ * browser is away); family: of the core's side.  NGX_OK, or NGX_ERROR: the
+ * identity is unknown here, or no socket of that family.
+ */
+ngx_int_t ngx_ims_call_facts(ngx_ims_worker_t *w, ngx_ims_session_t *s,
+    ngx_ims_pool_t *pool, ngx_ims_ref_t *binding, uint32_t lease,
+    ngx_ims_facts_t *f);
+
+/*
+ * The flow to the first of some routes (a header value), to target when there is
+ * none, or to a configured server when that is a name or a stranger.
+ */
+ngx_int_t ngx_ims_call_next_hop(ngx_ims_pool_t *pool, ngx_str_t *routes,
+    ngx_str_t *target, ngx_ims_flow_t *flow);
+
+/*
+ * The name of a call towards the helper: unique even when both ends of a call are
+ * behind this portal and share the Call-ID.  out has call_id.len + 10 bytes.
+ */
+void ngx_ims_call_media_id(ngx_ims_str_t *call_id, ngx_ims_ref_t *binding,
+    ngx_uint_t originated, u_char *out, ngx_str_t *id);
+
+/* tells the helper that a call is over; no answer is awaited */
+void ngx_ims_call_media_delete(ngx_ims_worker_t *w, ngx_ims_str_t *call_id,
+    ngx_ims_ref_t *binding, ngx_uint_t originated, ngx_int_t helper);
+
+/*
+ * The dialog is over: frees its record and, exactly once, its media.  Returns 1
+ * when this call ended it, 0 when it was gone before.
+ */
+ngx_uint_t ngx_ims_call_end(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
+    ngx_ims_dialog_t *d);
+
+/*
+ * Sends BYE for the browser to the core (up) and, when s is there, for the far end
+ * to the browser (down), with a Reason: e.g. "SIP;cause=480;text=\"...\"".
+ */
+void ngx_ims_call_bye(ngx_ims_worker_t *w, ngx_ims_session_t *s,
+    ngx_ims_pool_t *pool, ngx_ims_dialog_t *d, ngx_uint_t up, ngx_uint_t down,
+    const char *reason);
+
+/* ends all dialogs of a binding with BYE up, and down when s is there */
+void ngx_ims_call_end_all(ngx_ims_worker_t *w, ngx_ims_session_t *s,
+    ngx_ims_pool_t *pool, ngx_ims_ref_t *binding, const char *reason);
+
+/* the first tel: URI of a P-Associated-URI value, or empty */
+void ngx_ims_call_alias(ngx_str_t *associated, ngx_ims_str_t *alias);
+
+/*
+ * Answers a request without a transaction; no effect on an ACK or a response.
+ * extra: whole lines or NULL.
+ */
+void ngx_ims_call_refuse(ngx_ims_worker_t *w, ngx_ims_flow_t *flow,
+    ngx_ims_sip_msg_t *m, ngx_uint_t status, const char *extra);
+
+/* a new tag, 16 hex digits */
+void ngx_ims_call_tag(u_char *out);
+
+/* sets s->ncalls and its idle mark right */
+void ngx_ims_call_recount(ngx_ims_session_t *s);
+
+
+#endif /* _NGX_IMS_CALL_H_INCLUDED_ */

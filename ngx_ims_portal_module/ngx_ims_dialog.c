@@ -1,0 +1,391 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * Dialog records in the zone: by hash of Call-ID and the browser's tag, and in
+ * the list of their binding.
+ */
+
+
+#include "ngx_ims_dialog.h"
+
+
+static ngx_ims_dialog_sh_t *ngx_ims_dialog_sh(ngx_ims_pool_t *pool,
+    ngx_ims_ref_t *ref);
+static uint32_t ngx_ims_dialog_hash(ngx_ims_str_t *call_id,
+    ngx_ims_str_t *tag);
+static uint32_t ngx_ims_dialog_tag(ngx_str_t *id, ngx_ims_str_t *tag);
+static void ngx_ims_dialog_copy(ngx_ims_pool_t *pool, uint32_t i,
+    ngx_ims_dialog_t *d, u_char *buf);
+static void ngx_ims_dialog_unlink(ngx_ims_pool_t *pool, uint32_t i);
+
+
+ngx_int_t
+ngx_ims_dialog_create(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d)
+{
+    uint32_t               i, *bucket;
+    ngx_int_t              rc;
+    ngx_ims_str_t          tag;
+    ngx_ims_zone_t        *zone;
+    ngx_ims_dialog_sh_t   *sh;
+    ngx_ims_binding_sh_t  *b;
+
+    zone = &pool->zone;
+    rc = NGX_ERROR;
+
+    ngx_ims_zone_lock(zone);
+
+    b = d->binding.index < zone->sh->nbindings
+        ? &zone->bindings[d->binding.index] : NULL;
+
+    if (b == NULL || b->state == NGX_IMS_BINDING_FREE
+        || b->seq != d->binding.seq)
+    {
+        rc = NGX_DECLINED;
+        goto done;
+    }
+
+    i = ngx_ims_zone_take_dialog(zone);
+    if (i == NGX_IMS_NONE) {
+        goto done;
+    }
+
+    sh = &zone->dialogs[i];
+
+    sh->binding = d->binding.index;
+    sh->originated = d->originated;
+    sh->cseq_up = d->cseq_up;
+    sh->cseq_down = d->cseq_down;
+    sh->offset_up = d->offset_up;
+    sh->offset_down = d->offset_down;
+    sh->helper = d->helper;
+    sh->media = d->media;
+    sh->created = ngx_time();
+
+    sh->far_hash = ngx_ims_dialog_tag(&d->far_id, &tag);
+    (void) ngx_ims_dialog_tag(&d->web_id, &tag);
+    sh->web_hash = ngx_ims_dialog_hash(&d->call_id, &tag);
+
+    if (ngx_ims_zone_put(zone, &sh->call_id, &d->call_id) != NGX_OK
+        || ngx_ims_zone_put(zone, &sh->web_id, &d->web_id) != NGX_OK
+        || ngx_ims_zone_put(zone, &sh->core_id, &d->core_id) != NGX_OK
+        || ngx_ims_zone_put(zone, &sh->far_id, &d->far_id) != NGX_OK
+        || ngx_ims_zone_put(zone, &sh->routes, &d->routes) != NGX_OK
+        || ngx_ims_zone_put(zone, &sh->web_target, &d->web_target) != NGX_OK
+        || ngx_ims_zone_put(zone, &sh->far_target, &d->far_target) != NGX_OK)
+    {
+        ngx_ims_zone_free_dialog(zone, i);
+        goto done;
+    }
+
+    bucket = &zone->dialog_buckets[sh->web_hash & (zone->sh->nbuckets - 1)];
+    sh->next = *bucket;
+    *bucket = i;
+
+    sh->sibling = b->dialogs;
+    b->dialogs = i;
+    b->ndialogs++;
+
+    sh->state = d->state;
+
+    d->ref.index = i;
+    d->ref.seq = sh->seq;
+
+    rc = NGX_OK;
+
+done:
+
+    ngx_ims_zone_unlock(zone);
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_ims_dialog_find(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
+    ngx_ims_str_t *call_id, ngx_ims_str_t *web_tag, ngx_ims_str_t *far_tag,
+    ngx_ims_dialog_t *d, u_char *buf)
+{
+    uint32_t              i, hash, far;
+    ngx_int_t             rc;
+    ngx_ims_zone_t       *zone;
+    ngx_ims_dialog_sh_t  *sh;
+
+    zone = &pool->zone;
+    rc = NGX_DECLINED;
+
+    hash = ngx_ims_dialog_hash(call_id, web_tag);
+    far = ngx_crc32_short(far_tag->data, far_tag->len);
+
+    ngx_ims_zone_lock(zone);
+
+    for (i = zone->dialog_buckets[hash & (zone->sh->nbuckets - 1)];
+         i != NGX_IMS_NONE;
+         i = sh->next)
+    {
+        sh = &zone->dialogs[i];
+
+        if (sh->web_hash == hash
+            && sh->binding == binding->index
+            && (far_tag->len == 0 || sh->far_hash == far)
+            && ngx_ims_zone_equal(zone, &sh->call_id, call_id))
+        {
+            ngx_ims_dialog_copy(pool, i, d, buf);
+            rc = NGX_OK;
+            break;
+        }
+    }
+
+    ngx_ims_zone_unlock(zone);
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_ims_dialog_first(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
+    ngx_ims_dialog_t *d, u_char *buf)
+{
+    ngx_int_t              rc;
+    ngx_ims_zone_t        *zone;
+    ngx_ims_binding_sh_t  *b;
+
+    zone = &pool->zone;
+    rc = NGX_DECLINED;
+
+    ngx_ims_zone_lock(zone);
+
+    if (binding->index < zone->sh->nbindings) {
+        b = &zone->bindings[binding->index];
+
+        if (b->state != NGX_IMS_BINDING_FREE && b->seq == binding->seq
+            && b->dialogs != NGX_IMS_NONE)
+        {
+            ngx_ims_dialog_copy(pool, b->dialogs, d, buf);
+            rc = NGX_OK;
+        }
+    }
+
+    ngx_ims_zone_unlock(zone);
+
+    return rc;
+}
+
+
+static void
+ngx_ims_dialog_copy(ngx_ims_pool_t *pool, uint32_t i, ngx_ims_dialog_t *d,
+    u_char *buf)
+{
+    ngx_uint_t            n;
+    ngx_str_t            *text[7];
+    ngx_ims_blob_t       *blob[7];
+    ngx_ims_zone_t       *zone;
+    ngx_ims_dialog_sh_t  *sh;
+
+    zone = &pool->zone;
+    sh = &zone->dialogs[i];
+
+    d->ref.index = i;
+    d->ref.seq = sh->seq;
+    d->binding.index = sh->binding;
+    d->binding.seq = zone->bindings[sh->binding].seq;
+    d->state = sh->state;
+    d->originated = sh->originated;
+    d->cseq_up = sh->cseq_up;
+    d->cseq_down = sh->cseq_down;
+    d->offset_up = sh->offset_up;
+    d->offset_down = sh->offset_down;
+    d->helper = sh->helper;
+    d->media = sh->media;
+
+    text[0] = &d->call_id;       blob[0] = &sh->call_id;
+    text[1] = &d->web_id;        blob[1] = &sh->web_id;
+    text[2] = &d->core_id;       blob[2] = &sh->core_id;
+    text[3] = &d->far_id;        blob[3] = &sh->far_id;
+    text[4] = &d->routes;        blob[4] = &sh->routes;
+    text[5] = &d->web_target;    blob[5] = &sh->web_target;
+    text[6] = &d->far_target;    blob[6] = &sh->far_target;
+
+    for (n = 0; n < 7; n++) {
+        text[n]->data = buf;
+        text[n]->len = blob[n]->len;
+        buf = ngx_ims_zone_get(zone, blob[n], buf);
+    }
+}
+
+
+void
+ngx_ims_dialog_passed(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d,
+    ngx_uint_t up, uint32_t cseq)
+{
+    ngx_ims_dialog_sh_t  *sh;
+
+    ngx_ims_zone_lock(&pool->zone);
+
+    sh = ngx_ims_dialog_sh(pool, &d->ref);
+
+    if (sh != NULL) {
+        if (up) {
+            sh->cseq_up = ngx_max(sh->cseq_up, cseq);
+
+        } else {
+            sh->cseq_down = ngx_max(sh->cseq_down, cseq);
+        }
+    }
+
+    ngx_ims_zone_unlock(&pool->zone);
+}
+
+
+void
+ngx_ims_dialog_target(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d,
+    ngx_uint_t web, ngx_str_t *target)
+{
+    ngx_ims_dialog_sh_t  *sh;
+
+    ngx_ims_zone_lock(&pool->zone);
+
+    sh = ngx_ims_dialog_sh(pool, &d->ref);
+
+    if (sh != NULL) {
+        (void) ngx_ims_zone_put(&pool->zone,
+                                web ? &sh->web_target : &sh->far_target,
+                                target);
+    }
+
+    ngx_ims_zone_unlock(&pool->zone);
+}
+
+
+ngx_int_t
+ngx_ims_dialog_free(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d)
+{
+    ngx_int_t             rc;
+    ngx_ims_dialog_sh_t  *sh;
+
+    rc = NGX_DECLINED;
+
+    ngx_ims_zone_lock(&pool->zone);
+
+    sh = ngx_ims_dialog_sh(pool, &d->ref);
+
+    if (sh != NULL) {
+        ngx_ims_dialog_unlink(pool, d->ref.index);
+        ngx_ims_zone_free_dialog(&pool->zone, d->ref.index);
+        rc = NGX_OK;
+    }
+
+    ngx_ims_zone_unlock(&pool->zone);
+
+    return rc;
+}
+
+
+static void
+ngx_ims_dialog_unlink(ngx_ims_pool_t *pool, uint32_t i)
+{
+    uint32_t              *link;
+    ngx_ims_zone_t        *zone;
+    ngx_ims_dialog_sh_t   *sh;
+    ngx_ims_binding_sh_t  *b;
+
+    zone = &pool->zone;
+    sh = &zone->dialogs[i];
+
+    for (link = &zone->dialog_buckets[sh->web_hash
+                                      & (zone->sh->nbuckets - 1)];
+         *link != NGX_IMS_NONE;
+         link = &zone->dialogs[*link].next)
+    {
+        if (*link == i) {
+            *link = sh->next;
+            break;
+        }
+    }
+
+    b = &zone->bindings[sh->binding];
+
+    for (link = &b->dialogs;
+         *link != NGX_IMS_NONE;
+         link = &zone->dialogs[*link].sibling)
+    {
+        if (*link == i) {
+            *link = sh->sibling;
+            b->ndialogs--;
+            break;
+        }
+    }
+}
+
+
+ngx_uint_t
+ngx_ims_dialog_count(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding)
+{
+    ngx_uint_t             n;
+    ngx_ims_binding_sh_t  *b;
+
+    n = 0;
+
+    ngx_ims_zone_lock(&pool->zone);
+
+    if (binding->index < pool->zone.sh->nbindings) {
+        b = &pool->zone.bindings[binding->index];
+
+        if (b->state != NGX_IMS_BINDING_FREE && b->seq == binding->seq) {
+            n = b->ndialogs;
+        }
+    }
+
+    ngx_ims_zone_unlock(&pool->zone);
+
+    return n;
+}
+
+
+static ngx_ims_dialog_sh_t *
+ngx_ims_dialog_sh(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref)
+{
+    ngx_ims_dialog_sh_t  *sh;
+
+    if (ref->index >= pool->zone.sh->ndialogs) {
+        return NULL;
+    }
+
+    sh = &pool->zone.dialogs[ref->index];
+
+    if (sh->state == NGX_IMS_DIALOG_FREE || sh->seq != ref->seq) {
+        return NULL;
+    }
+
+    return sh;
+}
+
+
+static uint32_t
+ngx_ims_dialog_hash(ngx_ims_str_t *call_id, ngx_ims_str_t *tag)
+{
+    uint32_t  crc;
+
+    ngx_crc32_init(crc);
+    ngx_crc32_update(&crc, call_id->data, call_id->len);
+    ngx_crc32_update(&crc, tag->data, tag->len);
+    ngx_crc32_final(crc);
+
+    return crc;
+}
+
+
+/* the tag inside a From or To value, and its hash */
+
+static uint32_t
+ngx_ims_dialog_tag(ngx_str_t *id, ngx_ims_str_t *tag)
+{
+    ngx_ims_sip_addr_t  addr;
+
+    ngx_memzero(tag, sizeof(ngx_ims_str_t));
+
+    if (ngx_ims_sip_parse_addr(id, &addr) == NGX_IMS_OK) {
+        *tag = addr.tag;
+    }
+
+    return ngx_crc32_short(tag->data, tag->len);
+}

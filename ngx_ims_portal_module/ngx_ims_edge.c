@@ -1,0 +1,656 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * A datagram of the core may come to any worker (design D2).  A response names the
+ * owner of its transaction in the top Via's branch; a request names a binding by
+ * the token in its Route or Request-URI, and the binding's record names the owner.
+ * Whoever is not the owner hands the datagram over once, whole (design D5).
+ */
+
+
+#include "ngx_ims_edge.h"
+#include "ngx_ims_answer.h"
+#include "ngx_ims_proxy.h"
+#include "ngx_ims_register.h"
+
+
+#define NGX_IMS_EDGE_LEFT_WAIT  2000          /* ms for a page to come back */
+
+#define NGX_IMS_EDGE_ALLOW                                                    \
+    "Allow: INVITE, ACK, BYE, CANCEL, REGISTER, OPTIONS, MESSAGE, INFO, "     \
+    "PRACK, UPDATE, REFER, NOTIFY, PUBLISH" CRLF
+
+
+/* hand-over messages */
+
+enum {
+    NGX_IMS_EDGE_DATAGRAM = 1,
+    NGX_IMS_EDGE_MOVED
+};
+
+
+typedef struct {
+    uint32_t                  core;           /* crc32 of its name */
+    uint32_t                  socklen;
+    ngx_sockaddr_t            sockaddr;
+} ngx_ims_edge_datagram_t;
+
+
+typedef struct {
+    uint32_t                  pool;           /* crc32 of its name */
+    ngx_ims_ref_t             ref;
+} ngx_ims_edge_moved_t;
+
+
+static void ngx_ims_edge_message(ngx_ims_session_t *s, u_char *p, size_t len);
+static void ngx_ims_edge_request_up(ngx_ims_session_t *s,
+    ngx_ims_sip_msg_t *m);
+static void ngx_ims_edge_resume_up(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
+    u_char *p, size_t len);
+static void ngx_ims_edge_resume_down(ngx_ims_session_t *s,
+    ngx_ims_flow_t *flow, u_char *p, size_t len);
+static void ngx_ims_edge_receive(ngx_ims_worker_t *w, ngx_ims_core_t *core,
+    struct sockaddr *sa, socklen_t socklen, u_char *p, size_t len,
+    ngx_uint_t handed);
+static void ngx_ims_edge_request_down(ngx_ims_worker_t *w,
+    ngx_ims_core_t *core, ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m,
+    ngx_uint_t handed);
+static void ngx_ims_edge_deliver(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
+    ngx_ims_sip_msg_t *m);
+static void ngx_ims_edge_stranded(ngx_ims_worker_t *w, ngx_ims_flow_t *flow,
+    ngx_ims_sip_msg_t *m, ngx_ims_pool_t *pool, ngx_ims_ref_t *ref);
+static ngx_ims_pool_t *ngx_ims_edge_token(ngx_ims_worker_t *w,
+    ngx_ims_core_t *core, ngx_ims_sip_msg_t *m, ngx_ims_str_t *token);
+static ngx_uint_t ngx_ims_edge_user(ngx_ims_str_t *uri, ngx_ims_str_t *token);
+static ngx_int_t ngx_ims_edge_hand_over(ngx_ims_worker_t *w,
+    ngx_ims_core_t *core, ngx_ims_owner_t *owner, struct sockaddr *sa,
+    socklen_t socklen, ngx_ims_str_t *text);
+static void ngx_ims_edge_moved(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
+    ngx_ims_ref_t *ref, ngx_ims_owner_t *before);
+static void ngx_ims_edge_end(ngx_ims_session_t *s, ngx_ims_end_e how);
+static void ngx_ims_edge_token_end(ngx_ims_session_t *s);
+
+
+void
+ngx_ims_edge_init(ngx_ims_worker_t *w)
+{
+    w->message = ngx_ims_edge_message;
+    w->end = ngx_ims_edge_end;
+    w->token_end = ngx_ims_edge_token_end;
+    w->refresh = ngx_ims_register_refresh;
+
+    ngx_ims_register_init(ngx_ims_edge_moved);
+    ngx_ims_forward_init(ngx_ims_edge_resume_up, ngx_ims_edge_resume_down,
+                         ngx_ims_answer_response);
+}
+
+
+/* a whole message from a browser */
+
+static void
+ngx_ims_edge_message(ngx_ims_session_t *s, u_char *p, size_t len)
+{
+    ngx_ims_worker_t   *w;
+    ngx_ims_sip_msg_t  *m;
+
+    w = s->worker;
+    m = &w->parsed->msg;
+
+    if (ngx_ims_sip_parse(m, p, len, w->parsed->hdrs, NGX_IMS_SIP_MAX_HEADERS,
+                          0)
+        != NGX_IMS_OK)
+    {
+        ngx_log_error(NGX_LOG_INFO, s->connection->log, 0,
+                      "client sent invalid SIP message: %s at %uD",
+                      m->error, m->error_pos);
+
+        /* an invalid response is dropped (RFC 3261 16.7, RFC 4475) */
+
+        ngx_ims_call_refuse(w, &s->flow, m, m->code, NULL);
+        return;
+    }
+
+    (void) ngx_atomic_fetch_add(&s->pool->zone.sh->counters.messages, 1);
+
+    if (m->status == 0
+        && ngx_ims_txn_request(w->txns, m, &s->flow, (uintptr_t) s) == NGX_OK)
+    {
+        return;
+    }
+
+    if (s->up_busy || !ngx_queue_empty(&s->up)) {
+        if (ngx_ims_forward_hold(s, 1, NULL, &s->flow, p, len) != NGX_OK) {
+            ngx_ims_call_refuse(w, &s->flow, m, 503, "Retry-After: 5" CRLF);
+        }
+
+        return;
+    }
+
+    if (m->status) {
+        (void) ngx_ims_txn_response(w->txns, m);
+        return;
+    }
+
+    ngx_ims_edge_request_up(s, m);
+}
+
+
+static void
+ngx_ims_edge_resume_up(ngx_ims_session_t *s, ngx_ims_flow_t *flow, u_char *p,
+    size_t len)
+{
+    ngx_ims_worker_t   *w;
+    ngx_ims_sip_msg_t  *m;
+
+    w = s->worker;
+    m = &w->parsed->msg;
+
+    if (ngx_ims_sip_parse(m, p, len, w->parsed->hdrs, NGX_IMS_SIP_MAX_HEADERS,
+                          0)
+        != NGX_IMS_OK)
+    {
+        return;
+    }
+
+    if (m->status) {
+        (void) ngx_ims_txn_response(w->txns, m);
+        return;
+    }
+
+    if (ngx_ims_txn_request(w->txns, m, &s->flow, (uintptr_t) s) != NGX_OK) {
+        ngx_ims_edge_request_up(s, m);
+    }
+}
+
+
+static void
+ngx_ims_edge_request_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
+{
+    u_char              extra[256];
+    ngx_uint_t          status;
+    ngx_ims_worker_t   *w;
+    ngx_ims_sip_hdr_t  *h;
+
+    w = s->worker;
+
+    if (m->method == NGX_IMS_SIP_REGISTER) {
+        ngx_ims_register_request(s, m);
+        return;
+    }
+
+    if (m->method != NGX_IMS_SIP_ACK && m->method != NGX_IMS_SIP_CANCEL
+        && ngx_ims_register_bearer(s, m) != NGX_OK)
+    {
+        return;
+    }
+
+    status = ngx_ims_route_check_up(m);
+
+    /* dialogs other than calls have no record yet */
+
+    if (status == 0 && m->to.tag.len == 0
+        && (m->method == NGX_IMS_SIP_SUBSCRIBE
+            || m->method == NGX_IMS_SIP_REFER))
+    {
+        status = 405;
+    }
+
+    if (status == 0) {
+        ngx_ims_proxy_up(s, m);
+        return;
+    }
+
+    extra[0] = '\0';
+
+    if (status == 405) {
+        ngx_memcpy(extra, NGX_IMS_EDGE_ALLOW, sizeof(NGX_IMS_EDGE_ALLOW));
+
+    } else if (status == 420) {
+        h = ngx_ims_sip_hdr(m, NGX_IMS_HDR_PROXY_REQUIRE);
+
+        if (h->value.len < sizeof(extra) - 16) {
+            *ngx_sprintf(extra, "Unsupported: %V" CRLF,
+                         &h->value) = '\0';
+        }
+    }
+
+    ngx_ims_call_refuse(w, &s->flow, m, status, (char *) extra);
+}
+
+
+void
+ngx_ims_edge_datagram(ngx_ims_core_t *core, struct sockaddr *sa,
+    socklen_t socklen, u_char *p, size_t len)
+{
+    ngx_ims_edge_receive(core->data, core, sa, socklen, p, len, 0);
+}
+
+
+static void
+ngx_ims_edge_receive(ngx_ims_worker_t *w, ngx_ims_core_t *core,
+    struct sockaddr *sa, socklen_t socklen, u_char *p, size_t len,
+    ngx_uint_t handed)
+{
+    ngx_ims_flow_t      flow;
+    ngx_ims_owner_t     owner;
+    ngx_ims_sip_msg_t  *m;
+
+    if (len <= 4) {
+        /* keep-alives of a NAT between the core and us */
+        return;
+    }
+
+    m = &w->parsed->msg;
+
+    if (ngx_ims_core_flow(core, sa, socklen, &flow) != NGX_OK) {
+        return;
+    }
+
+    if (ngx_ims_sip_parse(m, p, len, w->parsed->hdrs, NGX_IMS_SIP_MAX_HEADERS,
+                          1)
+        != NGX_IMS_OK)
+    {
+        ngx_log_error(NGX_LOG_ERR, w->log, 0,
+                      "core \"%V\" sent invalid SIP message: %s at %uD",
+                      &core->name, m->error, m->error_pos);
+        ngx_ims_call_refuse(w, &flow, m, m->code, NULL);
+        return;
+    }
+
+    if (m->status == 0) {
+        ngx_ims_edge_request_down(w, core, &flow, m, handed);
+        return;
+    }
+
+    if (ngx_ims_txn_branch_owner(&m->via.branch, &owner) != NGX_OK) {
+        ngx_log_debug0(NGX_LOG_DEBUG_EVENT, w->log, 0,
+                       "ims edge: response to nothing of ours");
+        return;
+    }
+
+    if (ngx_ims_owner_equal(&owner, &w->self)) {
+        (void) ngx_ims_txn_response(w->txns, m);
+
+    } else if (!handed) {
+        (void) ngx_ims_edge_hand_over(w, core, &owner, sa, socklen, &m->text);
+    }
+}
+
+
+static void
+ngx_ims_edge_request_down(ngx_ims_worker_t *w, ngx_ims_core_t *core,
+    ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_uint_t handed)
+{
+    ngx_int_t           rc;
+    ngx_ims_ref_t       ref;
+    ngx_ims_str_t       token;
+    ngx_ims_pool_t     *pool;
+    ngx_ims_owner_t     owner;
+    ngx_ims_session_t  *s;
+
+    pool = ngx_ims_edge_token(w, core, m, &token);
+
+    if (token.len == 0) {
+
+        /* a core looks whether we are alive */
+
+        if (m->method == NGX_IMS_SIP_OPTIONS) {
+            ngx_ims_call_refuse(w, flow, m, 200, NGX_IMS_EDGE_ALLOW);
+            return;
+        }
+
+        ngx_ims_call_refuse(w, flow, m, m->to.tag.len ? 481 : 404, NULL);
+        return;
+    }
+
+    if (pool == NULL
+        || ngx_ims_binding_token_check(pool, &token, &ref) != NGX_OK)
+    {
+        ngx_log_error(NGX_LOG_ERR, w->log, 0,
+                      "core \"%V\" sent a request with an altered flow token",
+                      &core->name);
+        ngx_ims_call_refuse(w, flow, m, 403, NULL);
+        return;
+    }
+
+    if (m->max_forwards == 0) {
+        ngx_ims_call_refuse(w, flow, m, 483, NULL);
+        return;
+    }
+
+    rc = ngx_ims_binding_owner(pool, &ref, &owner);
+
+    if (rc != NGX_OK) {
+
+        /* RFC 5626 5.3: the flow is gone for good */
+
+        ngx_ims_call_refuse(w, flow, m, m->to.tag.len ? 481 : 430, NULL);
+        return;
+    }
+
+    /* what this worker has begun it goes on with, whoever is the owner now */
+
+    if (ngx_ims_txn_request(w->txns, m, flow, 0) == NGX_OK) {
+        return;
+    }
+
+    if (owner.pid && !ngx_ims_owner_equal(&owner, &w->self) && !handed) {
+
+        rc = ngx_ims_edge_hand_over(w, core, &owner, &flow->sockaddr.sockaddr,
+                                    flow->socklen, &m->text);
+        if (rc == NGX_OK) {
+            (void) ngx_atomic_fetch_add(&pool->zone.sh->counters.handed_over,
+                                        1);
+            return;
+        }
+
+        if (rc == NGX_BUSY) {
+            ngx_ims_call_refuse(w, flow, m, 503, "Retry-After: 1" CRLF);
+            return;
+        }
+
+        (void) ngx_ims_binding_lose(pool, &ref, &owner);
+
+    } else if (owner.pid) {
+        s = ngx_ims_session_find(w, pool, &ref);
+
+        if (s != NULL) {
+            ngx_ims_edge_deliver(s, flow, m);
+            return;
+        }
+    }
+
+    ngx_ims_edge_stranded(w, flow, m, pool, &ref);
+}
+
+
+static void
+ngx_ims_edge_deliver(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
+    ngx_ims_sip_msg_t *m)
+{
+    if (!s->down_busy && ngx_queue_empty(&s->down)) {
+        ngx_ims_proxy_down(s, flow, m);
+        return;
+    }
+
+    if (ngx_ims_forward_hold(s, 0, NULL, flow, m->text.data, m->text.len)
+        != NGX_OK)
+    {
+        ngx_ims_call_refuse(s->worker, flow, m, 503, "Retry-After: 5" CRLF);
+    }
+}
+
+
+static void
+ngx_ims_edge_resume_down(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
+    u_char *p, size_t len)
+{
+    ngx_ims_worker_t   *w;
+    ngx_ims_sip_msg_t  *m;
+
+    w = s->worker;
+    m = &w->parsed->msg;
+
+    if (ngx_ims_sip_parse(m, p, len, w->parsed->hdrs, NGX_IMS_SIP_MAX_HEADERS,
+                          1)
+        == NGX_IMS_OK
+        && ngx_ims_txn_request(w->txns, m, flow, 0) != NGX_OK)
+    {
+        ngx_ims_proxy_down(s, flow, m);
+    }
+}
+
+
+/*
+ * The browser is away, within its grace time: the portal speaks for it where it
+ * can.  A BYE ends the call; anything else may be tried again.
+ */
+
+static void
+ngx_ims_edge_stranded(ngx_ims_worker_t *w, ngx_ims_flow_t *flow,
+    ngx_ims_sip_msg_t *m, ngx_ims_pool_t *pool, ngx_ims_ref_t *ref)
+{
+    ngx_ims_dialog_t  d;
+
+    if (m->to.tag.len == 0) {
+        ngx_ims_call_refuse(w, flow, m, 430, NULL);
+        return;
+    }
+
+    if (ngx_ims_dialog_find(pool, ref, &m->call_id, &m->to.tag, &m->from.tag,
+                            &d, w->record)
+        != NGX_OK)
+    {
+        ngx_ims_call_refuse(w, flow, m, 481, NULL);
+        return;
+    }
+
+    if (m->method == NGX_IMS_SIP_BYE) {
+        ngx_ims_call_refuse(w, flow, m, 200, NULL);
+        (void) ngx_ims_call_end(w, pool, &d);
+        return;
+    }
+
+    ngx_ims_call_refuse(w, flow, m, 480, "Retry-After: 5" CRLF);
+}
+
+
+/* the flow token of a request, in its top Route or in its Request-URI */
+
+static ngx_ims_pool_t *
+ngx_ims_edge_token(ngx_ims_worker_t *w, ngx_ims_core_t *core,
+    ngx_ims_sip_msg_t *m, ngx_ims_str_t *token)
+{
+    uint32_t             crc;
+    ngx_uint_t           i;
+    ngx_ims_str_t        value;
+    ngx_ims_pool_t     **pool;
+    ngx_ims_sip_addr_t   addr;
+    ngx_ims_sip_iter_t   it;
+
+    ngx_memzero(token, sizeof(ngx_ims_str_t));
+    ngx_memzero(&it, sizeof(ngx_ims_sip_iter_t));
+
+    if (!(ngx_ims_sip_next(m, NGX_IMS_HDR_ROUTE, &it, &value)
+          && ngx_ims_sip_parse_addr(&value, &addr) == NGX_IMS_OK
+          && ngx_ims_edge_user(&addr.uri, token))
+        && !ngx_ims_edge_user(&m->uri, token))
+    {
+        return NULL;
+    }
+
+    if (ngx_ims_binding_token_pool(token, &crc) != NGX_OK) {
+        return NULL;
+    }
+
+    pool = w->pools->elts;
+
+    for (i = 0; i < w->pools->nelts; i++) {
+        if (pool[i]->crc == crc && pool[i]->core == core) {
+            return pool[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+static ngx_uint_t
+ngx_ims_edge_user(ngx_ims_str_t *uri, ngx_ims_str_t *token)
+{
+    ngx_ims_sip_uri_t  u;
+
+    if (ngx_ims_sip_parse_uri(uri, &u) != NGX_IMS_OK || u.user.len < 32) {
+        return 0;
+    }
+
+    *token = u.user;
+
+    return 1;
+}
+
+
+static ngx_int_t
+ngx_ims_edge_hand_over(ngx_ims_worker_t *w, ngx_ims_core_t *core,
+    ngx_ims_owner_t *owner, struct sockaddr *sa, socklen_t socklen,
+    ngx_ims_str_t *text)
+{
+    ngx_int_t                rc;
+    struct iovec             iov[2];
+    ngx_ims_edge_datagram_t  head;
+
+    ngx_memzero(&head, sizeof(ngx_ims_edge_datagram_t));
+
+    head.core = ngx_crc32_short(core->name.data, core->name.len);
+    head.socklen = socklen;
+    ngx_memcpy(&head.sockaddr, sa, socklen);
+
+    iov[0].iov_base = &head;
+    iov[0].iov_len = sizeof(ngx_ims_edge_datagram_t);
+    iov[1].iov_base = text->data;
+    iov[1].iov_len = text->len;
+
+    rc = ngx_ims_ipc_send(w->ipc, owner, NGX_IMS_EDGE_DATAGRAM, iov, 2);
+
+    if (rc == NGX_BUSY) {
+        ngx_log_error(NGX_LOG_ERR, w->log, 0,
+                      "too many messages wait for worker %uD", owner->pid);
+    }
+
+    return rc;
+}
+
+
+/* a binding of another worker has a new socket here */
+
+static void
+ngx_ims_edge_moved(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
+    ngx_ims_ref_t *ref, ngx_ims_owner_t *before)
+{
+    struct iovec          iov;
+    ngx_ims_edge_moved_t  moved;
+
+    moved.pool = pool->crc;
+    moved.ref = *ref;
+
+    iov.iov_base = &moved;
+    iov.iov_len = sizeof(ngx_ims_edge_moved_t);
+
+    (void) ngx_ims_ipc_send(w->ipc, before, NGX_IMS_EDGE_MOVED, &iov, 1);
+}
+
+
+void
+ngx_ims_edge_ipc(void *data, ngx_ims_owner_t *from, ngx_uint_t type,
+    u_char *p, size_t len)
+{
+    ngx_uint_t                i;
+    ngx_ims_core_t          **core;
+    ngx_ims_pool_t          **pool;
+    ngx_ims_worker_t         *w;
+    ngx_ims_session_t        *s;
+    ngx_ims_edge_moved_t      moved;
+    ngx_ims_edge_datagram_t   head;
+
+    w = data;
+
+    if (type == NGX_IMS_EDGE_DATAGRAM
+        && len > sizeof(ngx_ims_edge_datagram_t))
+    {
+        ngx_memcpy(&head, p, sizeof(ngx_ims_edge_datagram_t));
+        p += sizeof(ngx_ims_edge_datagram_t);
+        len -= sizeof(ngx_ims_edge_datagram_t);
+
+        core = w->cores->elts;
+
+        for (i = 0; i < w->cores->nelts; i++) {
+            if (ngx_crc32_short(core[i]->name.data, core[i]->name.len)
+                == head.core)
+            {
+                ngx_ims_edge_receive(w, core[i], &head.sockaddr.sockaddr,
+                                     head.socklen, p, len, 1);
+                return;
+            }
+        }
+
+        return;
+    }
+
+    if (type == NGX_IMS_EDGE_MOVED && len == sizeof(ngx_ims_edge_moved_t)) {
+        ngx_memcpy(&moved, p, sizeof(ngx_ims_edge_moved_t));
+
+        pool = w->pools->elts;
+
+        for (i = 0; i < w->pools->nelts; i++) {
+
+            if (pool[i]->crc != moved.pool) {
+                continue;
+            }
+
+            s = ngx_ims_session_find(w, pool[i], &moved.ref);
+
+            if (s != NULL) {
+                ngx_ims_session_close(s, NGX_IMS_WS_REPLACED, "replaced",
+                                      NGX_IMS_END_MOVED);
+            }
+
+            return;
+        }
+    }
+}
+
+
+static void
+ngx_ims_edge_end(ngx_ims_session_t *s, ngx_ims_end_e how)
+{
+    ngx_msec_t  grace;
+
+    ngx_log_error(NGX_LOG_INFO, s->connection->log, 0,
+                  "browser of \"%V\" %s", &s->user,
+                  how == NGX_IMS_END_LEFT ? "left"
+                  : how == NGX_IMS_END_MOVED ? "has a new socket"
+                  : how == NGX_IMS_END_EXPIRED ? "has no token any more"
+                  : "was lost");
+
+    ngx_ims_forward_detach(s);
+
+    grace = s->policy->grace;
+
+    switch (how) {
+
+    case NGX_IMS_END_LEFT:
+    case NGX_IMS_END_EXPIRED:
+
+        /* D18: the page is gone, its calls end at once */
+
+        if (s->bound) {
+            ngx_ims_call_end_all(s->worker, NULL, s->pool, &s->binding,
+                                 "SIP;cause=480;text=\"browser left\"");
+        }
+
+        grace = ngx_min(grace, NGX_IMS_EDGE_LEFT_WAIT);
+        break;
+
+    default:
+        break;
+    }
+
+    ngx_ims_register_lost(s, grace, how == NGX_IMS_END_MOVED);
+}
+
+
+static void
+ngx_ims_edge_token_end(ngx_ims_session_t *s)
+{
+    ngx_ims_register_expire(s);
+
+    if (s->ncalls || s->nrequests || s->registering != NULL) {
+
+        /* running calls finish; ngx_ims_session_settle() comes back here */
+
+        return;
+    }
+
+    ngx_ims_session_close(s, NGX_IMS_WS_TOKEN_ENDED, "token ended",
+                          NGX_IMS_END_EXPIRED);
+}

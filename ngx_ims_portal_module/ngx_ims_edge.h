@@ -1,0 +1,28 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * What comes in and where it goes: messages of browsers, datagrams of the core,
+ * hand-overs of other workers, the ends of sessions.
+ */
+
+
+#ifndef _NGX_IMS_EDGE_H_INCLUDED_
+#define _NGX_IMS_EDGE_H_INCLUDED_
+
+
+#include "ngx_ims_session.h"
+
+
+/* registers the handlers of this floor; once, in init_process */
+void ngx_ims_edge_init(ngx_ims_worker_t *w);
+
+/* for ngx_ims_core_init_worker(): core->data is the worker */
+void ngx_ims_edge_datagram(ngx_ims_core_t *core, struct sockaddr *sa,
+    socklen_t socklen, u_char *p, size_t len);
+
+/* for ngx_ims_ipc_open(): data is the worker */
+void ngx_ims_edge_ipc(void *data, ngx_ims_owner_t *from, ngx_uint_t type,
+    u_char *p, size_t len);
+
+
+#endif /* _NGX_IMS_EDGE_H_INCLUDED_ */

@@ -1,0 +1,520 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * The life of one forwarded request: it lives while one of its transactions, or a
+ * command at the media helper, does.  Also the order of a side: what comes while
+ * a message of the same side is with the helper is held back and goes on after it.
+ *
+ * Timers: timer C, 185 s without a final answer to an INVITE (RFC 3261 16.6).
+ */
+
+
+#include "ngx_ims_forward.h"
+
+
+typedef struct {
+    ngx_queue_t               queue;
+    ngx_ims_forward_t        *forward;        /* an answer of this one, or ... */
+    ngx_ims_flow_t            flow;           /* ... a message from there */
+    size_t                    len;
+    /* bytes follow */
+} ngx_ims_held_t;
+
+
+static void ngx_ims_forward_server(ngx_ims_txn_t *t, ngx_int_t rc,
+    ngx_ims_sip_msg_t *m);
+static void ngx_ims_forward_timer(ngx_event_t *ev);
+static void ngx_ims_forward_resume(ngx_ims_session_t *s, ngx_uint_t up);
+static void ngx_ims_forward_purge(ngx_queue_t *queue);
+
+
+/* set once, before any session exists */
+
+static ngx_ims_forward_resume_pt  ngx_ims_forward_resume_up;
+static ngx_ims_forward_resume_pt  ngx_ims_forward_resume_down;
+static ngx_ims_forward_answer_pt  ngx_ims_forward_answer;
+
+
+void
+ngx_ims_forward_init(ngx_ims_forward_resume_pt up,
+    ngx_ims_forward_resume_pt down, ngx_ims_forward_answer_pt answer)
+{
+    ngx_ims_forward_resume_up = up;
+    ngx_ims_forward_resume_down = down;
+    ngx_ims_forward_answer = answer;
+}
+
+
+ngx_ims_forward_t *
+ngx_ims_forward_create(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
+    ngx_ims_sip_msg_t *m, ngx_uint_t up)
+{
+    ngx_ims_worker_t   *w;
+    ngx_ims_forward_t  *fw;
+
+    w = s->worker;
+
+    if (s->nrequests >= NGX_IMS_SESSION_MAX_REQUESTS
+        || m->call_id.len > NGX_IMS_FORWARD_MAX_ID)
+    {
+        return NULL;
+    }
+
+    fw = ngx_calloc(sizeof(ngx_ims_forward_t) + m->call_id.len, w->log);
+    if (fw == NULL) {
+        return NULL;
+    }
+
+    if (flow != NULL) {
+        fw->server = ngx_ims_txn_server(w->txns, m, flow,
+                                        up ? (uintptr_t) s : 0,
+                                        ngx_ims_forward_server, fw);
+        if (fw->server == NULL) {
+            ngx_free(fw);
+            return NULL;
+        }
+    }
+
+    fw->refs = 1;
+    fw->up = up;
+    fw->session = s;
+    fw->worker = w;
+    fw->pool = s->pool;
+    fw->binding = s->binding;
+    fw->lease = s->lease;
+    fw->helper = -1;
+
+    fw->call_id.data = (u_char *) fw + sizeof(ngx_ims_forward_t);
+    fw->call_id.len = m->call_id.len;
+    ngx_memcpy(fw->call_id.data, m->call_id.data, m->call_id.len);
+
+    fw->timer.handler = ngx_ims_forward_timer;
+    fw->timer.data = fw;
+    fw->timer.log = w->log;
+
+    ngx_queue_insert_tail(&s->requests, &fw->queue);
+    s->nrequests++;
+    s->connection->idle = 0;
+
+    return fw;
+}
+
+
+void
+ngx_ims_forward_unref(ngx_ims_forward_t *fw)
+{
+    ngx_ims_session_t  *s;
+
+    if (--fw->refs) {
+        return;
+    }
+
+    ngx_ims_forward_drop_media(fw);
+
+    if (fw->timer.timer_set) {
+        ngx_del_timer(&fw->timer);
+    }
+
+    s = fw->session;
+
+    if (s != NULL) {
+        ngx_queue_remove(&fw->queue);
+        s->nrequests--;
+        ngx_ims_call_recount(s);
+    }
+
+    if (fw->held.data != NULL) {
+        ngx_free(fw->held.data);
+    }
+
+    ngx_free(fw);
+}
+
+
+/* events of the server transaction */
+
+static void
+ngx_ims_forward_server(ngx_ims_txn_t *t, ngx_int_t rc, ngx_ims_sip_msg_t *m)
+{
+    u_char              buf[512], *p;
+    ngx_str_t           reason;
+    ngx_ims_sip_hdr_t  *h;
+    ngx_ims_forward_t  *fw;
+
+    fw = t->data;
+
+    switch (rc) {
+
+    case NGX_OK:
+
+        /* CANCEL: passed on with its Reason (RFC 3326), the answer follows */
+
+        fw->canceled = 1;
+
+        if (fw->client == NULL) {
+            ngx_ims_forward_local(fw, 487, NULL);
+            return;
+        }
+
+        ngx_str_null(&reason);
+
+        h = ngx_ims_sip_hdr(m, NGX_IMS_HDR_REASON);
+
+        if (h != NULL && h->value.len < sizeof(buf) - 16) {
+            p = ngx_snprintf(buf, sizeof(buf), "Reason: %V" CRLF,
+                             &h->value);
+            reason.data = buf;
+            reason.len = p - buf;
+        }
+
+        ngx_ims_txn_cancel(fw->client, reason.len ? &reason : NULL);
+        return;
+
+    case NGX_DONE:
+        fw->server = NULL;
+        ngx_ims_forward_unref(fw);
+        return;
+
+    default:
+        return;
+    }
+}
+
+
+static void
+ngx_ims_forward_timer(ngx_event_t *ev)
+{
+    ngx_ims_forward_t  *fw;
+
+    fw = ev->data;
+
+    if (fw->client != NULL && !fw->answered) {
+        fw->canceled = 1;
+        ngx_ims_txn_cancel(fw->client, NULL);
+        ngx_ims_forward_local(fw, 408, NULL);
+    }
+}
+
+
+void
+ngx_ims_forward_local(ngx_ims_forward_t *fw, ngx_uint_t status,
+    const char *extra)
+{
+    size_t             len;
+    u_char             tag[16];
+    ngx_ims_str_t      to_tag;
+    ngx_ims_worker_t  *w;
+
+    w = fw->worker;
+
+    if (fw->server == NULL || fw->answered) {
+        return;
+    }
+
+    if (ngx_ims_forward_parse(w->saved, &fw->server->request) != NGX_OK) {
+        return;
+    }
+
+    ngx_ims_call_tag(tag);
+    to_tag.data = tag;
+    to_tag.len = sizeof(tag);
+
+    if (ngx_ims_sip_reply(&w->saved->msg, status, NULL,
+                          status > 100 ? &to_tag : NULL, extra, NULL, w->out,
+                          w->out_size, &len)
+        != NGX_IMS_OK)
+    {
+        return;
+    }
+
+    if (status >= 200) {
+        fw->answered = 1;
+        ngx_ims_forward_drop_media(fw);
+    }
+
+    (void) ngx_ims_txn_reply(fw->server, status, w->out, len);
+}
+
+
+void
+ngx_ims_forward_drop_media(ngx_ims_forward_t *fw)
+{
+    if (fw->media) {
+        fw->media = 0;
+        ngx_ims_call_media_delete(fw->worker, &fw->call_id,
+                                  &fw->binding, fw->originated, fw->helper);
+    }
+}
+
+
+ngx_uint_t
+ngx_ims_forward_has_sdp(ngx_ims_sip_msg_t *m)
+{
+    ngx_ims_sip_hdr_t  *h;
+
+    static const char  sdp[] = "application/sdp";
+
+    if (m->body.len == 0) {
+        return 0;
+    }
+
+    h = ngx_ims_sip_hdr(m, NGX_IMS_HDR_CONTENT_TYPE);
+
+    return h != NULL && h->value.len >= sizeof(sdp) - 1
+           && ngx_strncasecmp(h->value.data, (u_char *) sdp, sizeof(sdp) - 1)
+              == 0;
+}
+
+
+ngx_int_t
+ngx_ims_forward_parse(ngx_ims_parsed_t *parsed, ngx_str_t *text)
+{
+    return ngx_ims_sip_parse(&parsed->msg, text->data, text->len,
+                             parsed->hdrs, NGX_IMS_SIP_MAX_HEADERS, 1)
+           == NGX_IMS_OK ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_ims_forward_keep(ngx_ims_forward_t *fw, ngx_str_t *text)
+{
+    u_char  *p;
+
+    p = ngx_alloc(text->len, fw->worker->log);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(p, text->data, text->len);
+
+    if (fw->held.data != NULL) {
+        ngx_free(fw->held.data);
+    }
+
+    fw->held.data = p;
+    fw->held.len = text->len;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_ims_forward_media(ngx_ims_forward_t *fw, ngx_ims_media_command_e command,
+    ngx_ims_sip_msg_t *m, ngx_ims_str_t *from_tag, ngx_ims_str_t *to_tag,
+    ngx_uint_t to_web, ngx_ims_media_handler_pt handler)
+{
+    u_char               id[NGX_IMS_FORWARD_MAX_ID + 16];
+    ngx_ims_media_cmd_t  cmd;
+
+    if (fw->worker->media == NULL || fw->session == NULL
+        || fw->command != NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(&cmd, sizeof(ngx_ims_media_cmd_t));
+
+    cmd.command = command;
+    cmd.from_tag = *from_tag;
+    cmd.to_tag = *to_tag;
+    cmd.sdp = m->body;
+    cmd.to_web = to_web;
+    cmd.helper = fw->helper;
+
+    ngx_ims_call_media_id(&fw->call_id, &fw->binding,
+                          fw->originated, id, &cmd.call_id);
+
+    fw->command = ngx_ims_media_send(fw->worker->media, &cmd, handler, fw);
+
+    if (fw->command == NULL) {
+        return NGX_ERROR;
+    }
+
+    fw->refs++;
+    fw->helper = cmd.helper;
+
+    if (!fw->in_dialog && command == NGX_IMS_MEDIA_OFFER) {
+        fw->media = 1;
+    }
+
+    if (to_web) {
+        fw->session->down_busy = 1;
+
+    } else {
+        fw->session->up_busy = 1;
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_ims_forward_release(ngx_ims_forward_t *fw, ngx_uint_t to_web)
+{
+    ngx_ims_session_t  *s;
+
+    s = fw->session;
+
+    if (s != NULL) {
+        if (to_web) {
+            s->down_busy = 0;
+
+        } else {
+            s->up_busy = 0;
+        }
+
+        ngx_ims_forward_resume(s, !to_web);
+    }
+
+    ngx_ims_forward_unref(fw);
+}
+
+
+ngx_int_t
+ngx_ims_forward_hold(ngx_ims_session_t *s, ngx_uint_t up,
+    ngx_ims_forward_t *fw, ngx_ims_flow_t *flow, u_char *p, size_t len)
+{
+    ngx_ims_held_t  *held;
+
+    if (s->nwaiting >= NGX_IMS_FORWARD_MAX_QUEUE) {
+        ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
+                      "too many messages wait for the media helper");
+        return NGX_ERROR;
+    }
+
+    held = ngx_alloc(sizeof(ngx_ims_held_t) + len, s->connection->log);
+    if (held == NULL) {
+        return NGX_ERROR;
+    }
+
+    held->forward = fw;
+    held->len = len;
+
+    if (fw != NULL) {
+        fw->refs++;
+
+    } else {
+        held->flow = *flow;
+    }
+
+    ngx_memcpy((u_char *) held + sizeof(ngx_ims_held_t), p, len);
+
+    ngx_queue_insert_tail(up ? &s->up : &s->down, &held->queue);
+    s->nwaiting++;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_ims_forward_resume(ngx_ims_session_t *s, ngx_uint_t up)
+{
+    u_char             *p;
+    ngx_str_t           text;
+    ngx_queue_t        *q, *queue;
+    ngx_ims_held_t     *held;
+    ngx_ims_worker_t   *w;
+    ngx_ims_forward_t  *fw;
+
+    w = s->worker;
+    queue = up ? &s->up : &s->down;
+
+    /* the end of the session empties the queues */
+
+    while (!ngx_queue_empty(queue) && !(up ? s->up_busy : s->down_busy)) {
+        q = ngx_queue_head(queue);
+        ngx_queue_remove(q);
+        s->nwaiting--;
+
+        held = ngx_queue_data(q, ngx_ims_held_t, queue);
+        fw = held->forward;
+        p = (u_char *) held + sizeof(ngx_ims_held_t);
+
+        if (fw != NULL) {
+            text.data = p;
+            text.len = held->len;
+
+            if (ngx_ims_forward_parse(w->parsed, &text) == NGX_OK) {
+                ngx_ims_forward_answer(fw, &w->parsed->msg);
+            }
+
+            ngx_ims_forward_unref(fw);
+
+        } else if (up) {
+            ngx_ims_forward_resume_up(s, &held->flow, p, held->len);
+
+        } else {
+            ngx_ims_forward_resume_down(s, &held->flow, p, held->len);
+        }
+
+        ngx_free(held);
+    }
+}
+
+
+static void
+ngx_ims_forward_purge(ngx_queue_t *queue)
+{
+    ngx_queue_t     *q;
+    ngx_ims_held_t  *held;
+
+    while (!ngx_queue_empty(queue)) {
+        q = ngx_queue_head(queue);
+        ngx_queue_remove(q);
+
+        held = ngx_queue_data(q, ngx_ims_held_t, queue);
+
+        if (held->forward != NULL) {
+            ngx_ims_forward_unref(held->forward);
+        }
+
+        ngx_free(held);
+    }
+}
+
+
+void
+ngx_ims_forward_detach(ngx_ims_session_t *s)
+{
+    ngx_queue_t        *q;
+    ngx_ims_forward_t  *fw;
+
+    ngx_ims_forward_purge(&s->up);
+    ngx_ims_forward_purge(&s->down);
+    s->nwaiting = 0;
+
+    while (!ngx_queue_empty(&s->requests)) {
+        q = ngx_queue_head(&s->requests);
+        ngx_queue_remove(q);
+        s->nrequests--;
+
+        fw = ngx_queue_data(q, ngx_ims_forward_t, queue);
+
+        fw->session = NULL;
+        fw->refs++;
+
+        if (fw->up) {
+
+            if (fw->server != NULL) {
+                ngx_ims_txn_detach(fw->server);
+            }
+
+            if (fw->client != NULL && fw->client->invite && !fw->answered) {
+                fw->canceled = 1;
+                ngx_ims_txn_cancel(fw->client, NULL);
+            }
+
+            ngx_ims_forward_local(fw, 487, NULL);
+
+        } else {
+
+            if (fw->client != NULL) {
+                ngx_ims_txn_detach(fw->client);
+            }
+
+            ngx_ims_forward_local(fw, fw->in_dialog ? 500 : 480, NULL);
+        }
+
+        ngx_ims_forward_unref(fw);
+    }
+}

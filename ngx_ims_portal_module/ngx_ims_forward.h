@@ -1,0 +1,115 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * One request on its way through the portal: what proxy (requests), answer
+ * (responses) and forward (its life) share.
+ */
+
+
+#ifndef _NGX_IMS_FORWARD_H_INCLUDED_
+#define _NGX_IMS_FORWARD_H_INCLUDED_
+
+
+#include "ngx_ims_call.h"
+
+
+enum {
+    NGX_IMS_FORWARD_TIMER_C = 185000,    /* ms, RFC 3261 16.6 */
+    NGX_IMS_FORWARD_MAX_QUEUE = 64,      /* messages held back, a side */
+    NGX_IMS_FORWARD_MAX_ID = 512         /* bytes of a Call-ID */
+};
+
+
+/*
+ * A message that was held back, because its side waited for the helper, may go on.
+ */
+typedef void (*ngx_ims_forward_resume_pt)(ngx_ims_session_t *s,
+    ngx_ims_flow_t *flow, u_char *p, size_t len);
+
+
+typedef struct {
+    ngx_queue_t               queue;          /* of the session */
+    ngx_ims_session_t        *session;        /* NULL: the socket is gone */
+    ngx_ims_worker_t         *worker;
+    ngx_ims_pool_t           *pool;
+    ngx_ims_ref_t             binding;
+    uint32_t                  lease;
+
+    ngx_ims_txn_t            *server;
+    ngx_ims_txn_t            *client;
+    ngx_ims_media_req_t      *command;
+    ngx_str_t                 call_id;
+    ngx_str_t                 held;           /* an answer, with the helper */
+    ngx_uint_t                refs;
+
+    ngx_int_t                 helper;
+    uint32_t                  offset;         /* of the CSeq sent on */
+    ngx_event_t               timer;
+
+    unsigned                  up:1;           /* from the browser */
+    unsigned                  initial:1;      /* INVITE outside a dialog */
+    unsigned                  in_dialog:1;
+    unsigned                  originated:1;   /* of the call, for its media */
+    unsigned                  media:1;        /* the helper holds the call, and
+                                                 no dialog record says so */
+    unsigned                  offered:1;      /* the request had the offer */
+    unsigned                  canceled:1;
+    unsigned                  answered:1;     /* final answer given */
+} ngx_ims_forward_t;
+
+
+/*
+ * A new one for a request that came on flow, with its server transaction (none
+ * when flow is NULL: an ACK); it enters the session's list and has one holder.
+ * NULL: no memory, or the session has too many.
+ */
+ngx_ims_forward_t *ngx_ims_forward_create(ngx_ims_session_t *s,
+    ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_uint_t up);
+
+/* one holder less; the last one frees it, and the helper's part if it has one */
+void ngx_ims_forward_unref(ngx_ims_forward_t *fw);
+
+/* answers the request ourselves; extra: whole lines or NULL */
+void ngx_ims_forward_local(ngx_ims_forward_t *fw, ngx_uint_t status,
+    const char *extra);
+
+/* tells the helper that the call is over, unless a dialog record has it */
+void ngx_ims_forward_drop_media(ngx_ims_forward_t *fw);
+
+/*
+ * Sends the SDP of m to the helper; handler gets fw and holds a reference.  The
+ * side that m came from waits until ngx_ims_forward_release().  NGX_OK, NGX_ERROR.
+ */
+ngx_int_t ngx_ims_forward_media(ngx_ims_forward_t *fw,
+    ngx_ims_media_command_e command, ngx_ims_sip_msg_t *m,
+    ngx_ims_str_t *from_tag, ngx_ims_str_t *to_tag, ngx_uint_t to_web,
+    ngx_ims_media_handler_pt handler);
+
+/* the helper has answered: the side may go on, the reference is given back */
+void ngx_ims_forward_release(ngx_ims_forward_t *fw, ngx_uint_t to_web);
+
+/* holds an answer of fw back behind what waits for the helper */
+ngx_int_t ngx_ims_forward_hold(ngx_ims_session_t *s, ngx_uint_t up,
+    ngx_ims_forward_t *fw, ngx_ims_flow_t *flow, u_char *p, size_t len);
+
+/* 1 when the body of m is SDP */
+ngx_uint_t ngx_ims_forward_has_sdp(ngx_ims_sip_msg_t *m);
+
+/* parses a text that was kept; NGX_OK or NGX_ERROR */
+ngx_int_t ngx_ims_forward_parse(ngx_ims_parsed_t *parsed, ngx_str_t *text);
+
+/* bytes that outlive the event; NGX_OK or NGX_ERROR */
+ngx_int_t ngx_ims_forward_keep(ngx_ims_forward_t *fw, ngx_str_t *text);
+
+/* the socket is gone: what was under way on it ends, what was held back goes */
+void ngx_ims_forward_detach(ngx_ims_session_t *s);
+
+/* an answer that was held back may go on (set by answer) */
+typedef void (*ngx_ims_forward_answer_pt)(ngx_ims_forward_t *fw,
+    ngx_ims_sip_msg_t *m);
+
+void ngx_ims_forward_init(ngx_ims_forward_resume_pt up,
+    ngx_ims_forward_resume_pt down, ngx_ims_forward_answer_pt answer);
+
+
+#endif /* _NGX_IMS_FORWARD_H_INCLUDED_ */

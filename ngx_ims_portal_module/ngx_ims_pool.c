@@ -1,0 +1,789 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * Leases.  An entry of the zone belongs to one identity for as long as that stays
+ * in the configuration; it is in one list by its state: free (oldest first),
+ * leased (longest not renewed first), resting.  A free entry remembers its last
+ * user, who gets it back while nobody else needed it.  There is no timer: each
+ * new lease moves at most a few entries whose time is over.
+ */
+
+
+#include "ngx_ims_pool.h"
+
+#include <openssl/sha.h>
+
+
+/* entries that one call moves between lists */
+#define NGX_IMS_POOL_SWEEP  4
+
+
+static ngx_int_t ngx_ims_pool_parse_range(ngx_str_t *value,
+    ngx_ims_block_t *block);
+static ngx_ims_block_t *ngx_ims_pool_block(ngx_ims_pool_t *pool,
+    ngx_uint_t identity, ngx_uint_t *number);
+static size_t ngx_ims_pool_text(ngx_ims_pool_t *pool, ngx_uint_t identity,
+    u_char *out);
+static uint64_t ngx_ims_pool_hash(u_char *p, size_t len);
+static uint32_t *ngx_ims_pool_bucket(ngx_ims_pool_t *pool, u_char *user);
+static uint32_t ngx_ims_pool_lookup(ngx_ims_pool_t *pool, u_char *user);
+static void ngx_ims_pool_forget(ngx_ims_pool_t *pool, uint32_t i);
+static void ngx_ims_pool_sweep(ngx_ims_pool_t *pool, time_t now);
+static void ngx_ims_list_add(ngx_ims_pool_t *pool, uint32_t *head,
+    uint32_t *tail, uint32_t i);
+static void ngx_ims_list_del(ngx_ims_pool_t *pool, uint32_t i);
+
+
+char *
+ngx_ims_pool_add_block(ngx_conf_t *cf, ngx_ims_pool_t *pool, ngx_str_t *args,
+    ngx_uint_t n)
+{
+    u_char             *p;
+    ngx_str_t           impi;
+    ngx_uint_t          i;
+    ngx_ims_str_t       uri;
+    ngx_ims_block_t    *block;
+    u_char              text[NGX_IMS_MAX_IMPU];
+
+    ngx_str_set(&impi, "$user@$host");
+
+    for (i = 1; i < n; i++) {
+
+        if (args[i].len > 5 && ngx_strncmp(args[i].data, "impi=", 5) == 0) {
+            impi.data = args[i].data + 5;
+            impi.len = args[i].len - 5;
+            continue;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\" in \"identity\"",
+                           &args[i]);
+        return NGX_CONF_ERROR;
+    }
+
+    p = ngx_strlchr(impi.data, impi.data + impi.len, '@');
+
+    if (p == NULL || (impi.len > 4
+                      && ngx_strncasecmp(impi.data, (u_char *) "sip:", 4) == 0))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid impi \"%V\" in \"identity\": "
+                           "it has the form \"user@realm\"", &impi);
+        return NGX_CONF_ERROR;
+    }
+
+    block = ngx_array_push(&pool->blocks);
+    if (block == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(block, sizeof(ngx_ims_block_t));
+
+    block->impi = impi;
+
+    if (ngx_ims_pool_parse_range(&args[0], block) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid range in \"identity\" \"%V\"", &args[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (block->prefix.len + block->width + block->suffix.len
+        > NGX_IMS_MAX_IMPU)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"identity\" \"%V\" is too long", &args[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    i = pool->total;
+    pool->total += block->count;
+
+    if (pool->total > NGX_IMS_MAX_IDENTITIES) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "more than %d identities in \"ims_portal_pool\"",
+                           NGX_IMS_MAX_IDENTITIES);
+        return NGX_CONF_ERROR;
+    }
+
+    uri.data = text;
+    uri.len = ngx_ims_pool_text(pool, i, text);
+
+    if (!ngx_ims_sip_uri_safe(&uri)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid URI in \"identity\" \"%V\"", &args[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_ims_pool_parse_range(ngx_str_t *value, ngx_ims_block_t *block)
+{
+    u_char     *p, *dash, *end, *last;
+    ngx_int_t   first, count;
+
+    last = value->data + value->len;
+
+    p = ngx_strlchr(value->data, last, '[');
+
+    if (p == NULL) {
+        block->prefix = *value;
+        block->count = 1;
+        return NGX_OK;
+    }
+
+    dash = ngx_strlchr(p, last, '-');
+    end = ngx_strlchr(p, last, ']');
+
+    if (dash == NULL || end == NULL || dash > end
+        || ngx_strlchr(end, last, '[') != NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    first = ngx_atoi(p + 1, dash - p - 1);
+    count = ngx_atoi(dash + 1, end - dash - 1);
+
+    if (first == NGX_ERROR || count == NGX_ERROR || count < first
+        || count - first >= NGX_IMS_MAX_IDENTITIES
+        || dash - p != end - dash)
+    {
+        return NGX_ERROR;
+    }
+
+    block->prefix.data = value->data;
+    block->prefix.len = p - value->data;
+    block->suffix.data = end + 1;
+    block->suffix.len = last - end - 1;
+    block->first = first;
+    block->count = count - first + 1;
+    block->width = dash - p - 1;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_ims_pool_map(ngx_ims_pool_t *pool, ngx_pool_t *mem, ngx_log_t *log)
+{
+    u_char               text[NGX_IMS_MAX_IMPU];
+    size_t               len;
+    uint32_t             i, n, *table, spare;
+    uint64_t             hash;
+    ngx_uint_t           k;
+    ngx_ims_zone_sh_t   *sh;
+    ngx_ims_lease_sh_t  *lease;
+
+    sh = pool->zone.sh;
+
+    pool->identity_of = ngx_palloc(mem, sh->nleases * sizeof(uint32_t));
+
+    for (n = 16; n < 2 * sh->nleases; n *= 2) { /* void */ }
+
+    table = ngx_alloc(n * sizeof(uint32_t), log);
+
+    if (pool->identity_of == NULL || table == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memset(table, 0xff, n * sizeof(uint32_t));
+    ngx_memset(pool->identity_of, 0xff, sh->nleases * sizeof(uint32_t));
+
+    ngx_ims_zone_lock(&pool->zone);
+
+    for (i = 0; i < sh->nleases; i++) {
+        lease = &pool->zone.leases[i];
+
+        if (lease->state == NGX_IMS_LEASE_UNUSED) {
+            continue;
+        }
+
+        for (k = lease->identity & (n - 1);
+             table[k] != NGX_IMS_NONE;
+             k = (k + 1) & (n - 1))
+        {
+            /* void */
+        }
+
+        table[k] = i;
+        lease->removed = 1;
+    }
+
+    spare = 0;
+
+    for (k = 0; k < pool->total; k++) {
+        len = ngx_ims_pool_text(pool, k, text);
+        hash = ngx_ims_pool_hash(text, len);
+
+        for (i = hash & (n - 1);
+             table[i] != NGX_IMS_NONE
+             && pool->zone.leases[table[i]].identity != hash;
+             i = (i + 1) & (n - 1))
+        {
+            /* void */
+        }
+
+        if (table[i] != NGX_IMS_NONE) {
+
+            if (pool->identity_of[table[i]] != NGX_IMS_NONE) {
+                ngx_log_error(NGX_LOG_EMERG, log, 0,
+                              "identity \"%*s\" is twice in "
+                              "\"ims_portal_pool\" \"%V\"",
+                              len, text, &pool->name);
+                goto failed;
+            }
+
+            pool->identity_of[table[i]] = k;
+            pool->zone.leases[table[i]].removed = 0;
+            continue;
+        }
+
+        while (spare < sh->nleases
+               && pool->zone.leases[spare].state != NGX_IMS_LEASE_UNUSED)
+        {
+            spare++;
+        }
+
+        if (spare == sh->nleases) {
+            ngx_log_error(NGX_LOG_EMERG, log, 0,
+                          "\"ims_portal_pool\" zone \"%V\" has no room for "
+                          "new identities", &pool->name);
+            goto failed;
+        }
+
+        lease = &pool->zone.leases[spare];
+        lease->identity = hash;
+        lease->bindings = NGX_IMS_NONE;
+        lease->user_next = NGX_IMS_NONE;
+        lease->state = NGX_IMS_LEASE_FREE;
+        lease->removed = 0;
+
+        ngx_ims_list_add(pool, &sh->free_head, &sh->free_tail, spare);
+
+        table[i] = spare;
+        pool->identity_of[spare] = k;
+        sh->leases_used++;
+    }
+
+    /* a free identity that left the configuration is forgotten at once */
+
+    for (i = 0; i < sh->nleases; i++) {
+        lease = &pool->zone.leases[i];
+
+        if (lease->removed && lease->state == NGX_IMS_LEASE_FREE) {
+            ngx_ims_list_del(pool, i);
+            ngx_ims_pool_forget(pool, i);
+            lease->state = NGX_IMS_LEASE_UNUSED;
+            lease->removed = 0;
+            sh->leases_used--;
+        }
+    }
+
+    ngx_ims_zone_unlock(&pool->zone);
+    ngx_free(table);
+
+    return NGX_OK;
+
+failed:
+
+    ngx_ims_zone_unlock(&pool->zone);
+    ngx_free(table);
+
+    return NGX_ERROR;
+}
+
+
+static ngx_ims_block_t *
+ngx_ims_pool_block(ngx_ims_pool_t *pool, ngx_uint_t identity,
+    ngx_uint_t *number)
+{
+    ngx_uint_t        i;
+    ngx_ims_block_t  *block;
+
+    block = pool->blocks.elts;
+
+    for (i = 0; i < pool->blocks.nelts; i++) {
+
+        if (identity < block[i].count) {
+            *number = block[i].first + identity;
+            return &block[i];
+        }
+
+        identity -= block[i].count;
+    }
+
+    return NULL;
+}
+
+
+static u_char *
+ngx_ims_pool_number(u_char *p, ngx_ims_block_t *block, ngx_uint_t number)
+{
+    ngx_uint_t  i;
+
+    for (i = block->width; i > 0; i--) {
+        p[i - 1] = '0' + number % 10;
+        number /= 10;
+    }
+
+    return p + block->width;
+}
+
+
+static size_t
+ngx_ims_pool_text(ngx_ims_pool_t *pool, ngx_uint_t identity, u_char *out)
+{
+    u_char           *p;
+    ngx_uint_t        number;
+    ngx_ims_block_t  *block;
+
+    block = ngx_ims_pool_block(pool, identity, &number);
+    if (block == NULL) {
+        return 0;
+    }
+
+    p = ngx_cpymem(out, block->prefix.data, block->prefix.len);
+    p = ngx_ims_pool_number(p, block, number);
+    p = ngx_cpymem(p, block->suffix.data, block->suffix.len);
+
+    return p - out;
+}
+
+
+size_t
+ngx_ims_pool_impu(ngx_ims_pool_t *pool, uint32_t lease, u_char *out)
+{
+    if (lease >= pool->zone.sh->nleases
+        || pool->identity_of[lease] == NGX_IMS_NONE)
+    {
+        return 0;
+    }
+
+    return ngx_ims_pool_text(pool, pool->identity_of[lease], out);
+}
+
+
+size_t
+ngx_ims_pool_impi(ngx_ims_pool_t *pool, uint32_t lease, u_char *out)
+{
+    u_char             *p, *s, *end, text[NGX_IMS_MAX_IMPU];
+    size_t              n;
+    ngx_uint_t          number;
+    ngx_ims_str_t       impu;
+    ngx_ims_block_t    *block;
+    ngx_ims_sip_uri_t   uri;
+
+    impu.data = text;
+    impu.len = ngx_ims_pool_impu(pool, lease, text);
+
+    if (impu.len == 0 || ngx_ims_sip_parse_uri(&impu, &uri) != NGX_IMS_OK) {
+        return 0;
+    }
+
+    block = ngx_ims_pool_block(pool, pool->identity_of[lease], &number);
+
+    s = block->impi.data;
+    end = s + block->impi.len;
+
+    for (p = out; s < end; /* void */ ) {
+
+        n = end - s;
+
+        if (p - out + n + uri.user.len + uri.host.len + block->width
+            > NGX_IMS_MAX_IMPU)
+        {
+            return 0;
+        }
+
+        if (n >= 5 && ngx_strncmp(s, "$user", 5) == 0) {
+            p = ngx_cpymem(p, uri.user.data, uri.user.len);
+            s += 5;
+
+        } else if (n >= 5 && ngx_strncmp(s, "$host", 5) == 0) {
+            p = ngx_cpymem(p, uri.host.data, uri.host.len);
+            s += 5;
+
+        } else if (n >= 7 && ngx_strncmp(s, "$number", 7) == 0) {
+            p = ngx_ims_pool_number(p, block, number);
+            s += 7;
+
+        } else {
+            *p++ = *s++;
+        }
+    }
+
+    return p - out;
+}
+
+
+void
+ngx_ims_pool_user(ngx_ims_str_t *issuer, ngx_ims_str_t *subject, u_char *out)
+{
+    u_char   digest[SHA256_DIGEST_LENGTH];
+    u_char   text[512 + 1], *p;
+
+    /*
+     * NUL cannot stand in either: both were JSON strings that passed
+     * the verifier, which limits them, too
+     */
+
+    p = ngx_cpymem(text, issuer->data, ngx_min(issuer->len, 256));
+    *p++ = '\0';
+    p = ngx_cpymem(p, subject->data, ngx_min(subject->len, 256));
+
+    SHA256(text, p - text, digest);
+
+    ngx_memcpy(out, digest, NGX_IMS_DIGEST_LEN);
+}
+
+
+/* FNV-1a of 64 bits: the text never comes from outside the configuration */
+
+static uint64_t
+ngx_ims_pool_hash(u_char *p, size_t len)
+{
+    uint64_t  h;
+
+    for (h = 14695981039346656037ULL; len > 0; len--) {
+        h = (h ^ *p++) * 1099511628211ULL;
+    }
+
+    return h;
+}
+
+
+static uint32_t *
+ngx_ims_pool_bucket(ngx_ims_pool_t *pool, u_char *user)
+{
+    uint32_t  h;
+
+    ngx_memcpy(&h, user, sizeof(h));
+
+    return &pool->zone.user_buckets[h & (pool->zone.sh->nbuckets - 1)];
+}
+
+
+static uint32_t
+ngx_ims_pool_lookup(ngx_ims_pool_t *pool, u_char *user)
+{
+    uint32_t  i;
+
+    for (i = *ngx_ims_pool_bucket(pool, user);
+         i != NGX_IMS_NONE;
+         i = pool->zone.leases[i].user_next)
+    {
+        if (ngx_memcmp(pool->zone.leases[i].user, user, NGX_IMS_DIGEST_LEN)
+            == 0)
+        {
+            return i;
+        }
+    }
+
+    return NGX_IMS_NONE;
+}
+
+
+/* takes the entry out of the chain of its last user */
+
+static void
+ngx_ims_pool_forget(ngx_ims_pool_t *pool, uint32_t i)
+{
+    uint32_t            *link;
+    ngx_ims_lease_sh_t  *lease;
+
+    lease = &pool->zone.leases[i];
+
+    for (link = ngx_ims_pool_bucket(pool, lease->user);
+         *link != NGX_IMS_NONE;
+         link = &pool->zone.leases[*link].user_next)
+    {
+        if (*link == i) {
+            *link = lease->user_next;
+            break;
+        }
+    }
+
+    lease->user_next = NGX_IMS_NONE;
+    ngx_memzero(lease->user, NGX_IMS_DIGEST_LEN);
+}
+
+
+ngx_int_t
+ngx_ims_pool_lease(ngx_ims_pool_t *pool, u_char *user, uint32_t *lease,
+    ngx_uint_t *fresh, ngx_log_t *log)
+{
+    time_t               now;
+    uint32_t             i, *bucket;
+    ngx_ims_zone_sh_t   *sh;
+    ngx_ims_lease_sh_t  *l;
+
+    sh = pool->zone.sh;
+    now = ngx_time();
+
+    ngx_ims_zone_lock(&pool->zone);
+
+    ngx_ims_pool_sweep(pool, now);
+
+    i = ngx_ims_pool_lookup(pool, user);
+
+    /* an identity that this worker's configuration lacks cannot be used */
+
+    if (i != NGX_IMS_NONE && pool->identity_of[i] == NGX_IMS_NONE
+        && pool->zone.leases[i].nbindings == 0)
+    {
+        ngx_ims_pool_forget(pool, i);
+        i = NGX_IMS_NONE;
+    }
+
+    if (i == NGX_IMS_NONE) {
+
+        for (i = sh->free_head;
+             i != NGX_IMS_NONE && pool->identity_of[i] == NGX_IMS_NONE;
+             i = pool->zone.leases[i].next)
+        {
+            /* void */
+        }
+
+        if (i == NGX_IMS_NONE) {
+            ngx_ims_zone_unlock(&pool->zone);
+            (void) ngx_atomic_fetch_add(&sh->counters.exhausted, 1);
+            return NGX_BUSY;
+        }
+
+        ngx_ims_pool_forget(pool, i);
+
+        l = &pool->zone.leases[i];
+        ngx_memcpy(l->user, user, NGX_IMS_DIGEST_LEN);
+
+        bucket = ngx_ims_pool_bucket(pool, user);
+        l->user_next = *bucket;
+        *bucket = i;
+    }
+
+    l = &pool->zone.leases[i];
+
+    *fresh = (l->state != NGX_IMS_LEASE_LEASED);
+
+    ngx_ims_list_del(pool, i);
+
+    if (*fresh) {
+        sh->leased++;
+        l->seq++;
+    }
+
+    l->expires = now + pool->lease;
+    l->state = NGX_IMS_LEASE_LEASED;
+
+    ngx_ims_list_add(pool, &sh->leased_head, &sh->leased_tail, i);
+
+    ngx_ims_zone_unlock(&pool->zone);
+
+    *lease = i;
+
+    if (!*fresh || sh->leased * 10 < pool->total * 9) {
+        return NGX_OK;
+    }
+
+    if (!pool->warned) {
+        pool->warned = 1;
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "IMPU pool \"%V\" is 90%% full: %uD of %ui leased",
+                      &pool->name, sh->leased, pool->total);
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_ims_pool_find(ngx_ims_pool_t *pool, u_char *user, uint32_t *lease)
+{
+    uint32_t  i;
+
+    ngx_ims_zone_lock(&pool->zone);
+
+    ngx_ims_pool_sweep(pool, ngx_time());
+
+    i = ngx_ims_pool_lookup(pool, user);
+
+    if (i != NGX_IMS_NONE
+        && (pool->zone.leases[i].state != NGX_IMS_LEASE_LEASED
+            || pool->identity_of[i] == NGX_IMS_NONE))
+    {
+        i = NGX_IMS_NONE;
+    }
+
+    ngx_ims_zone_unlock(&pool->zone);
+
+    *lease = i;
+
+    return i == NGX_IMS_NONE ? NGX_DECLINED : NGX_OK;
+}
+
+
+time_t
+ngx_ims_pool_retry_after(ngx_ims_pool_t *pool)
+{
+    time_t    expires, now;
+    uint32_t  i;
+
+    now = ngx_time();
+    expires = now + 3600;
+
+    ngx_ims_zone_lock(&pool->zone);
+
+    i = pool->zone.sh->rest_head;
+
+    if (i != NGX_IMS_NONE) {
+        expires = ngx_min(expires, pool->zone.leases[i].expires);
+    }
+
+    i = pool->zone.sh->leased_head;
+
+    if (i != NGX_IMS_NONE) {
+        expires = ngx_min(expires, pool->zone.leases[i].expires
+                                   + pool->quarantine);
+    }
+
+    ngx_ims_zone_unlock(&pool->zone);
+
+    return ngx_max(expires - now, 1);
+}
+
+
+static void
+ngx_ims_pool_sweep(ngx_ims_pool_t *pool, time_t now)
+{
+    uint32_t             i;
+    ngx_uint_t           n;
+    ngx_ims_zone_sh_t   *sh;
+    ngx_ims_lease_sh_t  *l;
+
+    sh = pool->zone.sh;
+
+    for (n = 0; n < NGX_IMS_POOL_SWEEP; n++) {
+        i = sh->leased_head;
+
+        if (i == NGX_IMS_NONE || pool->zone.leases[i].expires > now) {
+            break;
+        }
+
+        l = &pool->zone.leases[i];
+        ngx_ims_list_del(pool, i);
+
+        if (l->nbindings) {
+            l->expires = now + pool->lease;
+            ngx_ims_list_add(pool, &sh->leased_head, &sh->leased_tail, i);
+            continue;
+        }
+
+        l->expires += pool->quarantine;
+        l->state = NGX_IMS_LEASE_RESTING;
+        sh->leased--;
+        ngx_ims_list_add(pool, &sh->rest_head, &sh->rest_tail, i);
+    }
+
+    if (sh->leased * 10 < pool->total * 9) {
+        pool->warned = 0;
+    }
+
+    for (n = 0; n < NGX_IMS_POOL_SWEEP; n++) {
+        i = sh->rest_head;
+
+        if (i == NGX_IMS_NONE || pool->zone.leases[i].expires > now) {
+            break;
+        }
+
+        l = &pool->zone.leases[i];
+        ngx_ims_list_del(pool, i);
+
+        if (l->removed) {
+            ngx_ims_pool_forget(pool, i);
+            l->state = NGX_IMS_LEASE_UNUSED;
+            l->removed = 0;
+            sh->leases_used--;
+            continue;
+        }
+
+        l->state = NGX_IMS_LEASE_FREE;
+        ngx_ims_list_add(pool, &sh->free_head, &sh->free_tail, i);
+    }
+}
+
+
+/* adds an entry at the tail of a list */
+
+static void
+ngx_ims_list_add(ngx_ims_pool_t *pool, uint32_t *head, uint32_t *tail,
+    uint32_t i)
+{
+    ngx_ims_lease_sh_t  *leases;
+
+    leases = pool->zone.leases;
+
+    leases[i].next = NGX_IMS_NONE;
+    leases[i].prev = *tail;
+
+    if (*tail != NGX_IMS_NONE) {
+        leases[*tail].next = i;
+
+    } else {
+        *head = i;
+    }
+
+    *tail = i;
+}
+
+
+/* takes an entry out of the list of its state */
+
+static void
+ngx_ims_list_del(ngx_ims_pool_t *pool, uint32_t i)
+{
+    uint32_t            *head, *tail;
+    ngx_ims_zone_sh_t   *sh;
+    ngx_ims_lease_sh_t  *leases, *l;
+
+    sh = pool->zone.sh;
+    leases = pool->zone.leases;
+    l = &leases[i];
+
+    switch (l->state) {
+
+    case NGX_IMS_LEASE_FREE:
+        head = &sh->free_head;
+        tail = &sh->free_tail;
+        break;
+
+    case NGX_IMS_LEASE_LEASED:
+        head = &sh->leased_head;
+        tail = &sh->leased_tail;
+        break;
+
+    case NGX_IMS_LEASE_RESTING:
+        head = &sh->rest_head;
+        tail = &sh->rest_tail;
+        break;
+
+    default:
+        return;
+    }
+
+    if (l->prev != NGX_IMS_NONE) {
+        leases[l->prev].next = l->next;
+
+    } else {
+        *head = l->next;
+    }
+
+    if (l->next != NGX_IMS_NONE) {
+        leases[l->next].prev = l->prev;
+
+    } else {
+        *tail = l->prev;
+    }
+
+    l->prev = l->next = NGX_IMS_NONE;
+}

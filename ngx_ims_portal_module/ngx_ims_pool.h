@@ -1,0 +1,94 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * The block of public user identities (IMPUs) that the operator gave, and the
+ * leases of it: one user (issuer + subject) has one identity, and an identity
+ * has one user at a time (spec ID-1..ID-4, TS 24.371 6.1).
+ */
+
+
+#ifndef _NGX_IMS_POOL_H_INCLUDED_
+#define _NGX_IMS_POOL_H_INCLUDED_
+
+
+#include "ngx_ims_zone.h"
+
+
+enum {
+    NGX_IMS_MAX_IMPU = 255,              /* bytes of one identity */
+    NGX_IMS_MAX_IDENTITIES = 1000000     /* in one pool */
+};
+
+
+/* "sip:u[001-200]@domain": prefix, a number of fixed or free width, suffix */
+typedef struct {
+    ngx_str_t                 prefix;
+    ngx_str_t                 suffix;
+    ngx_uint_t                first;
+    ngx_uint_t                count;
+    ngx_uint_t                width;          /* digits, 0: none in it */
+    ngx_str_t                 impi;           /* template */
+} ngx_ims_block_t;
+
+
+typedef struct {
+    ngx_str_t                 name;
+    uint32_t                  crc;            /* of the name, in flow tokens */
+    ngx_ims_zone_t            zone;
+    ngx_shm_zone_t           *shm_zone;
+    struct ngx_ims_core_s    *core;
+    ngx_array_t               blocks;         /* ngx_ims_block_t */
+    ngx_uint_t                total;          /* identities */
+    time_t                    lease;          /* s */
+    time_t                    quarantine;     /* s */
+    ngx_uint_t                devices;        /* browsers of one user */
+
+    uint32_t                 *identity_of;    /* lease entry -> identity */
+    ngx_uint_t                warned;         /* 90 % full was said */
+
+    u_char                   *file;           /* where it was defined */
+    ngx_uint_t                line;
+} ngx_ims_pool_t;
+
+
+/*
+ * One "identity" line: a SIP or tel URI with at most one "[first-last]", and
+ * "impi=" with $user (the user part), $number (the digits of the range) and $host.
+ * Without impi the IMPI is user@host.  NGX_CONF_OK or an error that was logged.
+ */
+char *ngx_ims_pool_add_block(ngx_conf_t *cf, ngx_ims_pool_t *pool,
+    ngx_str_t *args, ngx_uint_t n);
+
+/*
+ * After ngx_ims_zone_init(): gives every configured identity its entry, keeps the
+ * leases of those that stayed, retires those that went.  Takes the lock itself.
+ */
+ngx_int_t ngx_ims_pool_map(ngx_ims_pool_t *pool, ngx_pool_t *mem,
+    ngx_log_t *log);
+
+/* writes the IMPU of a lease; out has NGX_IMS_MAX_IMPU; length, 0: unknown */
+size_t ngx_ims_pool_impu(ngx_ims_pool_t *pool, uint32_t lease, u_char *out);
+
+/* the same for its private identity, NAI form (spec ID-7) */
+size_t ngx_ims_pool_impi(ngx_ims_pool_t *pool, uint32_t lease, u_char *out);
+
+/* the key of a user; out has NGX_IMS_DIGEST_LEN bytes */
+void ngx_ims_pool_user(ngx_ims_str_t *issuer, ngx_ims_str_t *subject,
+    u_char *out);
+
+/*
+ * Leases or renews.  NGX_OK with *lease set and *fresh = 1 when it was not leased
+ * to this user at that moment; NGX_BUSY: all identities are taken.
+ */
+ngx_int_t ngx_ims_pool_lease(ngx_ims_pool_t *pool, u_char *user,
+    uint32_t *lease, ngx_uint_t *fresh, ngx_log_t *log);
+
+/* the running lease of a user without renewing it; NGX_OK or NGX_DECLINED */
+ngx_int_t ngx_ims_pool_find(ngx_ims_pool_t *pool, u_char *user,
+    uint32_t *lease);
+
+/* seconds until a resting or leased identity may be free again, 1..3600 */
+time_t ngx_ims_pool_retry_after(ngx_ims_pool_t *pool);
+
+
+#endif /* _NGX_IMS_POOL_H_INCLUDED_ */

@@ -1,0 +1,170 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * The process side of the portal (design D1): a worker's context is built when the
+ * worker starts and taken down when it ends.  All directives are the HTTP module's.
+ */
+
+
+#include "ngx_http_ims_portal_module.h"
+#include "ngx_ims_edge.h"
+
+
+static ngx_int_t ngx_ims_init_process(ngx_cycle_t *cycle);
+static ngx_int_t ngx_ims_init_cores(ngx_cycle_t *cycle, ngx_ims_worker_t *w);
+static void ngx_ims_exit_process(ngx_cycle_t *cycle);
+static ngx_http_ims_main_conf_t *ngx_ims_main_conf(ngx_cycle_t *cycle);
+
+
+static ngx_core_module_t  ngx_ims_portal_module_ctx = {
+    ngx_string("ims_portal"),
+    NULL,
+    NULL
+};
+
+
+ngx_module_t  ngx_ims_portal_module = {
+    NGX_MODULE_V1,
+    &ngx_ims_portal_module_ctx,            /* module context */
+    NULL,                                  /* module directives */
+    NGX_CORE_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    ngx_ims_init_process,                  /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    ngx_ims_exit_process,                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_http_ims_main_conf_t *
+ngx_ims_main_conf(ngx_cycle_t *cycle)
+{
+    ngx_http_ims_main_conf_t  *imcf;
+
+    if (cycle->conf_ctx == NULL
+        || ngx_get_conf(cycle->conf_ctx, ngx_http_module) == NULL)
+    {
+        return NULL;
+    }
+
+    imcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_ims_portal_module);
+
+    return imcf != NULL && imcf->pools.nelts ? imcf : NULL;
+}
+
+
+static ngx_int_t
+ngx_ims_init_process(ngx_cycle_t *cycle)
+{
+    ngx_ims_pool_t            **pool;
+    ngx_ims_worker_t           *w;
+    ngx_http_ims_main_conf_t   *imcf;
+
+    /* the cache manager and its like run this hook, too */
+
+    if (ngx_process != NGX_PROCESS_WORKER
+        && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return NGX_OK;
+    }
+
+    imcf = ngx_ims_main_conf(cycle);
+
+    if (imcf == NULL) {
+        return NGX_OK;
+    }
+
+    w = ngx_pcalloc(cycle->pool, sizeof(ngx_ims_worker_t));
+    if (w == NULL || ngx_ims_worker_scratch(w, cycle->pool) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    w->cycle = cycle;
+    w->log = cycle->log;
+    w->cores = &imcf->cores;
+    w->pools = &imcf->pools;
+
+    /* the first pool's zone names the instance: it is kept over reloads */
+
+    pool = imcf->pools.elts;
+    w->self.instance = pool[0]->zone.sh->instance;
+    w->self.pid = ngx_pid;
+
+    ngx_ims_edge_init(w);
+
+    w->txns = ngx_ims_txns_create(cycle->pool, cycle->log, &w->self,
+                                  &imcf->txn);
+    w->ipc = ngx_ims_ipc_open(cycle, &w->self, ngx_ims_edge_ipc, w);
+
+    if (w->txns == NULL || w->ipc == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (imcf->media.addrs.nelts) {
+        w->media = ngx_ims_media_create(cycle, &imcf->media);
+        if (w->media == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (ngx_ims_init_cores(cycle, w) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    imcf->worker = w;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_ims_init_cores(ngx_cycle_t *cycle, ngx_ims_worker_t *w)
+{
+    ngx_uint_t        i;
+    ngx_ims_core_t  **core;
+
+    core = w->cores->elts;
+
+    for (i = 0; i < w->cores->nelts; i++) {
+        if (ngx_ims_core_init_worker(cycle, core[i], ngx_ims_edge_datagram, w)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_ims_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                  i;
+    ngx_ims_core_t            **core;
+    ngx_ims_worker_t           *w;
+    ngx_http_ims_main_conf_t   *imcf;
+
+    imcf = ngx_ims_main_conf(cycle);
+
+    if (imcf == NULL || imcf->worker == NULL) {
+        return;
+    }
+
+    w = imcf->worker;
+    core = w->cores->elts;
+
+    for (i = 0; i < w->cores->nelts; i++) {
+        ngx_ims_core_close(core[i]);
+    }
+
+    if (w->media != NULL) {
+        ngx_ims_media_close(w->media);
+    }
+
+    ngx_ims_ipc_close(w->ipc);
+}

@@ -1,0 +1,548 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ *   browser          server txn | client txn           core
+ *   INVITE, offer ------>  ngx_ims_proxy_up
+ *                          helper: offer
+ *                          ngx_ims_proxy_send_up ------>
+ *                          ngx_ims_answer_response <---- 18x/200, answer
+ *                          helper: answer
+ *            <------------ ngx_ims_answer_send
+ *
+ * and the same mirrored for requests from the core.
+ */
+
+
+#include "ngx_ims_proxy.h"
+#include "ngx_ims_answer.h"
+
+
+static void ngx_ims_proxy_request_media(void *data, ngx_int_t rc,
+    ngx_str_t *sdp, ngx_str_t *reason);
+static void ngx_ims_proxy_send_up(ngx_ims_forward_t *fw,
+    ngx_ims_sip_msg_t *m, ngx_str_t *body);
+static void ngx_ims_proxy_send_down(ngx_ims_forward_t *fw,
+    ngx_ims_sip_msg_t *m, ngx_str_t *body);
+static void ngx_ims_proxy_passed(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_ims_dialog_t *d);
+static void ngx_ims_proxy_ack(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
+    ngx_uint_t up);
+static void ngx_ims_proxy_ack_media(void *data, ngx_int_t rc, ngx_str_t *sdp,
+    ngx_str_t *reason);
+static void ngx_ims_proxy_ack_send(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
+    ngx_uint_t up, ngx_str_t *body);
+
+
+void
+ngx_ims_proxy_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
+{
+    ngx_ims_dialog_t    d;
+    ngx_ims_worker_t   *w;
+    ngx_ims_forward_t  *fw;
+
+    w = s->worker;
+
+    if (m->method == NGX_IMS_SIP_ACK) {
+        ngx_ims_proxy_ack(s, m, 1);
+        return;
+    }
+
+    if (m->method == NGX_IMS_SIP_CANCEL) {
+        ngx_ims_call_refuse(w, &s->flow, m, 481, NULL);
+        return;
+    }
+
+    if (!s->bound || !s->registered) {
+        ngx_ims_call_refuse(w, &s->flow, m, 403,
+                             "Warning: 399 portal \"not registered\"" CRLF);
+        return;
+    }
+
+    ngx_memzero(&d, sizeof(ngx_ims_dialog_t));
+
+    if (m->to.tag.len) {
+
+        if (ngx_ims_dialog_find(s->pool, &s->binding, &m->call_id,
+                                &m->from.tag, &m->to.tag, &d, w->record)
+            != NGX_OK)
+        {
+            ngx_ims_call_refuse(w, &s->flow, m, 481, NULL);
+            return;
+        }
+
+    } else if (s->expired && m->method == NGX_IMS_SIP_INVITE) {
+        ngx_ims_call_refuse(w, &s->flow, m, 403,
+                             "Warning: 399 portal \"token ended\"" CRLF);
+        return;
+    }
+
+    fw = ngx_ims_forward_create(s, &s->flow, m, 1);
+    if (fw == NULL) {
+        ngx_ims_call_refuse(w, &s->flow, m, 503, "Retry-After: 5" CRLF);
+        return;
+    }
+
+    fw->in_dialog = (m->to.tag.len != 0);
+    fw->originated = fw->in_dialog ? d.originated : 1;
+    fw->helper = fw->in_dialog ? d.helper : -1;
+
+    if (m->method == NGX_IMS_SIP_INVITE) {
+        fw->initial = !fw->in_dialog;
+        ngx_ims_forward_local(fw, 100, NULL);
+    }
+
+    if (m->method != NGX_IMS_SIP_MESSAGE && ngx_ims_forward_has_sdp(m)) {
+        fw->offered = 1;
+
+        if (ngx_ims_forward_media(fw, NGX_IMS_MEDIA_OFFER, m, &m->from.tag,
+                                &m->to.tag, 0, ngx_ims_proxy_request_media)
+            != NGX_OK)
+        {
+            ngx_ims_forward_local(fw, 503, "Retry-After: 5" CRLF
+                                "Warning: 399 portal \"no media helper\""
+                                CRLF);
+        }
+
+        return;
+    }
+
+    ngx_ims_proxy_send_up(fw, m, NULL);
+}
+
+
+void
+ngx_ims_proxy_down(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
+    ngx_ims_sip_msg_t *m)
+{
+    ngx_ims_dialog_t    d;
+    ngx_ims_worker_t   *w;
+    ngx_ims_forward_t  *fw;
+
+    w = s->worker;
+
+    if (m->method == NGX_IMS_SIP_ACK) {
+        ngx_ims_proxy_ack(s, m, 0);
+        return;
+    }
+
+    if (m->method == NGX_IMS_SIP_CANCEL) {
+        ngx_ims_call_refuse(w, flow, m, 481, NULL);
+        return;
+    }
+
+    ngx_memzero(&d, sizeof(ngx_ims_dialog_t));
+
+    if (m->to.tag.len
+        && ngx_ims_dialog_find(s->pool, &s->binding, &m->call_id, &m->to.tag,
+                               &m->from.tag, &d, w->record)
+           != NGX_OK)
+    {
+        ngx_ims_call_refuse(w, flow, m, 481, NULL);
+        return;
+    }
+
+    if (m->to.tag.len == 0 && (!s->registered || s->expired)) {
+        ngx_ims_call_refuse(w, flow, m, 480, NULL);
+        return;
+    }
+
+    fw = ngx_ims_forward_create(s, flow, m, 0);
+    if (fw == NULL) {
+        ngx_ims_call_refuse(w, flow, m, 503, "Retry-After: 5" CRLF);
+        return;
+    }
+
+    fw->in_dialog = (m->to.tag.len != 0);
+    fw->originated = fw->in_dialog ? d.originated : 0;
+    fw->helper = fw->in_dialog ? d.helper : -1;
+
+    if (m->method == NGX_IMS_SIP_INVITE) {
+        fw->initial = !fw->in_dialog;
+        ngx_ims_forward_local(fw, 100, NULL);
+    }
+
+    if (m->method != NGX_IMS_SIP_MESSAGE && ngx_ims_forward_has_sdp(m)) {
+        fw->offered = 1;
+
+        if (ngx_ims_forward_media(fw, NGX_IMS_MEDIA_OFFER, m, &m->from.tag,
+                                &m->to.tag, 1, ngx_ims_proxy_request_media)
+            != NGX_OK)
+        {
+            ngx_ims_forward_local(fw, 503, "Retry-After: 5" CRLF);
+        }
+
+        return;
+    }
+
+    ngx_ims_proxy_send_down(fw, m, NULL);
+}
+
+
+/* the helper's word on a request */
+
+static void
+ngx_ims_proxy_request_media(void *data, ngx_int_t rc, ngx_str_t *sdp,
+    ngx_str_t *reason)
+{
+    ngx_ims_worker_t   *w;
+    ngx_ims_session_t  *s;
+    ngx_ims_forward_t  *fw;
+
+    fw = data;
+    w = fw->worker;
+    s = fw->session;
+
+    fw->command = NULL;
+
+    if (s == NULL || fw->answered || fw->server == NULL) {
+        goto done;
+    }
+
+    if (rc != NGX_OK) {
+        ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
+                      "media helper refused an offer: \"%V\"", reason);
+
+        if (rc == NGX_DECLINED) {
+            ngx_ims_forward_local(fw, 488,
+                                "Warning: 304 portal \"media type not "
+                                "available\"" CRLF);
+
+        } else {
+            ngx_ims_forward_local(fw, 503, "Retry-After: 5" CRLF);
+        }
+
+        goto done;
+    }
+
+    if (ngx_ims_forward_parse(w->parsed, &fw->server->request) != NGX_OK) {
+        ngx_ims_forward_local(fw, 500, NULL);
+        goto done;
+    }
+
+    if (fw->up) {
+        ngx_ims_proxy_send_up(fw, &w->parsed->msg, sdp);
+
+    } else {
+        ngx_ims_proxy_send_down(fw, &w->parsed->msg, sdp);
+    }
+
+done:
+
+    ngx_ims_forward_release(fw, !fw->up);
+}
+
+
+static void
+ngx_ims_proxy_send_up(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_str_t *body)
+{
+    size_t                len;
+    ngx_str_t             target, *routes;
+    ngx_ims_flow_t        flow;
+    ngx_ims_facts_t       f;
+    ngx_ims_dialog_t      d;
+    ngx_ims_worker_t     *w;
+    ngx_ims_session_t    *s;
+    ngx_ims_binding_t     b;
+    ngx_ims_sip_edits_t   e;
+
+    w = fw->worker;
+    s = fw->session;
+
+    ngx_memzero(&d, sizeof(ngx_ims_dialog_t));
+
+    if (ngx_ims_binding_load(fw->pool, &fw->binding, &b, w->record) != NGX_OK
+        || ngx_ims_call_facts(w, s, fw->pool, &fw->binding, fw->lease, &f)
+           != NGX_OK)
+    {
+        ngx_ims_forward_local(fw, 500, NULL);
+        return;
+    }
+
+    if (fw->in_dialog) {
+
+        if (ngx_ims_dialog_find(fw->pool, &fw->binding, &m->call_id,
+                                &m->from.tag, &m->to.tag, &d, w->record2)
+            != NGX_OK)
+        {
+            ngx_ims_forward_local(fw, 481, NULL);
+            return;
+        }
+
+        routes = &d.routes;
+        target = d.far_target;
+
+        f.r.in_dialog = 1;
+        f.r.core_id = d.core_id;
+        f.r.offset = d.offset_up;
+        fw->offset = d.offset_up;
+
+    } else {
+        routes = &b.service_route;
+        ngx_str_null(&target);
+        ngx_ims_call_alias(&b.associated, &f.r.alias);
+    }
+
+    f.r.routes = *routes;
+
+    if (body != NULL) {
+        f.r.has_body = 1;
+        f.r.body = *body;
+    }
+
+    ngx_ims_sip_edits_init(&e, w->edits, w->nedits, w->text, w->text_size);
+    ngx_ims_route_request_up(&e, m, &f.r);
+
+    if (ngx_ims_call_next_hop(fw->pool, routes, &target, &flow) != NGX_OK
+        || ngx_ims_sip_splice(&e, m, w->out, w->out_size, &len) != NGX_IMS_OK)
+    {
+        ngx_ims_forward_local(fw, 513, NULL);
+        return;
+    }
+
+    fw->client = ngx_ims_txn_client(w->txns, &flow, m->method, f.branch,
+                                    w->out, len, ngx_ims_answer_client, fw);
+    if (fw->client == NULL) {
+        ngx_ims_forward_local(fw, 503, "Retry-After: 5" CRLF);
+        return;
+    }
+
+    fw->refs++;
+
+    if (fw->canceled) {
+        ngx_ims_txn_cancel(fw->client, NULL);
+    }
+
+    if (fw->in_dialog) {
+        ngx_ims_proxy_passed(fw, m, &d);
+    }
+}
+
+
+static void
+ngx_ims_proxy_send_down(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_str_t *body)
+{
+    size_t                len;
+    ngx_ims_facts_t       f;
+    ngx_ims_dialog_t      d;
+    ngx_ims_worker_t     *w;
+    ngx_ims_session_t    *s;
+    ngx_ims_binding_t     b;
+    ngx_ims_sip_edits_t   e;
+
+    w = fw->worker;
+    s = fw->session;
+
+    ngx_memzero(&d, sizeof(ngx_ims_dialog_t));
+
+    if (ngx_ims_binding_load(fw->pool, &fw->binding, &b, w->record) != NGX_OK
+        || ngx_ims_call_facts(w, s, fw->pool, &fw->binding, fw->lease, &f)
+           != NGX_OK)
+    {
+        ngx_ims_forward_local(fw, 500, NULL);
+        return;
+    }
+
+    f.r.target = b.contact;
+
+    if (fw->in_dialog) {
+
+        if (ngx_ims_dialog_find(fw->pool, &fw->binding, &m->call_id,
+                                &m->to.tag, &m->from.tag, &d, w->record2)
+            != NGX_OK)
+        {
+            ngx_ims_forward_local(fw, 481, NULL);
+            return;
+        }
+
+        f.r.in_dialog = 1;
+        f.r.target = d.web_target;
+        f.r.offset = d.offset_down;
+        fw->offset = d.offset_down;
+    }
+
+    if (body != NULL) {
+        f.r.has_body = 1;
+        f.r.body = *body;
+    }
+
+    ngx_ims_sip_edits_init(&e, w->edits, w->nedits, w->text, w->text_size);
+    ngx_ims_route_request_down(&e, m, &f.r);
+
+    if (ngx_ims_sip_splice(&e, m, w->out, w->out_size, &len) != NGX_IMS_OK) {
+        ngx_ims_forward_local(fw, 513, NULL);
+        return;
+    }
+
+    fw->client = ngx_ims_txn_client(w->txns, &s->flow, m->method, f.branch,
+                                    w->out, len, ngx_ims_answer_client, fw);
+    if (fw->client == NULL) {
+        ngx_ims_forward_local(fw, 480, NULL);
+        return;
+    }
+
+    fw->refs++;
+
+    if (fw->canceled) {
+        ngx_ims_txn_cancel(fw->client, NULL);
+    }
+
+    if (fw->in_dialog) {
+        ngx_ims_proxy_passed(fw, m, &d);
+    }
+}
+
+
+/* a request within a dialog has left: its CSeq is noted; BYE ends the dialog */
+
+static void
+ngx_ims_proxy_passed(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_ims_dialog_t *d)
+{
+    ngx_ims_dialog_passed(fw->pool, d, fw->up, m->cseq + fw->offset);
+
+    if (m->method == NGX_IMS_SIP_BYE) {
+        (void) ngx_ims_call_end(fw->worker, fw->pool, d);
+
+        if (fw->session != NULL) {
+            ngx_ims_call_recount(fw->session);
+        }
+    }
+}
+
+
+/*
+ * The ACK of a 2xx is a request without a transaction.  One with SDP answers an
+ * offer that was in the 2xx, and goes by the helper.
+ */
+
+static void
+ngx_ims_proxy_ack(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m, ngx_uint_t up)
+{
+    ngx_int_t           rc;
+    ngx_str_t           text;
+    ngx_ims_dialog_t    d;
+    ngx_ims_worker_t   *w;
+    ngx_ims_forward_t  *fw;
+
+    if (!ngx_ims_forward_has_sdp(m)) {
+        ngx_ims_proxy_ack_send(s, m, up, NULL);
+        return;
+    }
+
+    w = s->worker;
+
+    rc = ngx_ims_dialog_find(s->pool, &s->binding, &m->call_id,
+                             up ? &m->from.tag : &m->to.tag,
+                             up ? &m->to.tag : &m->from.tag, &d, w->record);
+
+    if (rc != NGX_OK) {
+        return;
+    }
+
+    fw = ngx_ims_forward_create(s, NULL, m, up);
+    if (fw == NULL) {
+        return;
+    }
+
+    fw->in_dialog = 1;
+    fw->originated = d.originated;
+    fw->helper = d.helper;
+
+    text = m->text;
+
+    if (ngx_ims_forward_keep(fw, &text) != NGX_OK
+        || ngx_ims_forward_media(fw, NGX_IMS_MEDIA_ANSWER, m, &m->to.tag,
+                                 &m->from.tag, !up, ngx_ims_proxy_ack_media)
+           != NGX_OK)
+    {
+        ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
+                      "no media helper for an answer in ACK");
+    }
+
+    ngx_ims_forward_unref(fw);
+}
+
+
+static void
+ngx_ims_proxy_ack_media(void *data, ngx_int_t rc, ngx_str_t *sdp,
+    ngx_str_t *reason)
+{
+    ngx_ims_forward_t  *fw;
+
+    fw = data;
+    fw->command = NULL;
+
+    if (rc != NGX_OK) {
+        ngx_log_error(NGX_LOG_ERR, fw->worker->log, 0,
+                      "media helper refused an answer: \"%V\"", reason);
+
+    } else if (fw->session != NULL
+               && ngx_ims_forward_parse(fw->worker->parsed, &fw->held)
+                  == NGX_OK)
+    {
+        ngx_ims_proxy_ack_send(fw->session, &fw->worker->parsed->msg, fw->up,
+                               sdp);
+    }
+
+    ngx_ims_forward_release(fw, !fw->up);
+}
+
+
+static void
+ngx_ims_proxy_ack_send(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
+    ngx_uint_t up, ngx_str_t *body)
+{
+    size_t                len;
+    ngx_int_t             rc;
+    ngx_ims_flow_t        flow;
+    ngx_ims_facts_t       f;
+    ngx_ims_dialog_t      d;
+    ngx_ims_worker_t     *w;
+    ngx_ims_sip_edits_t   e;
+
+    w = s->worker;
+
+    rc = ngx_ims_dialog_find(s->pool, &s->binding, &m->call_id,
+                             up ? &m->from.tag : &m->to.tag,
+                             up ? &m->to.tag : &m->from.tag, &d, w->record);
+
+    if (rc != NGX_OK
+        || ngx_ims_call_facts(w, s, s->pool, &s->binding, s->lease, &f)
+           != NGX_OK)
+    {
+        ngx_log_debug0(NGX_LOG_DEBUG_EVENT, s->connection->log, 0,
+                       "ims proxy: ACK of no dialog");
+        return;
+    }
+
+    f.r.in_dialog = 1;
+
+    if (body != NULL) {
+        f.r.has_body = 1;
+        f.r.body = *body;
+    }
+
+    ngx_ims_sip_edits_init(&e, w->edits, w->nedits, w->text, w->text_size);
+
+    if (up) {
+        f.r.core_id = d.core_id;
+        f.r.routes = d.routes;
+        f.r.offset = d.offset_up;
+        ngx_ims_route_request_up(&e, m, &f.r);
+        rc = ngx_ims_call_next_hop(s->pool, &d.routes, &d.far_target, &flow);
+
+    } else {
+        f.r.target = d.web_target;
+        f.r.offset = d.offset_down;
+        ngx_ims_route_request_down(&e, m, &f.r);
+        flow = s->flow;
+    }
+
+    if (rc == NGX_OK
+        && ngx_ims_sip_splice(&e, m, w->out, w->out_size, &len) == NGX_IMS_OK)
+    {
+        (void) flow.send(&flow, w->out, len);
+    }
+}

@@ -1,0 +1,81 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * SIP policy, pure: what the portal changes in a message on its way between
+ * browser and core (TS 24.229 5.2, spec sections 4 to 6, design sections 5 and 6).
+ * A message and the facts go in, edits come out.
+ *
+ * "Up" is from the browser to the core, "down" the other way.  Via and
+ * Record-Route of one side are not shown to the other: the portal keeps them and
+ * puts them back into the answers, so that neither side can tamper with them.
+ */
+
+
+#ifndef _NGX_IMS_ROUTE_H_INCLUDED_
+#define _NGX_IMS_ROUTE_H_INCLUDED_
+
+
+#include "ngx_ims_sip.h"
+
+
+typedef struct {
+    ngx_ims_str_t    impu;               /* the assigned identity */
+    ngx_ims_str_t    alias;              /* its tel: URI, or empty */
+    ngx_ims_str_t    token;              /* the flow token */
+    ngx_ims_str_t    edge;               /* host[:port] that the core sees */
+    ngx_ims_str_t    transport;          /* towards the core: "UDP", ... */
+    ngx_ims_str_t    web;                /* host[:port] the browser sees */
+    ngx_ims_str_t    web_transport;      /* "WSS" or "WS" */
+    ngx_ims_str_t    branch;             /* of a request that we send */
+    ngx_ims_str_t    icid;               /* of an initial request */
+    ngx_ims_str_t    routes;             /* Route up: Service-Route or set */
+    ngx_ims_str_t    core_id;            /* Mary's From within a dialog */
+    ngx_ims_str_t    target;             /* Request-URI down */
+    uint32_t         offset;             /* added to CSeq of a request */
+    int              in_dialog;
+    int              has_body;           /* body replaces the message's */
+    ngx_ims_str_t    body;
+} ngx_ims_route_t;
+
+
+/* a request from the browser; edits made, e->failed tells of overflow */
+void ngx_ims_route_request_up(ngx_ims_sip_edits_t *e,
+    const ngx_ims_sip_msg_t *m, const ngx_ims_route_t *r);
+
+/* a request from the core */
+void ngx_ims_route_request_down(ngx_ims_sip_edits_t *e,
+    const ngx_ims_sip_msg_t *m, const ngx_ims_route_t *r);
+
+/* the browser's answer m to the core's request orig */
+void ngx_ims_route_response_up(ngx_ims_sip_edits_t *e,
+    const ngx_ims_sip_msg_t *m, const ngx_ims_sip_msg_t *orig,
+    const ngx_ims_route_t *r);
+
+/* the core's answer m to the browser's request orig */
+void ngx_ims_route_response_down(ngx_ims_sip_edits_t *e,
+    const ngx_ims_sip_msg_t *m, const ngx_ims_sip_msg_t *orig,
+    const ngx_ims_route_t *r);
+
+/* 1 when a request of this method outside a dialog can make one */
+int ngx_ims_route_forms_dialog(ngx_ims_sip_method_e method);
+
+/*
+ * The Record-Route values of a message as one header value, in order (reverse = 0,
+ * the route set of a server) or reversed (of a client), without our own, which
+ * carry the token.  Text in the arena of e; empty when there is none (RFC 3261
+ * 12.1).
+ */
+ngx_ims_str_t ngx_ims_route_set(ngx_ims_sip_edits_t *e,
+    const ngx_ims_sip_msg_t *m, int reverse, const ngx_ims_str_t *token);
+
+/* 1 when a Privacy header asks for this (RFC 3323 4.2), else 0 */
+int ngx_ims_route_privacy(const ngx_ims_sip_msg_t *m, const char *what);
+
+/*
+ * What a request from the browser gets for its form alone: 0, or the status of its
+ * refusal: 483, 405, 416, 420 (spec SE-11).
+ */
+unsigned ngx_ims_route_check_up(const ngx_ims_sip_msg_t *m);
+
+
+#endif /* _NGX_IMS_ROUTE_H_INCLUDED_ */

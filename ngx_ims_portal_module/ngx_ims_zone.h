@@ -1,0 +1,218 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * The shared zone of one pool (design D4, D6): flat arrays of leases, bindings
+ * and dialogs, and small chunks for their texts.  Entries are named by 32-bit
+ * indexes; an index and its seq make a reference that goes stale when the entry
+ * is reused.  Nothing in the zone points outside it.
+ *
+ * All functions but init expect the caller to hold the lock.
+ */
+
+
+#ifndef _NGX_IMS_ZONE_H_INCLUDED_
+#define _NGX_IMS_ZONE_H_INCLUDED_
+
+
+#include "ngx_ims.h"
+
+
+#define NGX_IMS_NONE          ((uint32_t) -1)
+
+#define NGX_IMS_DIGEST_LEN    16
+
+enum {
+    NGX_IMS_CHUNK = 124,                 /* bytes of text in one chunk */
+    NGX_IMS_MAX_BLOB = 4096              /* bytes of one text */
+};
+
+
+/* a text in chunks */
+typedef struct {
+    uint32_t                  first;
+    uint32_t                  len;
+} ngx_ims_blob_t;
+
+
+typedef enum {
+    NGX_IMS_LEASE_UNUSED = 0,            /* no identity has this entry */
+    NGX_IMS_LEASE_FREE,
+    NGX_IMS_LEASE_LEASED,
+    NGX_IMS_LEASE_RESTING                /* quarantine, then free */
+} ngx_ims_lease_state_e;
+
+
+typedef struct {
+    uint64_t                  identity;       /* hash of the IMPU's text */
+    u_char                    user[NGX_IMS_DIGEST_LEN];  /* issuer + subject */
+    time_t                    expires;        /* end of lease or quarantine */
+    uint32_t                  state;
+    uint32_t                  bindings;       /* head of the list */
+    uint32_t                  nbindings;
+    uint32_t                  user_next;      /* hash chain */
+    uint32_t                  prev;           /* of the list of its state */
+    uint32_t                  next;
+    uint32_t                  seq;
+    uint32_t                  removed;        /* not in the configuration */
+} ngx_ims_lease_sh_t;
+
+
+typedef enum {
+    NGX_IMS_BINDING_FREE = 0,
+    NGX_IMS_BINDING_IDLE,                /* no registration upstream */
+    NGX_IMS_BINDING_REGISTERED
+} ngx_ims_binding_state_e;
+
+
+typedef struct {
+    uint32_t                  state;
+    uint32_t                  seq;
+    uint32_t                  lease;
+    uint32_t                  next;           /* of the lease, or free list */
+    u_char                    instance[NGX_IMS_DIGEST_LEN];
+    ngx_ims_owner_t           owner;          /* zero: the socket is lost */
+    uint32_t                  cseq;           /* last CSeq of REGISTER sent */
+    uint32_t                  ndialogs;
+    uint32_t                  dialogs;        /* head of the list */
+    time_t                    expires;        /* granted by the core */
+    time_t                    token_expires;
+    time_t                    lost;           /* when the socket went; 0 */
+    ngx_ims_blob_t            contact;        /* the browser's URI */
+    ngx_ims_blob_t            service_route;  /* header value */
+    ngx_ims_blob_t            associated;     /* P-Associated-URI value */
+} ngx_ims_binding_sh_t;
+
+
+typedef enum {
+    NGX_IMS_DIALOG_FREE = 0,
+    NGX_IMS_DIALOG_EARLY,
+    NGX_IMS_DIALOG_CONFIRMED
+} ngx_ims_dialog_state_e;
+
+
+typedef struct {
+    uint32_t                  state;
+    uint32_t                  seq;
+    uint32_t                  binding;
+    uint32_t                  next;           /* hash chain, or free list */
+    uint32_t                  sibling;        /* next of the binding */
+    uint32_t                  web_hash;       /* of Call-ID and browser's tag */
+    uint32_t                  far_hash;       /* of the far end's tag */
+    uint32_t                  originated;     /* by the browser */
+    uint32_t                  cseq_up;        /* last that the core saw */
+    uint32_t                  cseq_down;      /* last that the browser saw */
+    uint32_t                  offset_up;      /* added to the browser's CSeq */
+    uint32_t                  offset_down;    /* added to the core's CSeq */
+    int32_t                   helper;         /* media helper, -1 none */
+    uint32_t                  media;          /* it holds this call */
+    time_t                    created;
+    ngx_ims_blob_t            call_id;
+    ngx_ims_blob_t            web_id;         /* Mary's From/To, browser's */
+    ngx_ims_blob_t            core_id;        /* the same as the core sees */
+    ngx_ims_blob_t            far_id;         /* the far end's From/To */
+    ngx_ims_blob_t            routes;         /* towards the core, in order */
+    ngx_ims_blob_t            web_target;     /* the browser's Contact URI */
+    ngx_ims_blob_t            far_target;     /* the far end's Contact URI */
+} ngx_ims_dialog_sh_t;
+
+
+typedef struct {
+    ngx_atomic_t              calls;
+    ngx_atomic_t              registers;
+    ngx_atomic_t              messages;
+    ngx_atomic_t              exhausted;
+    ngx_atomic_t              refused;
+    ngx_atomic_t              sockets;
+    ngx_atomic_t              handed_over;
+} ngx_ims_counters_sh_t;
+
+
+typedef struct {
+    uint32_t                  instance;
+    u_char                    secret[32];     /* of flow tokens */
+
+    uint32_t                  nleases;        /* capacities */
+    uint32_t                  nbindings;
+    uint32_t                  ndialogs;
+    uint32_t                  nchunks;
+    uint32_t                  nbuckets;       /* power of two */
+
+    uint32_t                  leases_used;    /* entries with an identity */
+    uint32_t                  leased;
+    uint32_t                  bindings_used;
+    uint32_t                  dialogs_used;
+    uint32_t                  chunks_used;
+
+    uint32_t                  free_head;      /* leases, oldest first */
+    uint32_t                  free_tail;
+    uint32_t                  rest_head;
+    uint32_t                  rest_tail;
+    uint32_t                  leased_head;    /* longest not renewed first */
+    uint32_t                  leased_tail;
+    uint32_t                  free_binding;
+    uint32_t                  free_dialog;
+    uint32_t                  free_chunk;
+
+    ngx_ims_counters_sh_t     counters;
+} ngx_ims_zone_sh_t;
+
+
+typedef struct {
+    u_char                    text[NGX_IMS_CHUNK];
+    uint32_t                  next;
+} ngx_ims_chunk_sh_t;
+
+
+/* where things are, in this process */
+typedef struct {
+    ngx_slab_pool_t          *shpool;
+    ngx_ims_zone_sh_t        *sh;
+    uint32_t                 *user_buckets;
+    uint32_t                 *dialog_buckets;
+    ngx_ims_lease_sh_t       *leases;
+    ngx_ims_binding_sh_t     *bindings;
+    ngx_ims_dialog_sh_t      *dialogs;
+    ngx_ims_chunk_sh_t       *chunks;
+} ngx_ims_zone_t;
+
+
+/*
+ * Lays out a fresh zone or adopts a running one.
+ *
+ * shm_zone  from ngx_shared_memory_add(); shm.exists and old say which case
+ * old       the previous cycle's view on a reload, or NULL
+ * leases    how many identities must fit; a running zone is not grown
+ *
+ * Returns NGX_OK, or NGX_ERROR (logged) when the zone is too small.
+ */
+ngx_int_t ngx_ims_zone_init(ngx_ims_zone_t *zone, ngx_shm_zone_t *shm_zone,
+    ngx_ims_zone_t *old, ngx_uint_t leases);
+
+#define ngx_ims_zone_lock(z)    ngx_shmtx_lock(&(z)->shpool->mutex)
+#define ngx_ims_zone_unlock(z)  ngx_shmtx_unlock(&(z)->shpool->mutex)
+
+/*
+ * Replaces a text; an empty one frees its chunks.  NGX_OK, or NGX_ERROR when the
+ * zone is full or the text longer than NGX_IMS_MAX_BLOB: then it is empty.
+ */
+ngx_int_t ngx_ims_zone_put(ngx_ims_zone_t *zone, ngx_ims_blob_t *blob,
+    ngx_str_t *text);
+
+/* copies a text to p, which has room for blob->len bytes; returns the end */
+u_char *ngx_ims_zone_get(ngx_ims_zone_t *zone, ngx_ims_blob_t *blob,
+    u_char *p);
+
+/* 1 when the text in the zone equals s */
+ngx_uint_t ngx_ims_zone_equal(ngx_ims_zone_t *zone, ngx_ims_blob_t *blob,
+    ngx_str_t *s);
+
+/* a free entry taken, its seq raised and all else zeroed; NONE: zone full */
+uint32_t ngx_ims_zone_take_binding(ngx_ims_zone_t *zone);
+uint32_t ngx_ims_zone_take_dialog(ngx_ims_zone_t *zone);
+
+/* back to the free list, texts freed; hash and lease links are the caller's */
+void ngx_ims_zone_free_binding(ngx_ims_zone_t *zone, uint32_t i);
+void ngx_ims_zone_free_dialog(ngx_ims_zone_t *zone, uint32_t i);
+
+
+#endif /* _NGX_IMS_ZONE_H_INCLUDED_ */
