@@ -29,8 +29,10 @@ static int mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
     struct pl *out, const char **reason);
 static int mh_answer_dtls(struct mh_call *call, const struct mh_signal *sig,
     const struct mh_sdp *web);
-static enum mh_dtls_role mh_answer_role(const struct mh_call *call, const
-    struct mh_signal *sig, const struct mh_sdp_media *m);
+static bool mh_answer_known(const struct mh_call *call,
+    const struct mh_sdp_media *m);
+static enum mh_dtls_role mh_answer_role(const struct mh_signal *sig,
+    const struct mh_sdp_media *m);
 static void mh_answer_streams(struct mh_call *call, const struct mh_sdp *web,
     const struct mh_sdp *ims);
 
@@ -176,7 +178,12 @@ mh_answer_dtls(struct mh_call *call, const struct mh_signal *sig,
     }
 
     m = mh_sdp_transport(web, m);
-    role = mh_answer_role(call, sig, m);
+
+    if (mh_answer_known(call, m)) {
+        return 0;
+    }
+
+    role = mh_answer_role(sig, m);
     ok = EKEYREJECTED;
 
     for (i = 0; i < m->fingerprintc; i++) {
@@ -205,31 +212,35 @@ mh_answer_dtls(struct mh_call *call, const struct mh_signal *sig,
 }
 
 
-/*
- * Our role: as it is while the certificate stays (P17); else what the
- * browser's a=setup leaves, and with actpass what the request asks for.
- */
+/* the same certificate again: association and role stay (P17) */
 
-static enum mh_dtls_role
-mh_answer_role(const struct mh_call *call, const struct mh_signal *sig,
-    const struct mh_sdp_media *m)
+static bool
+mh_answer_known(const struct mh_call *call, const struct mh_sdp_media *m)
 {
-    char               hash[16], value[256];
-    unsigned           i;
-    enum mh_dtls_role  role;
+    char                              hash[16], value[256];
+    unsigned                          i;
+    const struct mh_sdp_fingerprint  *fp;
 
     for (i = 0; i < m->fingerprintc; i++) {
+        fp = &m->fingerprints[i];
 
-        if (pl_strcpy(&m->fingerprints[i].hash, hash, sizeof(hash)) == 0
-            && pl_strcpy(&m->fingerprints[i].value, value, sizeof(value))
-               == 0
-            && mh_transport_knows(call->transport, hash, value)
-            && mh_transport_role(call->transport, &role))
+        if (pl_strcpy(&fp->hash, hash, sizeof(hash)) == 0
+            && pl_strcpy(&fp->value, value, sizeof(value)) == 0
+            && mh_transport_knows(call->transport, hash, value))
         {
-            return role;
+            return true;
         }
     }
 
+    return false;
+}
+
+
+/* our role: what a=setup leaves; with actpass what the request asks for */
+
+static enum mh_dtls_role
+mh_answer_role(const struct mh_signal *sig, const struct mh_sdp_media *m)
+{
     switch (m->setup) {
 
     case MH_SDP_ACTIVE:
