@@ -101,7 +101,7 @@ int ngx_ims_jwk_fail(ngx_ims_jwk_import_t *im, const char *fmt, ...)
 
 /*
  * Adds a public key for those of algs that its type allows; jwk is NULL or has
- * its kid.  pkey is taken over in any case, NULL says that it could not be made.
+ * its kid.  pkey is taken over in any case; NULL: it could not be made.
  * Returns NGX_IMS_OK, or NGX_IMS_INVALID with im->err set.
  */
 int ngx_ims_jwk_add_pkey(ngx_ims_jwk_import_t *im, const json_t *jwk,

@@ -14,6 +14,7 @@
 
 #include "../../ngx_ims_portal_module/ngx_ims_jws.c"
 #include "../../ngx_ims_portal_module/ngx_ims_jwk.c"
+#include "../../ngx_ims_portal_module/ngx_ims_jwk_pem.c"
 #include "../../ngx_ims_portal_module/ngx_ims_jwt.c"
 
 

@@ -20,4 +20,5 @@ void test_free(void *p);
 
 #include "../../ngx_ims_portal_module/ngx_ims_jws.c"
 #include "../../ngx_ims_portal_module/ngx_ims_jwk.c"
+#include "../../ngx_ims_portal_module/ngx_ims_jwk_pem.c"
 #include "../../ngx_ims_portal_module/ngx_ims_jwt.c"
