@@ -342,7 +342,11 @@ mh_call_check(struct mh_call *call, uint64_t now)
         return;
     }
 
-    if (mh_transport_expired(call->transport, now)) {
+    /* it may have rung for longer than consent lasts */
+
+    if (now >= call->answered + MH_ICE_CONSENT_MS
+        && mh_transport_expired(call->transport, now))
+    {
 
         if (!call->media_lost) {
             call->media_lost = true;

@@ -200,7 +200,12 @@ mh_transport_send(struct mh_transport *t, uint8_t *buf, size_t len,
     size_t           size;
     struct mh_path  *path;
 
-    path = t->path;
+    /*
+     * Before the nomination there may be a pair that was checked and that
+     * the browser already speaks DTLS on: good enough for the first packets.
+     */
+
+    path = t->path ? t->path : t->dtls_path;
 
     if (path == NULL || t->tx == NULL) {
         t->stat.send_errors++;

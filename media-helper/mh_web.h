@@ -175,8 +175,9 @@ bool mh_transport_role(const struct mh_transport *t,
     enum mh_dtls_role *role);
 
 /*
- * Protects a packet in place and sends it to the nominated pair.  Only from
- * a receive handler of mh_io, and only for the buffer it was given.
+ * Protects a packet in place and sends it to the nominated pair, or before
+ * there is one to that which DTLS came over.  Only from a receive handler of
+ * mh_io, and only for the buffer it was given.
  *
  * @param t     the transport
  * @param buf   the packet; there must be MH_SRTP_OVERHEAD_MAX bytes of room
