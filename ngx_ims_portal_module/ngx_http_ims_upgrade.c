@@ -21,7 +21,8 @@ typedef struct {
 
 static ngx_int_t ngx_http_ims_check(ngx_http_request_t *r, ngx_str_t *key);
 static ngx_uint_t ngx_http_ims_list_has(ngx_str_t *list, const char *token);
-static ngx_uint_t ngx_http_ims_offers_sip(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_ims_header_has(ngx_http_request_t *r,
+    const char *name, const char *token);
 static ngx_int_t ngx_http_ims_switch(ngx_http_request_t *r, ngx_str_t *key);
 static void ngx_http_ims_takeover(ngx_event_t *ev);
 static void ngx_http_ims_free_buffers(ngx_connection_t *c,
@@ -138,13 +139,17 @@ ngx_http_ims_check(ngx_http_request_t *r, ngx_str_t *key)
         return NGX_HTTP_NOT_ALLOWED;
     }
 
+    /* headers_in.connection is not set by nginx before 1.23 */
+
+    h = ngx_http_ims_request_header(r, "Connection");
+
     /* HTTP/2 has no RFC 8441 here; browsers then open another connection */
 
     if (r->http_version != NGX_HTTP_VERSION_11
         || r->headers_in.host == NULL
-        || r->headers_in.connection == NULL
+        || h == NULL
         || r->headers_in.upgrade == NULL
-        || !ngx_http_ims_list_has(&r->headers_in.connection->value, "upgrade")
+        || !ngx_http_ims_list_has(&h->value, "upgrade")
         || !ngx_http_ims_list_has(&r->headers_in.upgrade->value, "websocket"))
     {
         return NGX_HTTP_BAD_REQUEST;
@@ -174,7 +179,7 @@ ngx_http_ims_check(ngx_http_request_t *r, ngx_str_t *key)
 
     *key = h->value;
 
-    if (!ngx_http_ims_offers_sip(r)) {
+    if (!ngx_http_ims_header_has(r, "Sec-WebSocket-Protocol", "sip")) {
         ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                       "client does not offer subprotocol \"sip\"");
         return NGX_HTTP_BAD_REQUEST;
@@ -184,17 +189,18 @@ ngx_http_ims_check(ngx_http_request_t *r, ngx_str_t *key)
 }
 
 
-/* the subprotocol may be listed in one header or in several */
+/* a token in a list header, which may stand in one line or in several */
 
 static ngx_uint_t
-ngx_http_ims_offers_sip(ngx_http_request_t *r)
+ngx_http_ims_header_has(ngx_http_request_t *r, const char *name,
+    const char *token)
 {
+    size_t            len;
     ngx_uint_t        i;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
-    static const char  name[] = "Sec-WebSocket-Protocol";
-
+    len = ngx_strlen(name);
     part = &r->headers_in.headers.part;
     h = part->elts;
 
@@ -210,11 +216,9 @@ ngx_http_ims_offers_sip(ngx_http_request_t *r)
             i = 0;
         }
 
-        if (h[i].key.len == sizeof(name) - 1
-            && ngx_strncasecmp(h[i].key.data, (u_char *) name,
-                               sizeof(name) - 1)
-               == 0
-            && ngx_http_ims_list_has(&h[i].value, "sip"))
+        if (h[i].key.len == len
+            && ngx_strncasecmp(h[i].key.data, (u_char *) name, len) == 0
+            && ngx_http_ims_list_has(&h[i].value, token))
         {
             return 1;
         }
