@@ -14,6 +14,7 @@
 /* between the 101 and the posted event; in c->pool */
 
 typedef struct {
+    ngx_event_t               event;
     ngx_http_request_t       *request;
     ngx_ims_session_t        *session;
 } ngx_http_ims_takeover_t;
@@ -95,7 +96,7 @@ ngx_http_ims_upgrade(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf,
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 
-    t = ngx_palloc(c->pool, sizeof(ngx_http_ims_takeover_t));
+    t = ngx_pcalloc(c->pool, sizeof(ngx_http_ims_takeover_t));
     s = ngx_ims_session_create(c, imcf->worker, &ilcf->policy);
 
     if (t == NULL || s == NULL) {
@@ -114,14 +115,21 @@ ngx_http_ims_upgrade(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    /*
+     * c->data stays the request until then: nginx looks at it once more
+     * when this handler has returned (ngx_http_run_posted_requests).
+     */
+
     t->request = r;
     t->session = s;
+    t->event.data = t;
+    t->event.handler = ngx_http_ims_takeover;
+    t->event.log = c->log;
 
-    c->data = t;
     c->read->handler = ngx_http_ims_closed;
-    c->write->handler = ngx_http_ims_takeover;
+    c->write->handler = ngx_http_ims_closed;
 
-    ngx_post_event(c->write, &ngx_posted_events);
+    ngx_post_event(&t->event, &ngx_posted_events);
 
     r->main->count++;
 
@@ -306,11 +314,10 @@ ngx_http_ims_takeover(ngx_event_t *ev)
     ngx_http_connection_t    *hc;
     ngx_http_ims_takeover_t  *t;
 
-    c = ev->data;
-    t = c->data;
-
+    t = ev->data;
     r = t->request;
     s = t->session;
+    c = r->connection;
     hc = r->http_connection;
 
     /* bytes that came behind the handshake: at most a header buffer */
