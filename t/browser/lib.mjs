@@ -267,7 +267,7 @@ export class Phone {
     /** idle, calling, ringing, early, active, held */
     callState() {
         return this.page.evaluate(
-            () => document.querySelector('ims-phone').call?.state ?? 'idle');
+            () => document.querySelector('ims-phone')?.call?.state ?? 'idle');
     }
 
     inState(state, ms = 10000) {
