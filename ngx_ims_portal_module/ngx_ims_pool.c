@@ -429,7 +429,12 @@ ngx_ims_pool_user(ngx_ims_str_t *issuer, ngx_ims_str_t *subject, u_char *out)
      * the verifier, which limits them, too
      */
 
-    p = ngx_cpymem(text, issuer->data, ngx_min(issuer->len, 256));
+    p = text;
+
+    if (issuer->len) {
+        p = ngx_cpymem(p, issuer->data, ngx_min(issuer->len, 256));
+    }
+
     *p++ = '\0';
     p = ngx_cpymem(p, subject->data, ngx_min(subject->len, 256));
 
