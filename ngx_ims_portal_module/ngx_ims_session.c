@@ -643,6 +643,16 @@ ngx_ims_session_control(ngx_ims_session_t *s, ngx_ims_ws_frame_t *f,
         ngx_ims_session_close(s, code == 1005 ? NGX_IMS_WS_NORMAL : code, NULL,
                               rc == NGX_IMS_OK ? NGX_IMS_END_LEFT
                                                : NGX_IMS_END_LOST);
+
+        /* both have said it: the server closes TCP first (RFC 6455 7.1.1) */
+
+        if (s->out == NULL) {
+            ngx_ims_session_free(s);
+
+        } else {
+            s->closed = 1;
+        }
+
         return NGX_ERROR;
 
     default: /* NGX_IMS_WS_PONG */
@@ -912,6 +922,12 @@ ngx_ims_session_write(ngx_event_t *wev)
     }
 
     if (s->out == NULL) {
+
+        if (s->closed) {
+            ngx_ims_session_free(s);
+            return;
+        }
+
         if (wev->timer_set) {
             ngx_del_timer(wev);
         }

@@ -177,6 +177,7 @@ struct ngx_ims_session_s {
                                                  was told */
     unsigned                  fragmented:1;   /* within a message */
     unsigned                  closing:1;      /* close frame sent */
+    unsigned                  closed:1;       /* ... and received */
     unsigned                  ended:1;        /* end() was called */
     unsigned                  draining:1;     /* this worker goes away */
     unsigned                  expired:1;      /* no new calls */
