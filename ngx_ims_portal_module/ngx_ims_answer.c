@@ -18,6 +18,8 @@ static void ngx_ims_answer_send(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     ngx_str_t *body);
 static void ngx_ims_answer_dialog(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     ngx_ims_sip_msg_t *orig, ngx_ims_facts_t *f);
+static void ngx_ims_answer_keep(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    u_char *p, size_t len);
 static void ngx_ims_answer_orphan(ngx_ims_forward_t *fw,
     ngx_ims_sip_msg_t *m);
 static void ngx_ims_answer_forget_early(ngx_ims_forward_t *fw,
@@ -123,6 +125,16 @@ ngx_ims_answer_response(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m)
     }
 
     if (fw->server == NULL || ngx_ims_answer_mapped(fw, m)) {
+        return;
+    }
+
+    /* a repeated 2xx (RFC 3261 13.3.1.4) goes on as the first one did */
+
+    if (fw->final.data != NULL && m->status >= 200 && m->status < 300
+        && ngx_crc32_short(m->to.tag.data, m->to.tag.len) == fw->final_tag)
+    {
+        (void) ngx_ims_txn_reply(fw->server, m->status, fw->final.data,
+                                 fw->final.len);
         return;
     }
 
@@ -293,6 +305,7 @@ ngx_ims_answer_send(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
 
     if (status >= 200) {
         fw->answered = 1;
+        ngx_ims_answer_keep(fw, m, w->out, len);
     }
 
     (void) ngx_ims_txn_reply(fw->server, status, w->out, len);
@@ -303,6 +316,26 @@ ngx_ims_answer_send(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
 
     if (fw->session != NULL) {
         ngx_ims_call_recount(fw->session);
+    }
+}
+
+
+/* the first 2xx of an INVITE as it was sent, for its repetitions */
+
+static void
+ngx_ims_answer_keep(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m, u_char *p,
+    size_t len)
+{
+    if (!fw->server->invite || m->status >= 300 || fw->final.data != NULL) {
+        return;
+    }
+
+    fw->final.data = ngx_alloc(len, fw->worker->log);
+
+    if (fw->final.data != NULL) {
+        ngx_memcpy(fw->final.data, p, len);
+        fw->final.len = len;
+        fw->final_tag = ngx_crc32_short(m->to.tag.data, m->to.tag.len);
     }
 }
 

@@ -127,6 +127,10 @@ ngx_ims_forward_unref(ngx_ims_forward_t *fw)
         ngx_free(fw->held.data);
     }
 
+    if (fw->final.data != NULL) {
+        ngx_free(fw->final.data);
+    }
+
     ngx_free(fw);
 }
 

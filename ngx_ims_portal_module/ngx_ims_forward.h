@@ -40,6 +40,8 @@ typedef struct {
     ngx_ims_media_req_t      *command;
     ngx_str_t                 call_id;
     ngx_str_t                 held;           /* an answer, with the helper */
+    ngx_str_t                 final;          /* the 2xx of an INVITE */
+    uint32_t                  final_tag;      /* crc32 of its To tag */
     ngx_uint_t                refs;
 
     ngx_int_t                 helper;

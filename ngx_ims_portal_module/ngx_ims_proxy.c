@@ -358,6 +358,7 @@ ngx_ims_proxy_send_down(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
 
         f.r.in_dialog = 1;
         f.r.target = d.web_target;
+        f.r.web_id = d.web_id;
         f.r.offset = d.offset_down;
         fw->offset = d.offset_down;
     }
@@ -535,6 +536,7 @@ ngx_ims_proxy_ack_send(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
 
     } else {
         f.r.target = d.web_target;
+        f.r.web_id = d.web_id;
         f.r.offset = d.offset_down;
         ngx_ims_route_request_down(&e, m, &f.r);
         flow = s->flow;

@@ -196,9 +196,15 @@ void
 ngx_ims_route_request_down(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
     const ngx_ims_route_t *r)
 {
-    ngx_ims_str_t  lines;
+    ngx_ims_str_t       lines;
+    ngx_ims_sip_hdr_t  *h;
 
     ngx_ims_route_hygiene_down(e, m);
+
+    if (r->web_id.len) {
+        h = ngx_ims_sip_hdr(m, NGX_IMS_HDR_TO);
+        ngx_ims_sip_replace(e, m, &h->value, r->web_id);
+    }
 
     if (r->target.len) {
         ngx_ims_sip_replace(e, m, &m->uri, r->target);

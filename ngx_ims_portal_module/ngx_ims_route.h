@@ -30,6 +30,7 @@ typedef struct {
     ngx_ims_str_t    icid;               /* of an initial request */
     ngx_ims_str_t    routes;             /* Route up: Service-Route or set */
     ngx_ims_str_t    core_id;            /* Mary's From within a dialog */
+    ngx_ims_str_t    web_id;             /* Mary's To within a dialog */
     ngx_ims_str_t    target;             /* Request-URI down */
     uint32_t         offset;             /* added to CSeq of a request */
     int              in_dialog;
