@@ -9,7 +9,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
-import { Browser, Demo, MIC, sleep, until } from './lib.mjs';
+import { Browser, Demo, MIC, audio, sleep, until } from './lib.mjs';
 
 const demo = new Demo();
 const browser = new Browser(demo);
@@ -42,56 +42,6 @@ afterEach(async () => {
     }
 });
 
-
-/**
- * Audio in both directions of the page's call.
- *
- * @param {number} here  Hz that the page must hear
- * @param {number|null} there  Hz that the far end must hear; null: this far
- *   end cannot be asked
- */
-async function audio(t, phone, here, there, id = 0) {
-    /* past the first packets and the jitter buffer's start */
-    await until(async () => (await phone.counters()).received > 25,
-                'packets at the page');
-    await demo.farend(`reset ${id}`);
-
-    const before = await phone.counters();
-    const far0 = there === null ? null : await demo.call(id);
-
-    await sleep(3000);
-
-    const heard = await phone.hear();
-    const now = await phone.counters();
-    const far = there === null ? null : await demo.call(id);
-    const received = now.received - before.received;
-    const sent = now.sent - before.sent;
-
-    t.diagnostic(`page hears ${heard.freq.toFixed(1)} Hz at `
-                 + `${heard.db.toFixed(1)} dB, ${received} packets, `
-                 + `${now.lost - before.lost} lost; sent ${sent}`);
-    assert.ok(Math.abs(heard.freq - here) < 5, `tone at the page: `
-              + `${heard.freq} Hz`);
-    assert.ok(heard.db > -35, `energy at the page: ${heard.db} dB`);
-
-    if (far === null) {
-        assert.ok(received >= 0.95 * sent, `echo of ${sent}: ${received}`);
-        return;
-    }
-
-    const farSent = far.sent - far0.sent;
-    const farReceived = far.packets - far0.packets;
-
-    t.diagnostic(`far end hears ${far.freq} Hz at ${far.energy_db} dB, `
-                 + `${farReceived} packets, ${far.lost} lost, gap at most `
-                 + `${far.max_gap_ms} ms; sent ${farSent}`);
-    assert.ok(Math.abs(far.freq - there) < 5, `tone at the far end: `
-              + `${far.freq} Hz`);
-    assert.ok(far.energy_db > -35, `energy there: ${far.energy_db} dB`);
-    assert.ok(farReceived >= 0.95 * sent, `${farReceived} of ${sent} there`);
-    assert.ok(received >= 0.95 * farSent, `${received} of ${farSent} here`);
-    assert.ok(now.lost - before.lost <= 0.05 * farSent, 'lost at the page');
-}
 
 
 test('registers', serial, async (t) => {

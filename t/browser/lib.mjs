@@ -5,6 +5,7 @@
  * socket, the core's list of contacts, and Mary's browser.
  */
 
+import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -84,16 +85,20 @@ function wave(file, hz) {
 
 
 export class Demo {
-    constructor() {
+    /** @param {object} [env]  more environment for conf-examples/demo/run */
+    constructor(env = {}) {
+        this.env = env;
         this.tmp = mkdtempSync(join(tmpdir(), 'ims-browser-'));
         this.dir = join(this.tmp, 'demo');
-        this.url = 'http://127.0.0.1:8080/';
+        this.url = env.ADDR ? `https://${env.ADDR}:8443/`
+                            : 'http://127.0.0.1:8080/';
         this.output = '';
     }
 
     async start() {
         this.process = spawn(join(top, 'conf-examples/demo/run'), [], {
-            env: { ...process.env, DEMO_DIR: this.dir, ADDR: '' },
+            env: { ...process.env, ADDR: '', ...this.env,
+                   DEMO_DIR: this.dir },
             stdio: ['ignore', 'pipe', 'pipe'],
         });
 
@@ -111,6 +116,8 @@ export class Demo {
     }
 
     async stop() {
+        this.media?.kill();
+
         if (this.process?.exitCode === null) {
             const gone = new Promise((r) => this.process.once('exit', r));
 
@@ -125,12 +132,32 @@ export class Demo {
         return Number(readFileSync(join(this.dir, 'run', name), 'utf8'));
     }
 
+    /** Processes whose parent this one is. */
+    children(name) {
+        return readFileSync(
+            `/proc/${this.pid(name)}/task/${this.pid(name)}/children`, 'utf8')
+            .trim().split(' ').filter((p) => p !== '').map(Number);
+    }
+
     log(name) {
         return readFileSync(join(this.dir, 'log', `${name}.log`), 'utf8');
     }
 
     reload() {
         process.kill(this.pid('nginx'), 'SIGHUP');
+    }
+
+    /** The core's first process, leader of its group. */
+    core() {
+        return Number(readFileSync(join(this.dir, 'core/pid'), 'utf8'));
+    }
+
+    /** Starts a new media helper in the place of one that died. */
+    restartMedia() {
+        this.media = spawn(join(this.dir, 'bin/media-helper'),
+                           ['-d', '-c', `unix:${this.dir}/media/ng.sock`,
+                            '-w', '127.0.0.1:40000', '-i', '127.0.0.1'],
+                           { stdio: 'ignore' });
     }
 
     /** One command of t/core/farend. */
@@ -207,6 +234,7 @@ export class Browser {
     async user(name) {
         const context = await this.browser.newContext({
             viewport: { width: 900, height: 760 },
+            ignoreHTTPSErrors: true,
         });
         const phone = new Phone(await context.newPage(), this);
 
@@ -350,4 +378,57 @@ export class Phone {
             };
         });
     }
+}
+
+
+/**
+ * Audio in both directions of the page's call.
+ *
+ * @param {number} here  Hz that the page must hear
+ * @param {number|null} there  Hz that the far end must hear; null: this far
+ *   end cannot be asked
+ */
+export async function audio(t, phone, here, there, id = 0) {
+    const { demo } = phone.browser;
+
+    /* past the first packets and the jitter buffer's start */
+    await until(async () => (await phone.counters()).received > 25,
+                'packets at the page');
+    await demo.farend(`reset ${id}`);
+
+    const before = await phone.counters();
+    const far0 = there === null ? null : await demo.call(id);
+
+    await sleep(3000);
+
+    const heard = await phone.hear();
+    const now = await phone.counters();
+    const far = there === null ? null : await demo.call(id);
+    const received = now.received - before.received;
+    const sent = now.sent - before.sent;
+
+    t.diagnostic(`page hears ${heard.freq.toFixed(1)} Hz at `
+                 + `${heard.db.toFixed(1)} dB, ${received} packets, `
+                 + `${now.lost - before.lost} lost; sent ${sent}`);
+    assert.ok(Math.abs(heard.freq - here) < 5, `tone at the page: `
+              + `${heard.freq} Hz`);
+    assert.ok(heard.db > -35, `energy at the page: ${heard.db} dB`);
+
+    if (far === null) {
+        assert.ok(received >= 0.95 * sent, `echo of ${sent}: ${received}`);
+        return;
+    }
+
+    const farSent = far.sent - far0.sent;
+    const farReceived = far.packets - far0.packets;
+
+    t.diagnostic(`far end hears ${far.freq} Hz at ${far.energy_db} dB, `
+                 + `${farReceived} packets, ${far.lost} lost, gap at most `
+                 + `${far.max_gap_ms} ms; sent ${farSent}`);
+    assert.ok(Math.abs(far.freq - there) < 5, `tone at the far end: `
+              + `${far.freq} Hz`);
+    assert.ok(far.energy_db > -35, `energy there: ${far.energy_db} dB`);
+    assert.ok(farReceived >= 0.95 * sent, `${farReceived} of ${sent} there`);
+    assert.ok(received >= 0.95 * farSent, `${received} of ${farSent} here`);
+    assert.ok(now.lost - before.lost <= 0.05 * farSent, 'lost at the page');
 }
