@@ -12,7 +12,7 @@
  * Timers: each transaction has one event, which is its repetition (A, E, G),
  * its deadline (B, F, H, the wait behind a CANCEL) or its absorbing (D, I, J,
  * K, L, M), one at a time.  They keep a worker that shuts down alive; none is
- * longer than 64*T1 or 32 s.  K is cancelable: its loss harms nobody.
+ * longer than 64*T1 or 32 s.  D and K are cancelable: their loss harms nobody.
  */
 
 

@@ -300,6 +300,7 @@ ngx_ims_txn_invite_refused(ngx_ims_txn_priv_t *x, ngx_ims_sip_msg_t *m)
                       "no ACK could be made for an answer %ui", t->status);
     }
 
+    x->event.cancelable = 1;
     ngx_ims_txn_timer(x, NGX_IMS_TXN_TIMER_D);
 
     ngx_ims_txn_call(x, NGX_OK, m);
