@@ -7,7 +7,8 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync }
+    from 'node:fs';
 import { createRequire } from 'node:module';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -89,6 +90,7 @@ export class Demo {
     constructor(env = {}) {
         this.env = env;
         this.tmp = mkdtempSync(join(tmpdir(), 'ims-browser-'));
+        chmodSync(this.tmp, 0o755);
         this.dir = join(this.tmp, 'demo');
         this.url = env.ADDR ? `https://${env.ADDR}:8443/`
                             : 'http://127.0.0.1:8080/';
@@ -106,13 +108,9 @@ export class Demo {
             stream.on('data', (d) => { this.output += d; });
         }
 
-        await until(() => {
-            if (this.process.exitCode !== null) {
-                throw new Error(this.output);
-            }
-
-            return this.output.includes('Open http');
-        }, 'demo', 30000);
+        await until(() => this.output.includes('Open http')
+                          || this.process.exitCode !== null, 'demo', 30000);
+        assert.equal(this.process.exitCode, null, this.output);
     }
 
     async stop() {
@@ -120,9 +118,12 @@ export class Demo {
 
         if (this.process?.exitCode === null) {
             const gone = new Promise((r) => this.process.once('exit', r));
+            const timer = setTimeout(() => this.process.kill('SIGKILL'),
+                                     20000);
 
             this.process.kill('SIGTERM');
-            await Promise.race([gone, sleep(20000)]);
+            await gone;
+            clearTimeout(timer);
         }
 
         rmSync(this.tmp, { recursive: true, force: true });
