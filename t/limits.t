@@ -33,7 +33,7 @@ my $jwt = IMS::JWT->new($t);
 
 $t->write_file_expand('nginx.conf', ims_conf(
     pool => 'devices 2;', media => 'unix:%%TESTDIR%%/ng.sock',
-    server => 'ims_portal_grace 1s;',
+    grace => '1s',
     sip => 'ims_portal_message_size 16k;'));
 
 my $ng = IMS::NG->new($t->testdir() . '/ng.sock');
@@ -48,7 +48,11 @@ my $token = $jwt->token('mary');
 my @mary = map { IMS::Browser->open(token => $token) } 1 .. 2;
 
 is($mary[0]{impu}, $mary[1]{impu}, 'one identity');
-is($_->register()->{code}, 200, 'device') for @mary;
+is($mary[0]->register()->{code}, 200, 'device');
+
+my $first = $core->{registered}{$mary[0]{impu}};
+
+is($mary[1]->register()->{code}, 200, 'another device');
 
 my @contact = map { IMS::SIP::uri_of($_->h('Contact')) }
     $core->seen('REGISTER');
@@ -81,7 +85,8 @@ is($r && length $r->{body}, $room, 'big message');
 $core->reply($r, 200, 'OK') if $r;
 $mary->final('MESSAGE');
 
-$core->terminating('MESSAGE', to => $mary->{impu}, body => 'y' x 5000);
+$core->terminating('MESSAGE', to => $mary->{impu}, body => 'y' x 5000,
+    uri => $first->{contact}, route => $first->{path});
 $r = $mary->expect('MESSAGE', 3);
 is($r && length $r->{body}, 5000, 'big message from the core');
 $mary->reply($r, 200, 'OK') if $r;

@@ -83,6 +83,7 @@ for (1 .. 12) {
 ok($ok, 'calls work once the helper is there');
 $core->reply($ok, 486, 'Busy Here');
 is($mary->expect('486')->{code}, 486, 'as ever');
+$mary->forget();
 
 # full, and other errors
 
@@ -148,6 +149,7 @@ for (1 .. 12) {
 }
 
 ok($call, 'calls again');
+$mary->forget();
 $ng->down();
 is(invite()->{code}, 503, 'gone: next call');
 message_works('gone');

@@ -28,8 +28,7 @@ my $t = Test::Nginx->new()->has(qw/ http /)->plan(52);
 
 my $jwt = IMS::JWT->new($t);
 
-$t->write_file_expand('nginx.conf', ims_conf(
-    server => 'ims_portal_grace 1s;'));
+$t->write_file_expand('nginx.conf', ims_conf(grace => '1s'));
 $t->run();
 
 my $core = IMS::Core->new()->registrar();

@@ -24,7 +24,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(44);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(45);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -78,12 +78,14 @@ like($r->h('P-Visited-Network-ID'), qr/^"?corp\.example"?$/,
     'P-Visited-Network-ID');
 like($r->h('P-Charging-Vector'), qr/icid-value="?[\w.\@-]{6,}/,
     'P-Charging-Vector');
-is(join('|', $r->all('Authorization')), "Digest username=\"$user\@ims.operator."
-    . 'example", realm="ims.operator.example", nonce="", '
-    . 'uri="sip:ims.operator.example", response="", '
-    . 'integrity-protected="auth-done"', 'Authorization');
+is(join('|', sort split /, /, $r->h('Authorization') =~ s/^Digest //r),
+    join('|', 'integrity-protected="auth-done"', 'nonce=""',
+    'realm="ims.operator.example"', 'response=""',
+    'uri="sip:ims.operator.example"',
+    "username=\"$user\@ims.operator.example\""), 'Authorization');
+is(scalar $r->all('Authorization'), 1, 'one Authorization');
 is($r->h('Content-Length'), 0, 'Content-Length');
-like($r->{raw}, qr/^Expires: 600\r$/m, 'Expires');
+like($r->{raw}, qr/^Expires: \d{3,4}\r$/m, 'Expires');
 unlike($r->{raw}, qr/forged/, 'nothing forged');
 unlike($r->{raw}, qr/Bearer|\Q$token\E|invalid/, 'no token, no browser');
 

@@ -31,7 +31,8 @@ my $t = Test::Nginx->new()->has(qw/ http /)->plan(22);
 my $jwt = IMS::JWT->new($t);
 
 $t->write_file_expand('nginx.conf', ims_conf(
-    workers => 2, shutdown => '60s', media => 'unix:%%TESTDIR%%/ng.sock'));
+    workers => 2, shutdown => '60s', server => 'ims_portal_drain 1s;',
+    media => 'unix:%%TESTDIR%%/ng.sock'));
 
 my $ng = IMS::NG->new($t->testdir() . '/ng.sock');
 
@@ -58,7 +59,7 @@ for (1 .. 100) {
 
 # idle: told to come back, with a code that says why
 
-is($dave->closed(35), 1012, 'idle browser told to come back');
+is($dave->closed(5), 1012, 'idle browser told to come back');
 
 my $impu = $dave->{impu};
 $dave = IMS::Browser->open(token => $jwt->token('dave'),
@@ -119,7 +120,7 @@ is(hang_up($dave, $call->{web}, $core), 200, 'call on the new worker');
 is(hang_up($core, $up->{core}, $mary), 200, 'BYE from the core');
 is(hang_up($bob, $down->{web}, $core), 200, 'BYE from the browser');
 is($ng->wait_for('delete', 3), 1, 'all deleted');
-like(($mary->closed(35) || 0) . ' ' . ($bob->closed(35) || 0),
+like(($mary->closed(5) || 0) . ' ' . ($bob->closed(5) || 0),
     qr/^1012 1012$/, 'then told to come back');
 
 my $exits = 0;

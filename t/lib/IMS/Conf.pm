@@ -12,6 +12,7 @@ use base qw/ Exporter /;
 
 use Cwd ();
 use File::Basename ();
+use IMS::Loop ();
 use Test::Nginx ();
 
 our @EXPORT = qw/ ims_conf ims_check /;
@@ -39,6 +40,8 @@ my %DEFAULT = (
     quarantine => '',
     pool => '',
     media => '',
+    t1 => 25 * $IMS::Loop::SLOW . 'ms',
+    grace => '500ms',
     listen => '127.0.0.1:8080',
     auth => 'handshake',
     jwt => '$cookie_ims_session $http_authorization',
@@ -97,6 +100,7 @@ http {
     }
 
     $media
+    ims_portal_timer_t1 $o{t1};
     $o{http}
 
     server {
@@ -109,6 +113,7 @@ http {
         ims_portal_jwt_issuer $o{issuer};
         ims_portal_jwt_audience $o{audience};
         ims_portal_plain_ws $o{plain_ws};
+        ims_portal_grace $o{grace};
         $origin
         $o{server}
 

@@ -116,6 +116,10 @@ sub none {
     return !$self->expect($what, defined $seconds ? $seconds : 0.3);
 }
 
+# what is in the queue is of no interest any more
+
+sub forget { @{$_[0]->{queue}} = () }
+
 # every request of a method seen so far
 
 sub seen {
