@@ -61,7 +61,15 @@ typedef struct {
 } ngx_http_ims_ctx_t;
 
 
-/* blocks of ims_portal_core and ims_portal_pool (ngx_http_ims_conf.c) */
+/* directives that need more than a stock slot (ngx_http_ims_set.c) */
+char *ngx_http_ims_media(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ims_jwt(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ims_jwt_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ims_set_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ims_ping(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ims_ice_server(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* blocks (ngx_http_ims_block.c, ngx_http_ims_pool.c) */
 char *ngx_http_ims_core_block(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_ims_pool_block(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -70,9 +78,9 @@ ngx_ims_pool_t *ngx_http_ims_find_pool(ngx_http_ims_main_conf_t *mcf,
     ngx_str_t *name);
 
 /*
- * Verifies the token of a request (ngx_http_ims_access.c).  NGX_OK with ctx->jwt
- * set, NGX_DECLINED: there is none, NGX_HTTP_UNAUTHORIZED: it is refused, and
- * WWW-Authenticate has been set, NGX_ERROR.
+ * Verifies the token of a request (ngx_http_ims_access.c).  NGX_OK with
+ * ctx->jwt set, NGX_DECLINED: there is none, NGX_HTTP_UNAUTHORIZED: it is
+ * refused, and WWW-Authenticate has been set, NGX_ERROR.
  */
 ngx_int_t ngx_http_ims_verify(ngx_http_request_t *r,
     ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx);

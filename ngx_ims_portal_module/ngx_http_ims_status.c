@@ -1,8 +1,9 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * The status location: what the pools hold, as JSON.  Counters are of the zone, so
- * they are of all workers and survive a reload; "worker" is the one that answers.
+ * The status location: what the pools hold, as JSON.  Counters are of the zone,
+ * so they are of all workers and survive a reload; "worker" is the one that
+ * answers.
  */
 
 

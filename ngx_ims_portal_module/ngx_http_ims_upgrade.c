@@ -1,10 +1,10 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * The handshake (RFC 6455 4.2, RFC 7118 4.1), and the take-over of the connection:
- * after the 101 the HTTP request is given back (design D3), which an idle browser
- * would otherwise pay for.  That happens in a posted event, because nginx still
- * looks at the request when a content handler has returned.
+ * The handshake (RFC 6455 4.2, RFC 7118 4.1), and the take-over of the
+ * connection: after the 101 the HTTP request is given back (design D3), which
+ * an idle browser would otherwise pay for.  That happens in a posted event,
+ * because nginx still looks at the request when a content handler has returned.
  */
 
 

@@ -1,8 +1,8 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * An answer finds its request again in the server transaction, goes by the helper
- * when it has SDP, and leaves a dialog record when it makes a dialog.
+ * An answer finds its request again in the server transaction, goes by the
+ * helper when it has SDP, and leaves a dialog record when it makes a dialog.
  */
 
 
@@ -180,8 +180,8 @@ ngx_ims_answer_response(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m)
 
 
 /*
- * What a browser must not see as it is: a challenge for the portal, and a core's
- * 503, which speaks of the core and not of us (RFC 3261 16.7)
+ * What a browser must not see as it is: a challenge for the portal, and a
+ * core's 503, which speaks of the core and not of us (RFC 3261 16.7)
  */
 
 static ngx_uint_t
@@ -342,8 +342,8 @@ ngx_ims_answer_keep(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m, u_char *p,
 
 /*
  * An answer to an INVITE that makes, confirms or ends a dialog (RFC 3261 12.1).
- * Each To tag of a forked INVITE is an early dialog; the confirmed one takes the
- * helper's part over.
+ * Each To tag of a forked INVITE is an early dialog; the confirmed one takes
+ * the helper's part over.
  */
 
 static void
@@ -463,8 +463,8 @@ ngx_ims_answer_forget_early(ngx_ims_forward_t *fw, ngx_ims_str_t *web_tag)
 
 
 /*
- * The far end answered an INVITE that nobody wants any more: the browser is gone,
- * or its media cannot be set up.  It gets its ACK and a BYE.
+ * The far end answered an INVITE that nobody wants any more: the browser is
+ * gone, or its media cannot be set up.  It gets its ACK and a BYE.
  */
 
 static void

@@ -51,8 +51,8 @@ ngx_int_t ngx_ims_binding_get(ngx_ims_pool_t *pool, uint32_t lease,
     ngx_ims_owner_t *before);
 
 /*
- * Copies the record; buf has room for three texts of NGX_IMS_MAX_BLOB.  NGX_OK, or
- * NGX_DECLINED: the reference is stale.
+ * Copies the record; buf has room for three texts of NGX_IMS_MAX_BLOB.  NGX_OK,
+ * or NGX_DECLINED: the reference is stale.
  */
 ngx_int_t ngx_ims_binding_load(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
     ngx_ims_binding_t *b, u_char *buf);
@@ -88,7 +88,9 @@ ngx_uint_t ngx_ims_binding_orphan(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref);
 /* frees the record; its lease starts the time until it rests */
 void ngx_ims_binding_free(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref);
 
-/* the authenticated token of a binding (RFC 5626 5.2), NGX_IMS_TOKEN_LEN bytes */
+/*
+ * The authenticated token of a binding (RFC 5626 5.2): NGX_IMS_TOKEN_LEN bytes.
+ */
 void ngx_ims_binding_token(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
     u_char *out);
 

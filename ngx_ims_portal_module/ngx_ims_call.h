@@ -1,9 +1,10 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * What a call holds beyond its transactions: a dialog record and a place in a media
+ * What a call holds beyond its transactions: a dialog record and a place in a
+ * media
  * helper.  Gathers the facts that policy needs, ends calls, speaks for a side
- * (design D17).
+ *          (design D17).
  */
 
 
@@ -40,15 +41,16 @@ ngx_int_t ngx_ims_call_facts(ngx_ims_worker_t *w, ngx_ims_session_t *s,
     ngx_ims_facts_t *f);
 
 /*
- * The flow to the first of some routes (a header value), to target when there is
- * none, or to a configured server when that is a name or a stranger.
+ * The flow to the first of some routes (a header value), to target when there
+ * is none, or to a configured server when that is a name or a stranger.
  */
 ngx_int_t ngx_ims_call_next_hop(ngx_ims_pool_t *pool, ngx_str_t *routes,
     ngx_str_t *target, ngx_ims_flow_t *flow);
 
 /*
- * The name of a call towards the helper: unique even when both ends of a call are
- * behind this portal and share the Call-ID.  out has call_id.len + 10 bytes.
+ * The name of a call towards the helper: unique even when both ends of a call
+ * are behind this portal and share the Call-ID.  out has call_id.len + 10
+ * bytes.
  */
 void ngx_ims_call_media_id(ngx_ims_str_t *call_id, ngx_ims_ref_t *binding,
     ngx_uint_t originated, u_char *out, ngx_str_t *id);
@@ -65,8 +67,8 @@ ngx_uint_t ngx_ims_call_end(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
     ngx_ims_dialog_t *d);
 
 /*
- * Sends BYE for the browser to the core (up) and, when s is there, for the far end
- * to the browser (down), with a Reason: e.g. "SIP;cause=480;text=\"...\"".
+ * Sends BYE for the browser to the core (up) and, when s is there, for the far
+ * end to the browser (down), with a Reason: e.g. "SIP;cause=480;text=\"...\"".
  */
 void ngx_ims_call_bye(ngx_ims_worker_t *w, ngx_ims_session_t *s,
     ngx_ims_pool_t *pool, ngx_ims_dialog_t *d, ngx_uint_t up, ngx_uint_t down,

@@ -3,8 +3,8 @@
  *
  * Dialog records (design D4, D17): what it takes to route a request within a
  * dialog, or to speak for one of its sides, whichever worker it comes to.
- * Towards the browser and towards the core a dialog has one Call-ID and the same
- * tags; From/To URIs and CSeq numbers may differ.
+ * Towards the browser and towards the core a dialog has one Call-ID and the
+ * same tags; From/To URIs and CSeq numbers may differ.
  */
 
 
@@ -42,15 +42,16 @@ typedef struct {
 
 
 /*
- * Stores a new dialog of d->binding, filling d->ref.  far_id and web_id carry the
+ * Stores a new dialog of d->binding, filling d->ref.  far_id and web_id carry
+ * the
  * tags.  NGX_OK, NGX_ERROR (zone full, text too long), NGX_DECLINED (binding is
- * gone).
+ *        gone).
  */
 ngx_int_t ngx_ims_dialog_create(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d);
 
 /*
- * Finds the dialog of a binding by Call-ID and tags and copies it; far_tag may be
- * empty: any.  buf has NGX_IMS_DIALOG_BUFFER bytes.  NGX_OK or NGX_DECLINED.
+ * Finds the dialog of a binding by Call-ID and tags and copies it; far_tag may
+ * be empty: any.  buf has NGX_IMS_DIALOG_BUFFER bytes.  NGX_OK or NGX_DECLINED.
  */
 ngx_int_t ngx_ims_dialog_find(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
     ngx_ims_str_t *call_id, ngx_ims_str_t *web_tag, ngx_ims_str_t *far_tag,

@@ -1,15 +1,17 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * A datagram of the core may come to any worker (design D2).  A response names the
- * owner of its transaction in the top Via's branch; a request names a binding by
- * the token in its Route or Request-URI, and the binding's record names the owner.
- * Whoever is not the owner hands the datagram over once, whole (design D5).
+ * A datagram of the core may come to any worker (design D2).  A response names
+ * the owner of its transaction in the top Via's branch; a request names a
+ * binding by the token in its Route or Request-URI, and the binding's record
+ * names the owner. Whoever is not the owner hands the datagram over once, whole
+ * (design D5).
  */
 
 
 #include "ngx_ims_edge.h"
 #include "ngx_ims_answer.h"
+#include "ngx_ims_bearer.h"
 #include "ngx_ims_proxy.h"
 #include "ngx_ims_register.h"
 
@@ -179,7 +181,7 @@ ngx_ims_edge_request_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
     }
 
     if (m->method != NGX_IMS_SIP_ACK && m->method != NGX_IMS_SIP_CANCEL
-        && ngx_ims_register_bearer(s, m) != NGX_OK)
+        && ngx_ims_bearer_check(s, m) != NGX_OK)
     {
         return;
     }

@@ -1,9 +1,10 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * The life of one forwarded request: it lives while one of its transactions, or a
- * command at the media helper, does.  Also the order of a side: what comes while
- * a message of the same side is with the helper is held back and goes on after it.
+ * The life of one forwarded request: it lives while one of its transactions, or
+ * a command at the media helper, does.  Also the order of a side: what comes
+ * while a message of the same side is with the helper is held back and goes on
+ * after it.
  *
  * Timers: timer C, 185 s without a final answer to an INVITE (RFC 3261 16.6).
  */
@@ -14,7 +15,7 @@
 
 typedef struct {
     ngx_queue_t               queue;
-    ngx_ims_forward_t        *forward;        /* an answer of this one, or ... */
+    ngx_ims_forward_t        *forward;        /* an answer of it, or ... */
     ngx_ims_flow_t            flow;           /* ... a message from there */
     size_t                    len;
     /* bytes follow */

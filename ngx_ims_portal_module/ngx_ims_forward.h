@@ -21,7 +21,8 @@ enum {
 
 
 /*
- * A message that was held back, because its side waited for the helper, may go on.
+ * A message that was held back, because its side waited for the helper, may go
+ * on.
  */
 typedef void (*ngx_ims_forward_resume_pt)(ngx_ims_session_t *s,
     ngx_ims_flow_t *flow, u_char *p, size_t len);
@@ -68,7 +69,7 @@ typedef struct {
 ngx_ims_forward_t *ngx_ims_forward_create(ngx_ims_session_t *s,
     ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_uint_t up);
 
-/* one holder less; the last one frees it, and the helper's part if it has one */
+/* one holder less; the last one frees it, and the helper's part of it */
 void ngx_ims_forward_unref(ngx_ims_forward_t *fw);
 
 /* answers the request ourselves; extra: whole lines or NULL */
@@ -80,7 +81,8 @@ void ngx_ims_forward_drop_media(ngx_ims_forward_t *fw);
 
 /*
  * Sends the SDP of m to the helper; handler gets fw and holds a reference.  The
- * side that m came from waits until ngx_ims_forward_release().  NGX_OK, NGX_ERROR.
+ * side that m came from waits until ngx_ims_forward_release().  NGX_OK,
+ * NGX_ERROR.
  */
 ngx_int_t ngx_ims_forward_media(ngx_ims_forward_t *fw,
     ngx_ims_media_command_e command, ngx_ims_sip_msg_t *m,

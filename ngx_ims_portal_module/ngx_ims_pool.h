@@ -53,18 +53,24 @@ typedef struct {
 
 /*
  * One "identity" line: a SIP or tel URI with at most one "[first-last]", and
- * "impi=" with $user (the user part), $number (the digits of the range) and $host.
- * Without impi the IMPI is user@host.  NGX_CONF_OK or an error that was logged.
+ * "impi=" with $user (the user part), $number (the digits of the range) and
+ * $host. Without impi the IMPI is user@host.  NGX_CONF_OK or an error that was
+ * logged.
  */
 char *ngx_ims_pool_add_block(ngx_conf_t *cf, ngx_ims_pool_t *pool,
     ngx_str_t *args, ngx_uint_t n);
 
 /*
- * After ngx_ims_zone_init(): gives every configured identity its entry, keeps the
- * leases of those that stayed, retires those that went.  Takes the lock itself.
+ * After ngx_ims_zone_init(): gives every configured identity its entry, keeps
+ * the leases of those that stayed, retires those that went.  Takes the lock
+ * itself.
  */
 ngx_int_t ngx_ims_pool_map(ngx_ims_pool_t *pool, ngx_pool_t *mem,
     ngx_log_t *log);
+
+/* the text of a configured identity, by number; the length, 0: no such */
+size_t ngx_ims_pool_text(ngx_ims_pool_t *pool, ngx_uint_t identity,
+    u_char *out);
 
 /* writes the IMPU of a lease; out has NGX_IMS_MAX_IMPU; length, 0: unknown */
 size_t ngx_ims_pool_impu(ngx_ims_pool_t *pool, uint32_t lease, u_char *out);
@@ -77,8 +83,8 @@ void ngx_ims_pool_user(ngx_ims_str_t *issuer, ngx_ims_str_t *subject,
     u_char *out);
 
 /*
- * Leases or renews.  NGX_OK with *lease set and *fresh = 1 when it was not leased
- * to this user at that moment; NGX_BUSY: all identities are taken.
+ * Leases or renews.  NGX_OK with *lease set and *fresh = 1 when it was not
+ * leased to this user at that moment; NGX_BUSY: all identities are taken.
  */
 ngx_int_t ngx_ims_pool_lease(ngx_ims_pool_t *pool, u_char *user,
     uint32_t *lease, ngx_uint_t *fresh, ngx_log_t *log);

@@ -1,8 +1,9 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * The process side of the portal (design D1): a worker's context is built when the
- * worker starts and taken down when it ends.  All directives are the HTTP module's.
+ * The process side of the portal (design D1): a worker's context is built when
+ * the worker starts and taken down when it ends.  All directives are the HTTP
+ * module's.
  */
 
 
@@ -87,6 +88,7 @@ ngx_ims_init_process(ngx_cycle_t *cycle)
     w->log = cycle->log;
     w->cores = &imcf->cores;
     w->pools = &imcf->pools;
+    w->close = ngx_http_close_connection;
 
     /* the first pool's zone names the instance: it is kept over reloads */
 

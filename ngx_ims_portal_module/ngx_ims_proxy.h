@@ -15,8 +15,8 @@
 
 
 /*
- * A request from the browser, already known to be new (not absorbed), or an ACK.
- * m points into the caller's buffer; everything kept is copied.
+ * A request from the browser, already known to be new (not absorbed), or an
+ * ACK. m points into the caller's buffer; everything kept is copied.
  */
 void ngx_ims_proxy_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m);
 

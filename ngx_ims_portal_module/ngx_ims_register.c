@@ -3,18 +3,17 @@
  *
  * A browser's REGISTER is answered at once from the record when the core's
  * registration is good; else it waits for the portal's own.
- *
- * Timers: the grace time of a lost binding, one ngx_ims_linger_t each, not
- * cancelable, so that an old worker stays until it has cleaned up.
  */
 
 
 #include "ngx_ims_register.h"
+#include "ngx_ims_bearer.h"
+#include "ngx_ims_linger.h"
+#include "ngx_ims_register_answer.h"
 
 
-#define NGX_IMS_REGISTER_DEFAULT  600         /* s, when the browser asks none */
+#define NGX_IMS_REGISTER_DEFAULT  600         /* s, when none is asked */
 #define NGX_IMS_REGISTER_MARGIN   5           /* s before the core's expiry */
-#define NGX_IMS_REGISTER_AGAIN    10000       /* ms until a new try */
 
 
 /* the browser's REGISTER that waits for the core; session->registering */
@@ -27,17 +26,6 @@ typedef struct {
 } ngx_ims_wait_t;
 
 
-typedef struct {
-    ngx_event_t               timer;
-    ngx_ims_worker_t         *worker;
-    ngx_ims_pool_t           *pool;
-    ngx_ims_ref_t             binding;
-    uint32_t                  lease;
-} ngx_ims_linger_t;
-
-
-static void ngx_ims_register_challenge(ngx_ims_session_t *s,
-    ngx_ims_sip_msg_t *m, ngx_uint_t status, const char *error);
 static ngx_int_t ngx_ims_register_lease(ngx_ims_session_t *s,
     ngx_ims_sip_msg_t *m);
 static ngx_int_t ngx_ims_register_identity(ngx_ims_session_t *s,
@@ -52,18 +40,10 @@ static void ngx_ims_register_done(void *data, ngx_ims_uac_result_t *result);
 static void ngx_ims_register_unref(ngx_ims_wait_t *wait);
 static ngx_uint_t ngx_ims_register_status(ngx_uint_t status);
 static void ngx_ims_register_failed(ngx_ims_session_t *s);
-static size_t ngx_ims_register_keep(ngx_ims_session_t *s, u_char *p,
-    size_t size, size_t len);
 static void ngx_ims_register_server(ngx_ims_txn_t *t, ngx_int_t rc,
     ngx_ims_sip_msg_t *m);
-static void ngx_ims_register_answer(ngx_ims_session_t *s,
-    ngx_ims_sip_msg_t *m, ngx_ims_txn_t *t, ngx_uint_t status, time_t expires);
-static u_char *ngx_ims_register_params(ngx_ims_str_t *params, u_char *p,
-    u_char *last);
 static void ngx_ims_register_clock(ngx_ims_session_t *s, time_t granted);
 static time_t ngx_ims_register_cap(ngx_ims_session_t *s, time_t expires);
-static void ngx_ims_register_linger(ngx_event_t *ev);
-static void ngx_ims_register_gone(void *data, ngx_ims_uac_result_t *result);
 
 
 static ngx_ims_register_moved_pt  ngx_ims_register_moved;
@@ -76,150 +56,6 @@ ngx_ims_register_init(ngx_ims_register_moved_pt moved)
 }
 
 
-ngx_int_t
-ngx_ims_register_bearer(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
-{
-    u_char                 *p, *last;
-    ngx_int_t               rc;
-    ngx_ims_str_t           token, params, user;
-    ngx_ims_jwt_t          *jwt;
-    ngx_ims_sip_hdr_t      *h;
-    ngx_ims_jwt_check_t     check;
-    ngx_ims_jwt_result_e    result;
-
-    h = NULL;
-
-    if (s->policy->auth & NGX_IMS_AUTH_SIP) {
-        h = ngx_ims_sip_hdr(m, NGX_IMS_HDR_AUTHORIZATION);
-
-        if (h == NULL) {
-            h = ngx_ims_sip_hdr(m, NGX_IMS_HDR_PROXY_AUTHORIZATION);
-        }
-    }
-
-    /* an unknown scheme is no credentials at all */
-
-    if (h == NULL || h->value.len < sizeof("Bearer ") - 1
-        || ngx_strncasecmp(h->value.data, (u_char *) "Bearer ", 7) != 0)
-    {
-        if (s->known) {
-            return NGX_OK;
-        }
-
-        ngx_ims_register_challenge(s, m, 401, NULL);
-        return NGX_DECLINED;
-    }
-
-    /* both spellings: RFC 8898 and TS 24.371 A.3.2 (RG-1) */
-
-    p = h->value.data + 7;
-    last = h->value.data + h->value.len;
-
-    while (p < last && *p == ' ') {
-        p++;
-    }
-
-    token.data = p;
-    token.len = last - p;
-    params = token;
-
-    if (ngx_ims_sip_param(&params, "access_token", &token)
-        && token.len >= 2 && token.data[0] == '"')
-    {
-        token.data++;
-        token.len -= 2;
-    }
-
-    ngx_memzero(&check, sizeof(ngx_ims_jwt_check_t));
-    check.keys = s->policy->keys;
-    check.issuer = s->policy->issuer;
-    check.audience = s->policy->audience;
-    check.now = ngx_time();
-    check.leeway = s->policy->leeway;
-
-    result = ngx_ims_jwt_verify(&token, &check, &jwt);
-
-    if (result != NGX_IMS_JWT_OK) {
-        ngx_log_error(NGX_LOG_INFO, s->connection->log, 0,
-                      "client sent a token that is refused: %s",
-                      ngx_ims_jwt_error(result));
-        ngx_ims_register_challenge(s, m, 401, "invalid_token");
-        return NGX_DECLINED;
-    }
-
-    rc = ngx_ims_session_identify(s, jwt);
-
-    if (rc == NGX_DECLINED) {
-        user = ngx_ims_jwt_subject(jwt);
-        ngx_log_error(NGX_LOG_INFO, s->connection->log, 0,
-                      "client sent a token of another user, \"%V\"",
-                      &user);
-    }
-
-    ngx_ims_jwt_free(jwt);
-
-    if (rc != NGX_OK) {
-        ngx_ims_register_challenge(s, m, rc == NGX_DECLINED ? 403 : 500, NULL);
-        return NGX_DECLINED;
-    }
-
-    return NGX_OK;
-}
-
-
-/* RFC 8898 2.2 and 4: 401, or 407 where a proxy asks (RG-2, RG-4) */
-
-static void
-ngx_ims_register_challenge(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
-    ngx_uint_t status, const char *error)
-{
-    u_char        *p, *last, tag[16], extra[1024];
-    size_t         len;
-    ngx_uint_t     proxy;
-    ngx_ims_str_t  to_tag;
-
-    if (m->method == NGX_IMS_SIP_ACK || m->method == NGX_IMS_SIP_CANCEL) {
-        return;
-    }
-
-    p = extra;
-    last = extra + sizeof(extra) - 1;
-
-    proxy = (m->method != NGX_IMS_SIP_REGISTER);
-
-    if (status == 401) {
-        p = ngx_slprintf(p, last, "%s: Bearer realm=\"%V\"",
-                         proxy ? "Proxy-Authenticate" : "WWW-Authenticate",
-                         &s->pool->core->home_domain);
-
-        if (s->policy->authz_server.len) {
-            p = ngx_slprintf(p, last, ", authz_server=\"%V\"",
-                             &s->policy->authz_server);
-        }
-
-        if (error != NULL) {
-            p = ngx_slprintf(p, last, ", error=\"%s\"", error);
-        }
-
-        p = ngx_slprintf(p, last, CRLF);
-        status = proxy ? 407 : 401;
-    }
-
-    *p = '\0';
-
-    ngx_ims_call_tag(tag);
-    to_tag.data = tag;
-    to_tag.len = sizeof(tag);
-
-    if (ngx_ims_sip_reply(m, status, NULL, &to_tag, (char *) extra, NULL,
-                          s->worker->out, s->worker->out_size, &len)
-        == NGX_IMS_OK)
-    {
-        (void) ngx_ims_session_send(s, s->worker->out, len);
-    }
-}
-
-
 void
 ngx_ims_register_request(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
 {
@@ -227,7 +63,7 @@ ngx_ims_register_request(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
     ngx_ims_binding_t   b;
     ngx_ims_sip_addr_t  contact;
 
-    if (ngx_ims_register_bearer(s, m) != NGX_OK
+    if (ngx_ims_bearer_check(s, m) != NGX_OK
         || ngx_ims_register_lease(s, m) != NGX_OK
         || ngx_ims_register_identity(s, m) != NGX_OK)
     {
@@ -276,7 +112,7 @@ ngx_ims_register_request(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
     expires = ngx_ims_register_cap(s, expires);
 
     if (expires <= 0) {
-        ngx_ims_register_challenge(s, m, 401, "invalid_token");
+        ngx_ims_bearer_challenge(s, m, 401, "invalid_token");
         return;
     }
 
@@ -656,8 +492,8 @@ ngx_ims_register_status(ngx_uint_t status)
 
 
 /*
- * A refresh that failed is tried again while the core's registration lasts; after
- * that the browser is not registered.
+ * A refresh that failed is tried again while the core's registration lasts;
+ * after that the browser is not registered.
  */
 
 static void
@@ -676,152 +512,6 @@ ngx_ims_register_failed(ngx_ims_session_t *s)
 
     ngx_ims_binding_idle(s->pool, &s->binding);
     s->registered = 0;
-}
-
-
-/* answers on a transaction, or directly when t is NULL */
-
-static void
-ngx_ims_register_answer(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
-    ngx_ims_txn_t *t, ngx_uint_t status, time_t expires)
-{
-    size_t               len;
-    u_char              *p, *last, tag[16];
-    ngx_ims_str_t        to_tag, value, keep;
-    ngx_ims_worker_t    *w;
-    ngx_ims_binding_t    b;
-    ngx_ims_sip_addr_t   addr;
-    ngx_ims_sip_iter_t   it;
-
-    w = s->worker;
-    p = w->text;
-    last = p + w->text_size - 1;
-
-    ngx_memzero(&it, sizeof(ngx_ims_sip_iter_t));
-
-    if (status == 200 && expires > 0
-        && ngx_ims_binding_load(s->pool, &s->binding, &b, w->record)
-           == NGX_OK)
-    {
-        p = ngx_slprintf(p, last, "Contact: <%V>", &b.contact);
-
-        if (ngx_ims_sip_next(m, NGX_IMS_HDR_CONTACT, &it, &value)
-            && ngx_ims_sip_parse_addr(&value, &addr) == NGX_IMS_OK)
-        {
-            p = ngx_ims_register_params(&addr.params, p, last);
-        }
-
-        p = ngx_slprintf(p, last, ";expires=%T" CRLF, expires);
-
-        if (b.service_route.len) {
-            p = ngx_slprintf(p, last, "Service-Route: %V" CRLF,
-                             &b.service_route);
-        }
-
-        if (b.associated.len) {
-            p = ngx_slprintf(p, last, "P-Associated-URI: %V" CRLF,
-                             &b.associated);
-        }
-
-    } else if (status == 503) {
-        p = ngx_slprintf(p, last, "Retry-After: %d" CRLF,
-                         NGX_IMS_REGISTER_AGAIN / 1000);
-    }
-
-    *p = '\0';
-
-    ngx_ims_call_tag(tag);
-    to_tag.data = tag;
-    to_tag.len = sizeof(tag);
-
-    if (ngx_ims_sip_reply(m, status, NULL, &to_tag, (char *) w->text, NULL,
-                          w->out, w->out_size, &len)
-        != NGX_IMS_OK)
-    {
-        return;
-    }
-
-    /* Via;keep is answered with the ping interval (RFC 6223, WS-13) */
-
-    if (status == 200 && ngx_ims_sip_param(&m->via.params, "keep", &keep)
-        && keep.len == 0)
-    {
-        len = ngx_ims_register_keep(s, w->out, w->out_size, len);
-    }
-
-    if (t == NULL) {
-        (void) ngx_ims_session_send(s, w->out, len);
-
-    } else {
-        (void) ngx_ims_txn_reply(t, status, w->out, len);
-    }
-}
-
-
-/* the first ";keep" gets its value; an answer begins with the top Via */
-
-static size_t
-ngx_ims_register_keep(ngx_ims_session_t *s, u_char *p, size_t size,
-    size_t len)
-{
-    u_char  *keep, *eol, value[NGX_INT_T_LEN + 1];
-    size_t   n;
-
-    keep = ngx_strlcasestrn(p, p + len, (u_char *) ";keep", 5 - 1);
-    eol = keep ? ngx_strlchr(keep, p + len, CR) : NULL;
-
-    n = ngx_sprintf(value, "=%M", s->policy->ping / 1000 + 1) - value;
-
-    if (eol == NULL || len + n > size) {
-        return len;
-    }
-
-    keep += 5;
-    ngx_memmove(keep + n, keep, p + len - keep);
-    ngx_memcpy(keep, value, n);
-
-    return len + n;
-}
-
-
-/* the Contact's parameters as the browser wrote them, without expires */
-
-static u_char *
-ngx_ims_register_params(ngx_ims_str_t *params, u_char *p, u_char *last)
-{
-    u_char      *s, *start, *end;
-    ngx_uint_t   quoted;
-
-    end = params->data + params->len;
-    quoted = 0;
-
-    for (s = start = params->data; s <= end; s++) {
-
-        if (s < end && *s == '"') {
-            quoted = !quoted;
-        }
-
-        if (s < end && (*s != ';' || quoted)) {
-            continue;
-        }
-
-        while (start < s && *start == ' ') {
-            start++;
-        }
-
-        if (s > start
-            && !((size_t) (s - start) >= 7
-                 && ngx_strncasecmp(start, (u_char *) "expires", 7) == 0)
-            && (size_t) (last - p) > (size_t) (s - start))
-        {
-            *p++ = ';';
-            p = ngx_cpymem(p, start, s - start);
-        }
-
-        start = s + 1;
-    }
-
-    return p;
 }
 
 
@@ -885,8 +575,7 @@ void
 ngx_ims_register_lost(ngx_ims_session_t *s, ngx_msec_t grace,
     ngx_uint_t moved)
 {
-    ngx_ims_wait_t    *wait;
-    ngx_ims_linger_t  *linger;
+    ngx_ims_wait_t  *wait;
 
     wait = s->registering;
 
@@ -903,78 +592,7 @@ ngx_ims_register_lost(ngx_ims_session_t *s, ngx_msec_t grace,
         }
     }
 
-    if (!s->bound || moved
-        || ngx_ims_binding_lose(s->pool, &s->binding, &s->worker->self)
-           != NGX_OK)
-    {
-        return;
+    if (s->bound && !moved) {
+        ngx_ims_linger_start(s, grace);
     }
-
-    linger = ngx_calloc(sizeof(ngx_ims_linger_t), s->worker->log);
-    if (linger == NULL) {
-        return;
-    }
-
-    linger->worker = s->worker;
-    linger->pool = s->pool;
-    linger->binding = s->binding;
-    linger->lease = s->lease;
-
-    linger->timer.handler = ngx_ims_register_linger;
-    linger->timer.data = linger;
-    linger->timer.log = s->worker->log;
-
-    ngx_add_timer(&linger->timer, ngx_max(grace, 1));
-}
-
-
-static void
-ngx_ims_register_linger(ngx_event_t *ev)
-{
-    ngx_ims_binding_t   b;
-    ngx_ims_worker_t   *w;
-    ngx_ims_linger_t   *linger;
-
-    linger = ev->data;
-    w = linger->worker;
-
-    if (!ngx_ims_binding_orphan(linger->pool, &linger->binding)) {
-        ngx_free(linger);
-        return;
-    }
-
-    ngx_ims_call_end_all(w, NULL, linger->pool, &linger->binding,
-                         "SIP;cause=480;text=\"browser is gone\"");
-
-    if (ngx_ims_binding_load(linger->pool, &linger->binding, &b, w->record)
-        == NGX_OK
-        && b.state == NGX_IMS_BINDING_REGISTERED)
-    {
-        ngx_ims_binding_idle(linger->pool, &linger->binding);
-
-        if (ngx_ims_uac_register(w, linger->pool, &linger->binding,
-                                 linger->lease, 0, ngx_ims_register_gone,
-                                 linger)
-            != NULL)
-        {
-            return;
-        }
-    }
-
-    ngx_ims_register_gone(linger, NULL);
-}
-
-
-static void
-ngx_ims_register_gone(void *data, ngx_ims_uac_result_t *result)
-{
-    ngx_ims_linger_t  *linger;
-
-    linger = data;
-
-    if (ngx_ims_binding_orphan(linger->pool, &linger->binding)) {
-        ngx_ims_binding_free(linger->pool, &linger->binding);
-    }
-
-    ngx_free(linger);
 }

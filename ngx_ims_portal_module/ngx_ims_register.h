@@ -1,8 +1,8 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * REGISTER from the browser (design D16): who it is (RFC 8898), which identity it
- * gets, and the answer from the portal's own record; and what becomes of the
+ * REGISTER from the browser (design D16): who it is (RFC 8898), which identity
+ * it gets, and the answer from the portal's own record; and what becomes of the
  * registration when the socket goes.
  */
 
@@ -23,12 +23,6 @@ void ngx_ims_register_init(ngx_ims_register_moved_pt moved);
 /* a new REGISTER from the browser; m is valid during the call */
 void ngx_ims_register_request(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m);
 
-/*
- * Checks the Bearer of any request, if there is one (RG-1, RG-3).  NGX_OK: it is
- * good, or there is none and the session is known; else an answer was sent.
- */
-ngx_int_t ngx_ims_register_bearer(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m);
-
 /* the core's clock asks for a refresh */
 void ngx_ims_register_refresh(ngx_ims_session_t *s);
 
@@ -36,9 +30,9 @@ void ngx_ims_register_refresh(ngx_ims_session_t *s);
 void ngx_ims_register_expire(ngx_ims_session_t *s);
 
 /*
- * The socket is gone.  For grace ms the registration and the dialogs wait for the
- * browser to come back to any worker; after that both are ended.  moved: another
- * socket has the binding already.
+ * The socket is gone.  For grace ms the registration and the dialogs wait for
+ * the browser to come back to any worker; after that both are ended.  moved:
+ * another socket has the binding already.
  */
 void ngx_ims_register_lost(ngx_ims_session_t *s, ngx_msec_t grace,
     ngx_uint_t moved);

@@ -1,9 +1,9 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * SIP policy.  Each header that the portal owns is removed from whatever came in
- * and written anew from its own records; nothing is copied from a browser into a
- * header that the core trusts.
+ * SIP policy.  Each header that the portal owns is removed from whatever came
+ * in and written anew from its own records; nothing is copied from a browser
+ * into a header that the core trusts.
  */
 
 
@@ -481,8 +481,8 @@ ngx_ims_route_cseq(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
 
 
 /*
- * The browser's Contact becomes ours, which names its binding: what the core sends
- * there reaches us.  Feature tags and other parameters stay.
+ * The browser's Contact becomes ours, which names its binding: what the core
+ * sends there reaches us.  Feature tags and other parameters stay.
  */
 
 static void

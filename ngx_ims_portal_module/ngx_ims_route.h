@@ -2,12 +2,13 @@
  * Copyright (C) the IMS portal authors
  *
  * SIP policy, pure: what the portal changes in a message on its way between
- * browser and core (TS 24.229 5.2, spec sections 4 to 6, design sections 5 and 6).
- * A message and the facts go in, edits come out.
+ * browser and core (TS 24.229 5.2, spec sections 4 to 6, design sections 5 and
+ * 6). A message and the facts go in, edits come out.
  *
  * "Up" is from the browser to the core, "down" the other way.  Via and
- * Record-Route of one side are not shown to the other: the portal keeps them and
- * puts them back into the answers, so that neither side can tamper with them.
+ * Record-Route of one side are not shown to the other: the portal keeps them
+ * and puts them back into the answers, so that neither side can tamper with
+ * them.
  */
 
 
@@ -61,10 +62,10 @@ void ngx_ims_route_response_down(ngx_ims_sip_edits_t *e,
 int ngx_ims_route_forms_dialog(ngx_ims_sip_method_e method);
 
 /*
- * The Record-Route values of a message as one header value, in order (reverse = 0,
- * the route set of a server) or reversed (of a client), without our own, which
- * carry the token.  Text in the arena of e; empty when there is none (RFC 3261
- * 12.1).
+ * The Record-Route values of a message as one header value, in order (reverse =
+ * 0, the route set of a server) or reversed (of a client), without our own,
+ * which carry the token.  Text in the arena of e; empty when there is none (RFC
+ * 3261 12.1).
  */
 ngx_ims_str_t ngx_ims_route_set(ngx_ims_sip_edits_t *e,
     const ngx_ims_sip_msg_t *m, int reverse, const ngx_ims_str_t *token);
@@ -73,8 +74,8 @@ ngx_ims_str_t ngx_ims_route_set(ngx_ims_sip_edits_t *e,
 int ngx_ims_route_privacy(const ngx_ims_sip_msg_t *m, const char *what);
 
 /*
- * What a request from the browser gets for its form alone: 0, or the status of its
- * refusal: 483, 405, 416, 420 (spec SE-11).
+ * What a request from the browser gets for its form alone: 0, or the status of
+ * its refusal: 483, 405, 416, 420 (spec SE-11).
  */
 unsigned ngx_ims_route_check_up(const ngx_ims_sip_msg_t *m);
 

@@ -1,85 +1,28 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * The socket of one browser.  Frames come in through the worker's scratch buffer;
- * only a partial frame or message is kept with the session, so that an idle
- * browser costs little.
+ * The socket of one browser.  Frames come in through the worker's scratch
+ * buffer; only a partial frame or message is kept with the session, so that an
+ * idle browser costs little.
  *
- * Timers: the read event's is the ping clock and, as it is not cancelable, keeps
- * an old worker alive; after our close frame it bounds the wait for the browser's.
- * The write event's bounds a slow reader.  token_event fires at the token's exp,
- * refresh_event when the registration at the core is to be refreshed.
+ * Timers: the read event's is the ping clock and, as it is not cancelable,
+ * keeps an old worker alive; after our close frame it bounds the wait for the
+ * browser's. The write event's bounds a slow reader.  token_event fires at the
+ * token's exp, refresh_event when the registration at the core is to be
+ * refreshed.
  */
 
 
-#include "ngx_ims_session.h"
-
-#include <ngx_http.h>
+#include "ngx_ims_session_priv.h"
 
 
-#define NGX_IMS_SESSION_WRITE_WAIT  10000     /* ms for a slow reader */
-
-
-static ngx_int_t ngx_ims_session_flow_send(ngx_ims_flow_t *flow, u_char *p,
-    size_t len);
 static void ngx_ims_session_read(ngx_event_t *rev);
 static void ngx_ims_session_write(ngx_event_t *wev);
 static void ngx_ims_session_token(ngx_event_t *ev);
 static void ngx_ims_session_refresh(ngx_event_t *ev);
 static void ngx_ims_session_tick(ngx_ims_session_t *s);
 static void ngx_ims_session_drain(ngx_ims_session_t *s);
-static ngx_int_t ngx_ims_session_input(ngx_ims_session_t *s, u_char *p,
-    size_t len);
-static ngx_int_t ngx_ims_session_keep(ngx_ims_session_t *s, u_char *p,
-    size_t len);
-static ngx_int_t ngx_ims_session_frame(ngx_ims_session_t *s,
-    ngx_ims_ws_frame_t *f, u_char *p);
-static ngx_int_t ngx_ims_session_data(ngx_ims_session_t *s,
-    ngx_ims_ws_frame_t *f, u_char *p);
-static ngx_int_t ngx_ims_session_message(ngx_ims_session_t *s, u_char *p,
-    size_t len, ngx_uint_t text);
-static ngx_int_t ngx_ims_session_control(ngx_ims_session_t *s,
-    ngx_ims_ws_frame_t *f, u_char *p);
-static ngx_int_t ngx_ims_session_raw(ngx_ims_session_t *s, u_char *p,
-    size_t len);
 static void ngx_ims_session_end(ngx_ims_session_t *s, ngx_ims_end_e how);
-static void ngx_ims_session_free(ngx_ims_session_t *s);
-
-
-ngx_int_t
-ngx_ims_worker_scratch(ngx_ims_worker_t *w, ngx_pool_t *pool)
-{
-    ngx_uint_t  i;
-
-    w->in_size = 2 * NGX_IMS_MAX_DATAGRAM;
-    w->out_size = 2 * NGX_IMS_MAX_DATAGRAM;
-    w->text_size = 2 * NGX_IMS_MAX_DATAGRAM;
-    w->nedits = 2 * NGX_IMS_SIP_MAX_HEADERS;
-
-    w->in = ngx_palloc(pool, w->in_size);
-    w->out = ngx_palloc(pool, w->out_size);
-    w->text = ngx_palloc(pool, w->text_size);
-    w->edits = ngx_palloc(pool, w->nedits * sizeof(ngx_ims_sip_edit_t));
-    w->record = ngx_palloc(pool, NGX_IMS_DIALOG_BUFFER);
-    w->record2 = ngx_palloc(pool, NGX_IMS_DIALOG_BUFFER);
-    w->parsed = ngx_palloc(pool, sizeof(ngx_ims_parsed_t));
-    w->saved = ngx_palloc(pool, sizeof(ngx_ims_parsed_t));
-
-    if (w->in == NULL || w->out == NULL || w->text == NULL
-        || w->edits == NULL || w->record == NULL || w->record2 == NULL
-        || w->parsed == NULL || w->saved == NULL)
-    {
-        return NGX_ERROR;
-    }
-
-    for (i = 0; i < NGX_IMS_SESSION_BUCKETS; i++) {
-        ngx_queue_init(&w->buckets[i]);
-    }
-
-    ngx_queue_init(&w->sessions);
-
-    return NGX_OK;
-}
 
 
 ngx_ims_session_t *
@@ -99,7 +42,7 @@ ngx_ims_session_create(ngx_connection_t *c, ngx_ims_worker_t *worker,
     s->pool = policy->pool;
     s->out_last = &s->out;
 
-#if (NGX_HTTP_SSL)
+#if (NGX_SSL)
     s->tls = (c->ssl != NULL);
 #endif
 
@@ -235,57 +178,6 @@ ngx_ims_session_refresh(ngx_event_t *ev)
 }
 
 
-/* the bucket of a binding */
-
-static ngx_queue_t *
-ngx_ims_session_bucket(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
-    ngx_ims_ref_t *ref)
-{
-    return &w->buckets[(ref->index ^ pool->crc) % NGX_IMS_SESSION_BUCKETS];
-}
-
-
-ngx_ims_session_t *
-ngx_ims_session_find(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
-    ngx_ims_ref_t *ref)
-{
-    ngx_queue_t        *q, *head;
-    ngx_ims_session_t  *s;
-
-    head = ngx_ims_session_bucket(w, pool, ref);
-
-    for (q = ngx_queue_head(head);
-         q != ngx_queue_sentinel(head);
-         q = ngx_queue_next(q))
-    {
-        s = ngx_queue_data(q, ngx_ims_session_t, bucket);
-
-        if (s->pool == pool && s->binding.index == ref->index
-            && s->binding.seq == ref->seq && !s->ended)
-        {
-            return s;
-        }
-    }
-
-    return NULL;
-}
-
-
-void
-ngx_ims_session_bind(ngx_ims_session_t *s, ngx_ims_ref_t *ref)
-{
-    if (s->bound) {
-        ngx_queue_remove(&s->bucket);
-    }
-
-    s->binding = *ref;
-    s->bound = 1;
-
-    ngx_queue_insert_head(ngx_ims_session_bucket(s->worker, s->pool, ref),
-                          &s->bucket);
-}
-
-
 static void
 ngx_ims_session_read(ngx_event_t *rev)
 {
@@ -349,7 +241,7 @@ ngx_ims_session_read(ngx_event_t *rev)
         if (s->in != NULL) {
             s->in_len += n;
 
-            if (ngx_ims_session_keep(s, NULL, 0) != NGX_OK) {
+            if (ngx_ims_session_input(s, NULL, 0) != NGX_OK) {
                 return;
             }
 
@@ -364,299 +256,6 @@ ngx_ims_session_read(ngx_event_t *rev)
     if (ngx_handle_read_event(rev, 0) != NGX_OK) {
         ngx_ims_session_end(s, NGX_IMS_END_LOST);
         ngx_ims_session_free(s);
-    }
-}
-
-
-/*
- * Frames out of a buffer; what is left of the last one is kept.  NGX_OK, or
- * NGX_ERROR: the session is gone or must not be read any further.
- */
-
-static ngx_int_t
-ngx_ims_session_input(ngx_ims_session_t *s, u_char *p, size_t len)
-{
-    u_char              *last;
-    ngx_int_t            rc;
-    unsigned             code;
-    ngx_ims_ws_frame_t   f;
-
-    last = p + len;
-
-    while (p < last) {
-
-        rc = ngx_ims_ws_read(p, last - p, s->policy->message_size, &f, &code);
-
-        if (rc == NGX_IMS_MORE) {
-            break;
-        }
-
-        if (rc != NGX_IMS_OK) {
-
-            if (s->closing) {
-                ngx_ims_session_free(s);
-                return NGX_ERROR;
-            }
-
-            ngx_log_error(NGX_LOG_INFO, s->connection->log, 0,
-                          "client sent invalid WebSocket frame");
-            ngx_ims_session_close(s, code, NULL, NGX_IMS_END_LOST);
-            return NGX_ERROR;
-        }
-
-        if ((uint64_t) (last - p) < f.header + f.length) {
-            break;
-        }
-
-        ngx_ims_ws_unmask(p + f.header, f.length, f.mask, 0);
-
-        if (ngx_ims_session_frame(s, &f, p + f.header) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        p += f.header + f.length;
-    }
-
-    if (p == last) {
-        return NGX_OK;
-    }
-
-    return ngx_ims_session_keep(s, p, last - p);
-}
-
-
-/*
- * Keeps a partial frame in a buffer of just its size; called again, without new
- * bytes, when more of it has been received.
- */
-
-static ngx_int_t
-ngx_ims_session_keep(ngx_ims_session_t *s, u_char *p, size_t len)
-{
-    size_t               size;
-    u_char              *in;
-    ngx_int_t            rc;
-    unsigned             code;
-    ngx_ims_ws_frame_t   f;
-
-    if (p == NULL) {
-        p = s->in;
-        len = s->in_len;
-    }
-
-    rc = ngx_ims_ws_read(p, len, s->policy->message_size, &f, &code);
-
-    if (rc != NGX_IMS_OK && rc != NGX_IMS_MORE) {
-        size = len;
-
-    } else if (rc == NGX_IMS_OK) {
-        size = f.header + f.length;
-
-    } else {
-        size = NGX_IMS_WS_MAX_HEADER;
-    }
-
-    if (len >= size) {
-
-        /* complete, or beyond hope: input() says what to do with it */
-
-        in = s->in;
-        s->in = NULL;
-
-        rc = ngx_ims_session_input(s, in, len);
-
-        ngx_free(in);
-
-        return rc;
-    }
-
-    if (s->in != NULL && s->in_size >= size) {
-        return NGX_OK;
-    }
-
-    in = ngx_alloc(size, s->connection->log);
-    if (in == NULL) {
-        ngx_ims_session_close(s, NGX_IMS_WS_INTERNAL, NULL, NGX_IMS_END_LOST);
-        return NGX_ERROR;
-    }
-
-    ngx_memcpy(in, p, len);
-
-    if (s->in != NULL) {
-        ngx_free(s->in);
-    }
-
-    s->in = in;
-    s->in_len = len;
-    s->in_size = size;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_ims_session_frame(ngx_ims_session_t *s, ngx_ims_ws_frame_t *f, u_char *p)
-{
-    if (f->opcode >= NGX_IMS_WS_CLOSE) {
-        return ngx_ims_session_control(s, f, p);
-    }
-
-    if (s->closing) {
-        return NGX_OK;
-    }
-
-    return ngx_ims_session_data(s, f, p);
-}
-
-
-static ngx_int_t
-ngx_ims_session_data(ngx_ims_session_t *s, ngx_ims_ws_frame_t *f, u_char *p)
-{
-    size_t      size, len;
-    u_char     *message;
-    ngx_int_t   rc;
-    ngx_uint_t  text;
-
-    /* RFC 6455 5.4: a continuation, and nothing else, continues */
-
-    if ((f->opcode == NGX_IMS_WS_CONTINUATION) != s->fragmented) {
-        ngx_ims_session_close(s, NGX_IMS_WS_PROTOCOL_ERROR, NULL,
-                              NGX_IMS_END_LOST);
-        return NGX_ERROR;
-    }
-
-    if (f->fin && !s->fragmented) {
-        return ngx_ims_session_message(s, p, f->length,
-                                       f->opcode == NGX_IMS_WS_TEXT);
-    }
-
-    /* the first byte of the buffer keeps the opcode of the first fragment */
-
-    size = s->fragmented ? s->message_len : 1;
-
-    if (f->length > s->policy->message_size - (size - 1)) {
-        ngx_ims_session_close(s, NGX_IMS_WS_TOO_BIG, NULL, NGX_IMS_END_LOST);
-        return NGX_ERROR;
-    }
-
-    message = ngx_alloc(size + f->length, s->connection->log);
-    if (message == NULL) {
-        ngx_ims_session_close(s, NGX_IMS_WS_INTERNAL, NULL, NGX_IMS_END_LOST);
-        return NGX_ERROR;
-    }
-
-    if (s->fragmented) {
-        ngx_memcpy(message, s->message, size);
-        ngx_free(s->message);
-
-    } else {
-        message[0] = f->opcode;
-        s->fragmented = 1;
-    }
-
-    ngx_memcpy(message + size, p, f->length);
-
-    s->message = message;
-    s->message_len = size + f->length;
-
-    if (!f->fin) {
-        return NGX_OK;
-    }
-
-    len = s->message_len - 1;
-    text = (message[0] == NGX_IMS_WS_TEXT);
-
-    s->message = NULL;
-    s->message_len = 0;
-    s->fragmented = 0;
-
-    rc = ngx_ims_session_message(s, message + 1, len, text);
-
-    ngx_free(message);
-
-    return rc;
-}
-
-
-static ngx_int_t
-ngx_ims_session_message(ngx_ims_session_t *s, u_char *p, size_t len,
-    ngx_uint_t text)
-{
-    static u_char  pong[] = "\x81\x02\r\n";
-
-    if (text && !ngx_ims_utf8(p, len)) {
-        ngx_ims_session_close(s, NGX_IMS_WS_BAD_DATA, NULL, NGX_IMS_END_LOST);
-        return NGX_ERROR;
-    }
-
-    /* keep-alives of RFC 5626 4.4.1: a double CRLF is answered by a single */
-
-    if (len == 4 && ngx_memcmp(p, CRLF CRLF, 4) == 0) {
-        return ngx_ims_session_raw(s, pong, sizeof(pong) - 1);
-    }
-
-    if (len == 2 && ngx_memcmp(p, CRLF, 2) == 0) {
-        return NGX_OK;
-    }
-
-    s->worker->message(s, p, len);
-
-    /* the handler may have closed the session, but never frees it */
-
-    return s->closing ? NGX_ERROR : NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_ims_session_control(ngx_ims_session_t *s, ngx_ims_ws_frame_t *f,
-    u_char *p)
-{
-    size_t     n;
-    u_char     frame[NGX_IMS_WS_MAX_SERVER_HEADER + NGX_IMS_WS_MAX_CONTROL];
-    unsigned   code;
-    ngx_int_t  rc;
-
-    switch (f->opcode) {
-
-    case NGX_IMS_WS_PING:
-
-        if (s->closing) {
-            return NGX_OK;
-        }
-
-        n = ngx_ims_ws_header(frame, NGX_IMS_WS_PONG, f->length);
-        ngx_memcpy(frame + n, p, f->length);
-
-        return ngx_ims_session_raw(s, frame, n + f->length);
-
-    case NGX_IMS_WS_CLOSE:
-
-        if (s->closing) {
-            ngx_ims_session_free(s);
-            return NGX_ERROR;
-        }
-
-        rc = ngx_ims_ws_close_code(p, f->length, &code);
-
-        /* the code comes back; an empty one is answered by 1000 */
-
-        ngx_ims_session_close(s, code == 1005 ? NGX_IMS_WS_NORMAL : code, NULL,
-                              rc == NGX_IMS_OK ? NGX_IMS_END_LEFT
-                                               : NGX_IMS_END_LOST);
-
-        /* both have said it: the server closes TCP first (RFC 6455 7.1.1) */
-
-        if (s->out == NULL) {
-            ngx_ims_session_free(s);
-
-        } else {
-            s->closed = 1;
-        }
-
-        return NGX_ERROR;
-
-    default: /* NGX_IMS_WS_PONG */
-        return NGX_OK;
     }
 }
 
@@ -706,8 +305,9 @@ ngx_ims_session_tick(ngx_ims_session_t *s)
 
 /*
  * This worker goes away: an idle browser is closed after a random part of the
- * drain time, one in a call stays until that ends.  When worker_shutdown_timeout
- * has struck (c->error), it is told at once, and its dialogs go on elsewhere.
+ * drain time, one in a call stays until that ends.  When
+ * worker_shutdown_timeout has struck (c->error), it is told at once, and its
+ * dialogs go on elsewhere.
  */
 
 static void
@@ -767,107 +367,9 @@ ngx_ims_session_settle(ngx_ims_session_t *s)
 }
 
 
-static ngx_int_t
-ngx_ims_session_flow_send(ngx_ims_flow_t *flow, u_char *p, size_t len)
-{
-    return ngx_ims_session_send(flow->data, p, len);
-}
-
-
-ngx_int_t
-ngx_ims_session_send(ngx_ims_session_t *s, u_char *p, size_t len)
-{
-    size_t      n;
-    u_char     *out;
-    ngx_int_t   rc;
-
-    if (s->closing || s->ended) {
-        return NGX_ERROR;
-    }
-
-    out = ngx_alloc(NGX_IMS_WS_MAX_SERVER_HEADER + len, s->connection->log);
-    if (out == NULL) {
-        return NGX_ERROR;
-    }
-
-    n = ngx_ims_ws_header(out, ngx_ims_utf8(p, len) ? NGX_IMS_WS_TEXT
-                                                    : NGX_IMS_WS_BINARY, len);
-    ngx_memcpy(out + n, p, len);
-
-    rc = ngx_ims_session_raw(s, out, n + len);
-
-    ngx_free(out);
-
-    return rc;
-}
-
-
-/*
- * Bytes to the socket, or behind those that wait for it.  It never closes the
- * session itself, because its callers are in the midst of using it: a broken
- * connection is left to the read event.
- */
-
-static ngx_int_t
-ngx_ims_session_raw(ngx_ims_session_t *s, u_char *p, size_t len)
-{
-    ssize_t            n;
-    ngx_ims_out_t     *out;
-    ngx_connection_t  *c;
-
-    c = s->connection;
-
-    if (s->out == NULL) {
-        n = c->send(c, p, len);
-
-        if (n == NGX_ERROR) {
-            c->read->eof = 1;
-            ngx_post_event(c->read, &ngx_posted_events);
-            return NGX_ERROR;
-        }
-
-        if (n > 0) {
-            p += n;
-            len -= n;
-        }
-
-        if (len == 0) {
-            return NGX_OK;
-        }
-    }
-
-    if (s->out_bytes + len > NGX_IMS_SESSION_MAX_OUT) {
-        ngx_log_error(NGX_LOG_INFO, c->log, 0, "client reads too slowly");
-        ngx_add_timer(c->write, 1);
-        return NGX_ERROR;
-    }
-
-    out = ngx_alloc(sizeof(ngx_ims_out_t) + len, c->log);
-    if (out == NULL) {
-        return NGX_ERROR;
-    }
-
-    out->next = NULL;
-    out->pos = (u_char *) out + sizeof(ngx_ims_out_t);
-    out->last = ngx_cpymem(out->pos, p, len);
-
-    *s->out_last = out;
-    s->out_last = &out->next;
-    s->out_bytes += len;
-
-    if (!c->write->timer_set) {
-        ngx_add_timer(c->write, NGX_IMS_SESSION_WRITE_WAIT);
-    }
-
-    return ngx_handle_write_event(c->write, 0);
-}
-
-
 static void
 ngx_ims_session_write(ngx_event_t *wev)
 {
-    ssize_t             n;
-    ngx_ims_out_t      *out;
     ngx_connection_t   *c;
     ngx_ims_session_t  *s;
 
@@ -886,39 +388,14 @@ ngx_ims_session_write(ngx_event_t *wev)
         return;
     }
 
-    while (s->out != NULL) {
-        out = s->out;
+    if (ngx_ims_session_flush(s) != NGX_OK) {
 
-        n = c->send(c, out->pos, out->last - out->pos);
-
-        if (n == NGX_ERROR) {
-
-            if (!s->closing) {
-                ngx_ims_session_end(s, NGX_IMS_END_LOST);
-            }
-
-            ngx_ims_session_free(s);
-            return;
+        if (!s->closing) {
+            ngx_ims_session_end(s, NGX_IMS_END_LOST);
         }
 
-        if (n == NGX_AGAIN || n == 0) {
-            break;
-        }
-
-        out->pos += n;
-        s->out_bytes -= n;
-
-        if (out->pos < out->last) {
-            continue;
-        }
-
-        s->out = out->next;
-
-        if (s->out == NULL) {
-            s->out_last = &s->out;
-        }
-
-        ngx_free(out);
+        ngx_ims_session_free(s);
+        return;
     }
 
     if (s->out == NULL) {
@@ -1019,20 +496,15 @@ ngx_ims_session_abort(ngx_ims_session_t *s)
 }
 
 
-static void
+void
 ngx_ims_session_free(ngx_ims_session_t *s)
 {
-    ngx_ims_out_t     *out, *next;
     ngx_connection_t  *c;
 
     c = s->connection;
 
     ngx_ims_session_abort(s);
-
-    for (out = s->out; out != NULL; out = next) {
-        next = out->next;
-        ngx_free(out);
-    }
+    ngx_ims_session_discard(s);
 
     if (s->in != NULL) {
         ngx_free(s->in);
@@ -1042,11 +514,11 @@ ngx_ims_session_free(ngx_ims_session_t *s)
         ngx_free(s->message);
     }
 
-#if (NGX_HTTP_SSL)
+#if (NGX_SSL)
     if (c->ssl) {
         c->ssl->no_wait_shutdown = 1;
     }
 #endif
 
-    ngx_http_close_connection(c);
+    s->worker->close(c);
 }

@@ -1,9 +1,9 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * One browser: its WebSocket (RFC 6455, RFC 7118), who it is, and what hangs on it
- * while it lives.  The worker's context stands here, too, because everything above
- * needs both.  Messages and the end go up through the worker's handlers.
+ * One browser: its WebSocket (RFC 6455, RFC 7118), who it is, and what hangs on
+ * it while it lives.  The worker's context stands here, too, because everything
+ * above needs both.  Messages and the end go up through the worker's handlers.
  */
 
 
@@ -78,6 +78,7 @@ typedef void (*ngx_ims_message_pt)(ngx_ims_session_t *s, u_char *p,
 typedef void (*ngx_ims_end_pt)(ngx_ims_session_t *s, ngx_ims_end_e how);
 typedef void (*ngx_ims_token_end_pt)(ngx_ims_session_t *s);
 typedef void (*ngx_ims_refresh_pt)(ngx_ims_session_t *s);
+typedef void (*ngx_ims_close_pt)(ngx_connection_t *c);
 
 
 struct ngx_ims_worker_s {
@@ -94,6 +95,7 @@ struct ngx_ims_worker_s {
     ngx_ims_end_pt            end;            /* once per session */
     ngx_ims_token_end_pt      token_end;      /* its token ended */
     ngx_ims_refresh_pt        refresh;        /* the core's clock asks */
+    ngx_ims_close_pt          close;          /* of who accepted it */
 
     ngx_queue_t               buckets[NGX_IMS_SESSION_BUCKETS];
     ngx_queue_t               sessions;
@@ -188,9 +190,9 @@ struct ngx_ims_session_s {
 
 
 /*
- * Makes a session of an upgraded connection: the caller has sent the 101 and gave
- * the HTTP request back; from now on read and write events are ours.  Everything
- * is allocated from c->pool.  NULL: no memory, the caller closes.
+ * Makes a session of an upgraded connection: the caller has sent the 101 and
+ * gave the HTTP request back; from now on read and write events are ours.
+ * Everything is allocated from c->pool.  NULL: no memory, the caller closes.
  */
 ngx_ims_session_t *ngx_ims_session_create(ngx_connection_t *c,
     ngx_ims_worker_t *worker, ngx_ims_policy_t *policy);
@@ -198,20 +200,20 @@ ngx_ims_session_t *ngx_ims_session_create(ngx_connection_t *c,
 /* undoes ngx_ims_session_create() before the start; c stays the caller's */
 void ngx_ims_session_abort(ngx_ims_session_t *s);
 
-/* begins to read; left (may be empty) are bytes that came behind the handshake */
+/* begins to read; left, may be empty: bytes that came behind the handshake */
 void ngx_ims_session_start(ngx_ims_session_t *s, ngx_str_t *left);
 
 /*
- * Sends one SIP message as one WebSocket message: text, or binary when it is not
- * UTF-8 (RFC 7118 5).  NGX_OK, or NGX_ERROR: closed, or the reader is too slow (it
- * is then closed).
+ * Sends one SIP message as one WebSocket message: text, or binary when it is
+ * not UTF-8 (RFC 7118 5).  NGX_OK, or NGX_ERROR: closed, or the reader is too
+ * slow (it is then closed).
  */
 ngx_int_t ngx_ims_session_send(ngx_ims_session_t *s, u_char *p, size_t len);
 
 /*
- * Ends the session: a close frame with code, then the TCP close when the browser
- * has answered it or after 3 s.  The end handler is called before this returns.
- * s must not be used afterwards.
+ * Ends the session: a close frame with code, then the TCP close when the
+ * browser has answered it or after 3 s.  The end handler is called before this
+ * returns. s must not be used afterwards.
  */
 void ngx_ims_session_close(ngx_ims_session_t *s, ngx_uint_t code,
     const char *reason, ngx_ims_end_e how);
@@ -231,7 +233,8 @@ ngx_int_t ngx_ims_session_identify(ngx_ims_session_t *s, ngx_ims_jwt_t *jwt);
 
 /*
  * Called when something that kept the session busy has ended: a draining or
- * expired session is closed if nothing is left; else its idle mark is set right.
+ * expired session is closed if nothing is left; else its idle mark is set
+ * right.
  */
 void ngx_ims_session_settle(ngx_ims_session_t *s);
 

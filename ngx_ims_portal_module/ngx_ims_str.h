@@ -3,8 +3,8 @@
  *
  * The span that all pure codecs use: bytes somewhere in a caller's buffer,
  * never terminated.  Beside nginx it is ngx_str_t, so that the module may print
- * a span with "%V"; the codecs, their unit tests and fuzzers do not need nginx and
- * have the same structure of their own.
+ * a span with "%V"; the codecs, their unit tests and fuzzers do not need nginx
+ * and have the same structure of their own.
  */
 
 

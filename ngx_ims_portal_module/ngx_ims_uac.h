@@ -33,11 +33,11 @@ typedef void (*ngx_ims_uac_handler_pt)(void *data,
 
 
 /*
- * Registers a binding for so many seconds, 0: takes the registration back.  Servers
- * that do not answer are left for the next one; a 423 is repeated with what it asks
- * for, and a 500 once after a second (core-demands: an IMPU that comes back at once).
- * handler may be NULL.  Returns an object for ngx_ims_uac_forget(), or NULL: nothing
- * could be sent.
+ * Registers a binding for so many seconds, 0: takes the registration back.
+ * Servers that do not answer are left for the next one; a 423 is repeated with
+ * what it asks for, and a 500 once after a second (core-demands: an IMPU that
+ * comes back at once). handler may be NULL.  Returns an object for
+ * ngx_ims_uac_forget(), or NULL: nothing could be sent.
  */
 ngx_ims_register_t *ngx_ims_uac_register(ngx_ims_worker_t *w,
     ngx_ims_pool_t *pool, ngx_ims_ref_t *binding, uint32_t lease,

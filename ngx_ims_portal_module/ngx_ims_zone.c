@@ -51,9 +51,10 @@ ngx_ims_zone_init(ngx_ims_zone_t *zone, ngx_shm_zone_t *shm_zone,
 
 
 /*
- * Capacities follow from the size of the zone and the number of identities: every
- * identity can be leased; what is left is shared between bindings (one and a half
- * per identity at first), dialogs (as many) and chunks for their texts.
+ * Capacities follow from the size of the zone and the number of identities:
+ * every identity can be leased; what is left is shared between bindings (one
+ * and a half per identity at first), dialogs (as many) and chunks for their
+ * texts.
  */
 static ngx_int_t
 ngx_ims_zone_layout(ngx_ims_zone_t *zone, ngx_shm_zone_t *shm_zone,

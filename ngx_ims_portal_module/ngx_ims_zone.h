@@ -192,8 +192,8 @@ ngx_int_t ngx_ims_zone_init(ngx_ims_zone_t *zone, ngx_shm_zone_t *shm_zone,
 #define ngx_ims_zone_unlock(z)  ngx_shmtx_unlock(&(z)->shpool->mutex)
 
 /*
- * Replaces a text; an empty one frees its chunks.  NGX_OK, or NGX_ERROR when the
- * zone is full or the text longer than NGX_IMS_MAX_BLOB: then it is empty.
+ * Replaces a text; an empty one frees its chunks.  NGX_OK, or NGX_ERROR when
+ * the zone is full or the text longer than NGX_IMS_MAX_BLOB: then it is empty.
  */
 ngx_int_t ngx_ims_zone_put(ngx_ims_zone_t *zone, ngx_ims_blob_t *blob,
     ngx_str_t *text);

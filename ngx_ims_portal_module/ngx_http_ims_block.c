@@ -1,25 +1,13 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * The blocks inside http{}: ims_portal_core and ims_portal_pool.  A line of a block
- * is looked up in the block's table; a line that is wrong fails nginx -t with its
- * name.
+ * The blocks inside http{}: ims_portal_core and ims_portal_pool.  A line of a
+ * block is looked up in the block's table; a line that is wrong fails nginx -t
+ * with its name.
  */
 
 
-#include "ngx_http_ims_portal_module.h"
-
-
-typedef char *(*ngx_http_ims_line_pt)(ngx_conf_t *cf, void *object,
-    ngx_str_t *args, ngx_uint_t n);
-
-
-typedef struct {
-    ngx_str_t                 name;
-    ngx_uint_t                min;            /* arguments */
-    ngx_uint_t                max;
-    ngx_http_ims_line_pt      handler;
-} ngx_http_ims_line_t;
+#include "ngx_http_ims_block.h"
 
 
 typedef struct {
@@ -30,10 +18,6 @@ typedef struct {
 
 static char *ngx_http_ims_line(ngx_conf_t *cf, ngx_command_t *dummy,
     void *conf);
-static char *ngx_http_ims_run_block(ngx_conf_t *cf, void *object,
-    ngx_http_ims_line_t *lines);
-static ngx_ims_core_t *ngx_http_ims_find_core(ngx_http_ims_main_conf_t *imcf,
-    ngx_str_t *name);
 static char *ngx_http_ims_core_check(ngx_conf_t *cf, ngx_ims_core_t *core);
 static char *ngx_http_ims_core_listen(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
@@ -46,20 +30,6 @@ static char *ngx_http_ims_core_home_domain(ngx_conf_t *cf, void *object,
 static char *ngx_http_ims_core_visited_network(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
 static char *ngx_http_ims_core_register(ngx_conf_t *cf, void *object,
-    ngx_str_t *args, ngx_uint_t n);
-static char *ngx_http_ims_pool_params(ngx_conf_t *cf,
-    ngx_http_ims_main_conf_t *imcf, ngx_ims_pool_t *pool, ngx_str_t *zone,
-    size_t *size);
-static char *ngx_http_ims_pool_zone(ngx_conf_t *cf, ngx_ims_pool_t *pool,
-    ngx_str_t *zone, size_t size);
-static ngx_int_t ngx_http_ims_pool_init(ngx_shm_zone_t *shm_zone, void *data);
-static char *ngx_http_ims_pool_identity(ngx_conf_t *cf, void *object,
-    ngx_str_t *args, ngx_uint_t n);
-static char *ngx_http_ims_pool_lease(ngx_conf_t *cf, void *object,
-    ngx_str_t *args, ngx_uint_t n);
-static char *ngx_http_ims_pool_quarantine(ngx_conf_t *cf, void *object,
-    ngx_str_t *args, ngx_uint_t n);
-static char *ngx_http_ims_pool_devices(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
 
 
@@ -74,16 +44,7 @@ static ngx_http_ims_line_t  ngx_http_ims_core_lines[] = {
 };
 
 
-static ngx_http_ims_line_t  ngx_http_ims_pool_lines[] = {
-    { ngx_string("identity"), 1, 2, ngx_http_ims_pool_identity },
-    { ngx_string("lease"), 1, 1, ngx_http_ims_pool_lease },
-    { ngx_string("quarantine"), 1, 1, ngx_http_ims_pool_quarantine },
-    { ngx_string("devices"), 1, 1, ngx_http_ims_pool_devices },
-    { ngx_null_string, 0, 0, NULL }
-};
-
-
-static char *
+char *
 ngx_http_ims_run_block(ngx_conf_t *cf, void *object,
     ngx_http_ims_line_t *lines)
 {
@@ -263,7 +224,7 @@ ngx_http_ims_core_check(ngx_conf_t *cf, ngx_ims_core_t *core)
 }
 
 
-static ngx_ims_core_t *
+ngx_ims_core_t *
 ngx_http_ims_find_core(ngx_http_ims_main_conf_t *imcf, ngx_str_t *name)
 {
     ngx_uint_t        i;
@@ -567,315 +528,4 @@ ngx_http_ims_core_register(ngx_conf_t *cf, void *object, ngx_str_t *args,
     ngx_str_null(&core->flag);
 
     return ngx_http_ims_core_text(&core->flag, &flag);
-}
-
-
-char *
-ngx_http_ims_pool_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    char                      *rv;
-    size_t                     size;
-    ngx_str_t                 *value, zone;
-    ngx_ims_pool_t            *pool, **slot;
-    ngx_http_ims_main_conf_t  *imcf;
-
-    imcf = conf;
-    value = cf->args->elts;
-
-    if (ngx_http_ims_find_pool(imcf, &value[1]) != NULL) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "duplicate \"ims_portal_pool\" \"%V\"", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    pool = ngx_pcalloc(cf->pool, sizeof(ngx_ims_pool_t));
-    slot = ngx_array_push(&imcf->pools);
-
-    if (pool == NULL || slot == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    *slot = pool;
-
-    pool->name = value[1];
-    pool->crc = ngx_crc32_short(value[1].data, value[1].len);
-    pool->file = cf->conf_file->file.name.data;
-    pool->line = cf->conf_file->line;
-    pool->lease = NGX_CONF_UNSET;
-    pool->quarantine = NGX_CONF_UNSET;
-    pool->devices = NGX_CONF_UNSET_UINT;
-
-    if (ngx_array_init(&pool->blocks, cf->pool, 4, sizeof(ngx_ims_block_t))
-        != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    rv = ngx_http_ims_pool_params(cf, imcf, pool, &zone, &size);
-
-    if (rv == NGX_CONF_OK) {
-        rv = ngx_http_ims_run_block(cf, pool, ngx_http_ims_pool_lines);
-    }
-
-    if (rv != NGX_CONF_OK) {
-        return rv;
-    }
-
-    if (pool->total == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "no \"identity\" in \"ims_portal_pool\" \"%V\"",
-                           &pool->name);
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_conf_init_value(pool->lease, 43200);
-    ngx_conf_init_value(pool->quarantine, 600);
-    ngx_conf_init_uint_value(pool->devices, 5);
-
-    return ngx_http_ims_pool_zone(cf, pool, &zone, size);
-}
-
-
-/* ims_portal_pool name zone=name:size core=name */
-
-static char *
-ngx_http_ims_pool_params(ngx_conf_t *cf, ngx_http_ims_main_conf_t *imcf,
-    ngx_ims_pool_t *pool, ngx_str_t *zone, size_t *size)
-{
-    u_char      *p;
-    ssize_t      n;
-    ngx_str_t   *value, s;
-    ngx_uint_t   i;
-
-    value = cf->args->elts;
-    ngx_str_null(zone);
-    *size = 0;
-
-    for (i = 2; i < cf->args->nelts; i++) {
-
-        if (ngx_strncmp(value[i].data, "zone=", 5) == 0) {
-            zone->data = value[i].data + 5;
-            p = (u_char *) ngx_strchr(zone->data, ':');
-
-            if (p == NULL || p == zone->data) {
-                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                                   "invalid zone \"%V\" in "
-                                   "\"ims_portal_pool\", it has the form "
-                                   "zone=name:size", &value[i]);
-                return NGX_CONF_ERROR;
-            }
-
-            zone->len = p - zone->data;
-
-            s.data = p + 1;
-            s.len = value[i].data + value[i].len - s.data;
-            n = ngx_parse_size(&s);
-
-            if (n == NGX_ERROR || n < (ssize_t) (8 * ngx_pagesize)) {
-                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                                   "invalid or too small size of zone "
-                                   "\"%V\" in \"ims_portal_pool\"", zone);
-                return NGX_CONF_ERROR;
-            }
-
-            *size = n;
-            continue;
-        }
-
-        if (ngx_strncmp(value[i].data, "core=", 5) == 0) {
-            s.data = value[i].data + 5;
-            s.len = value[i].len - 5;
-
-            pool->core = ngx_http_ims_find_core(imcf, &s);
-
-            if (pool->core == NULL) {
-                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                                   "unknown ims_portal_core \"%V\" in "
-                                   "\"ims_portal_pool\"", &s);
-                return NGX_CONF_ERROR;
-            }
-
-            continue;
-        }
-
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid parameter \"%V\" in \"ims_portal_pool\"",
-                           &value[i]);
-        return NGX_CONF_ERROR;
-    }
-
-    if (zone->len == 0 || pool->core == NULL) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"ims_portal_pool\" must have \"%s\" parameter",
-                           zone->len == 0 ? "zone" : "core");
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-/*
- * A zone whose size changes on a reload would be a new, empty one beside the one
- * that old workers use: the running size is kept.
- */
-
-static char *
-ngx_http_ims_pool_zone(ngx_conf_t *cf, ngx_ims_pool_t *pool, ngx_str_t *zone,
-    size_t size)
-{
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_shm_zone_t   *shm;
-
-    if (!ngx_is_init_cycle(cf->cycle->old_cycle)) {
-        part = &cf->cycle->old_cycle->shared_memory.part;
-        shm = part->elts;
-
-        for (i = 0; /* void */ ; i++) {
-
-            if (i >= part->nelts) {
-                if (part->next == NULL) {
-                    break;
-                }
-
-                part = part->next;
-                shm = part->elts;
-                i = 0;
-            }
-
-            if (shm[i].tag == &ngx_http_ims_portal_module
-                && shm[i].shm.name.len == zone->len
-                && ngx_strncmp(shm[i].shm.name.data, zone->data, zone->len)
-                   == 0
-                && shm[i].shm.size != size)
-            {
-                ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                                   "the size of \"ims_portal_pool\" zone "
-                                   "\"%V\" changes at a restart only", zone);
-                size = shm[i].shm.size;
-            }
-        }
-    }
-
-    pool->shm_zone = ngx_shared_memory_add(cf, zone, size,
-                                           &ngx_http_ims_portal_module);
-    if (pool->shm_zone == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    if (pool->shm_zone->data != NULL) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "zone \"%V\" is used by another "
-                           "\"ims_portal_pool\"", zone);
-        return NGX_CONF_ERROR;
-    }
-
-    pool->shm_zone->init = ngx_http_ims_pool_init;
-    pool->shm_zone->data = pool;
-
-    return NGX_CONF_OK;
-}
-
-
-static ngx_int_t
-ngx_http_ims_pool_init(ngx_shm_zone_t *shm_zone, void *data)
-{
-    ngx_ims_pool_t  *pool, *old;
-
-    old = data;
-    pool = shm_zone->data;
-
-    if (ngx_ims_zone_init(&pool->zone, shm_zone, old ? &old->zone : NULL,
-                          pool->total)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    return ngx_ims_pool_map(pool, pool->blocks.pool, shm_zone->shm.log);
-}
-
-
-ngx_ims_pool_t *
-ngx_http_ims_find_pool(ngx_http_ims_main_conf_t *imcf, ngx_str_t *name)
-{
-    ngx_uint_t        i;
-    ngx_ims_pool_t  **pool;
-
-    pool = imcf->pools.elts;
-
-    for (i = 0; i < imcf->pools.nelts; i++) {
-        if (pool[i]->name.len == name->len
-            && ngx_strncmp(pool[i]->name.data, name->data, name->len) == 0)
-        {
-            return pool[i];
-        }
-    }
-
-    return NULL;
-}
-
-
-static char *
-ngx_http_ims_pool_identity(ngx_conf_t *cf, void *object, ngx_str_t *args,
-    ngx_uint_t n)
-{
-    return ngx_ims_pool_add_block(cf, object, args, n);
-}
-
-
-static char *
-ngx_http_ims_pool_time(time_t *slot, ngx_str_t *value)
-{
-    if (*slot != NGX_CONF_UNSET) {
-        return "is duplicate";
-    }
-
-    *slot = ngx_parse_time(value, 1);
-
-    return *slot == (time_t) NGX_ERROR ? "has an invalid time" : NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_ims_pool_lease(ngx_conf_t *cf, void *object, ngx_str_t *args,
-    ngx_uint_t n)
-{
-    return ngx_http_ims_pool_time(&((ngx_ims_pool_t *) object)->lease,
-                                  &args[0]);
-}
-
-
-static char *
-ngx_http_ims_pool_quarantine(ngx_conf_t *cf, void *object, ngx_str_t *args,
-    ngx_uint_t n)
-{
-    return ngx_http_ims_pool_time(&((ngx_ims_pool_t *) object)->quarantine,
-                                  &args[0]);
-}
-
-
-static char *
-ngx_http_ims_pool_devices(ngx_conf_t *cf, void *object, ngx_str_t *args,
-    ngx_uint_t n)
-{
-    ngx_int_t        devices;
-    ngx_ims_pool_t  *pool;
-
-    pool = object;
-
-    if (pool->devices != NGX_CONF_UNSET_UINT) {
-        return "is duplicate";
-    }
-
-    devices = ngx_atoi(args[0].data, args[0].len);
-
-    if (devices == NGX_ERROR || devices == 0 || devices > 100) {
-        return "has an invalid number, it may be 1 to 100";
-    }
-
-    pool->devices = devices;
-
-    return NGX_CONF_OK;
 }

@@ -1,0 +1,36 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * Blocks of the configuration with lines of their own.
+ */
+
+
+#ifndef _NGX_HTTP_IMS_BLOCK_H_INCLUDED_
+#define _NGX_HTTP_IMS_BLOCK_H_INCLUDED_
+
+
+#include "ngx_http_ims_portal_module.h"
+
+
+typedef char *(*ngx_http_ims_line_pt)(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+
+
+typedef struct {
+    ngx_str_t                 name;
+    ngx_uint_t                min;            /* arguments */
+    ngx_uint_t                max;
+    ngx_http_ims_line_pt      handler;
+} ngx_http_ims_line_t;
+
+
+/* parses the block that follows; lines end with an empty name */
+char *ngx_http_ims_run_block(ngx_conf_t *cf, void *object,
+    ngx_http_ims_line_t *lines);
+
+/* a core that was defined before, or NULL */
+ngx_ims_core_t *ngx_http_ims_find_core(ngx_http_ims_main_conf_t *imcf,
+    ngx_str_t *name);
+
+
+#endif /* _NGX_HTTP_IMS_BLOCK_H_INCLUDED_ */

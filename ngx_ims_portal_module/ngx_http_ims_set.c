@@ -1,0 +1,339 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * The directives that need more than a stock slot.
+ */
+
+
+#include "ngx_http_ims_portal_module.h"
+
+
+static void ngx_http_ims_free_keys(void *data);
+
+
+/* ims_portal_media unix:path | udp:address:port ... */
+
+char *
+ngx_http_ims_media(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_ims_main_conf_t *imcf = conf;
+
+    ngx_str_t   *value;
+    ngx_url_t    u;
+    ngx_uint_t   i, udp;
+    ngx_addr_t  *addr;
+
+    if (imcf->media.addrs.nelts) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        udp = (ngx_strncmp(value[i].data, "udp:", 4) == 0);
+
+        if (!udp && ngx_strncmp(value[i].data, "unix:", 5) != 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid address \"%V\" in "
+                               "\"ims_portal_media\", it begins with "
+                               "\"unix:\" or \"udp:\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_memzero(&u, sizeof(ngx_url_t));
+        u.url = value[i];
+
+        if (udp) {
+            u.url.data += 4;
+            u.url.len -= 4;
+            u.default_port = 2223;
+        }
+
+        if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0
+            || (u.family == AF_UNIX) == udp)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "%s in \"ims_portal_media\" \"%V\"",
+                               u.err ? u.err : "invalid address", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        addr = ngx_array_push(&imcf->media.addrs);
+        if (addr == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *addr = u.addrs[0];
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_ims_jwt(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_ims_loc_conf_t *ilcf = conf;
+
+    ngx_str_t                         *value;
+    ngx_uint_t                         i;
+    ngx_http_complex_value_t          *cv;
+    ngx_http_compile_complex_value_t   ccv;
+
+    if (ilcf->tokens != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    ilcf->tokens = ngx_array_create(cf->pool, cf->args->nelts - 1,
+                                    sizeof(ngx_http_complex_value_t));
+    if (ilcf->tokens == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        cv = ngx_array_push(ilcf->tokens);
+        if (cv == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+        ccv.cf = cf;
+        ccv.value = &value[i];
+        ccv.complex_value = cv;
+
+        if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* ims_portal_jwt_key file=path */
+
+char *
+ngx_http_ims_jwt_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_ims_loc_conf_t *ilcf = conf;
+
+    char                 err[256];
+    ssize_t              n;
+    ngx_fd_t             fd;
+    ngx_str_t           *value, name;
+    ngx_ims_str_t        text;
+    ngx_pool_cleanup_t  *cln;
+
+    if (ilcf->keys != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (value[1].len <= 5 || ngx_strncmp(value[1].data, "file=", 5) != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\" in "
+                           "\"ims_portal_jwt_key\", it has the form "
+                           "file=path", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    name.data = value[1].data + 5;
+    name.len = value[1].len - 5;
+
+    if (ngx_conf_full_name(cf->cycle, &name, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    fd = ngx_open_file(name.data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+    if (fd == NGX_INVALID_FILE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_open_file_n " \"%V\" of "
+                           "\"ims_portal_jwt_key\" failed", &name);
+        return NGX_CONF_ERROR;
+    }
+
+    text.len = 0;
+    text.data = ngx_palloc(cf->temp_pool, 262144);
+
+    n = text.data ? ngx_read_fd(fd, text.data, 262144) : -1;
+
+    (void) ngx_close_file(fd);
+
+    if (n <= 0 || n == 262144) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, n < 0 ? ngx_errno : 0,
+                           "cannot read \"%V\" of \"ims_portal_jwt_key\": "
+                           "it is empty or larger than 256k", &name);
+        return NGX_CONF_ERROR;
+    }
+
+    text.len = n;
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ilcf->keys = ngx_ims_jwt_keys_parse(&text, err, sizeof(err));
+
+    ngx_explicit_memzero(text.data, text.len);
+
+    if (ilcf->keys == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no usable key in \"%V\" of "
+                           "\"ims_portal_jwt_key\": %s", &name, err);
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_http_ims_free_keys;
+    cln->data = ilcf->keys;
+
+    return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_ims_free_keys(void *data)
+{
+    ngx_ims_jwt_keys_free(data);
+}
+
+
+/* ims_portal_origin any | scheme://host[:port] ... */
+
+char *
+ngx_http_ims_set_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_ims_loc_conf_t *ilcf = conf;
+
+    u_char      *p;
+    ngx_str_t   *value, *origin;
+    ngx_uint_t   i;
+
+    if (ilcf->origins != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    ilcf->origins = ngx_array_create(cf->pool, cf->args->nelts - 1,
+                                     sizeof(ngx_str_t));
+    if (ilcf->origins == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "any") == 0) {
+        return NGX_CONF_OK;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        p = (u_char *) ngx_strstr(value[i].data, "://");
+
+        if (p == NULL || p == value[i].data || p[3] == '\0'
+            || ngx_strchr(p + 3, '/') != NULL)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid origin \"%V\" in "
+                               "\"ims_portal_origin\", it has the form "
+                               "scheme://host[:port]", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        origin = ngx_array_push(ilcf->origins);
+        if (origin == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *origin = value[i];
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* ims_portal_ping time [misses=number] */
+
+char *
+ngx_http_ims_ping(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_ims_loc_conf_t *ilcf = conf;
+
+    ngx_str_t  *value;
+    ngx_int_t   n;
+
+    if (ilcf->ping != NGX_CONF_UNSET_MSEC) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    ilcf->ping = ngx_parse_time(&value[1], 0);
+
+    if (ilcf->ping == (ngx_msec_t) NGX_ERROR) {
+        return "has an invalid time";
+    }
+
+    if (cf->args->nelts == 2) {
+        return NGX_CONF_OK;
+    }
+
+    n = ngx_strncmp(value[2].data, "misses=", 7) == 0
+        ? ngx_atoi(value[2].data + 7, value[2].len - 7) : NGX_ERROR;
+
+    if (n == NGX_ERROR || n == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\" in \"ims_portal_ping\"",
+                           &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    ilcf->ping_misses = n;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_ims_ice_server(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_ims_loc_conf_t *ilcf = conf;
+
+    ngx_str_t   *value, *url;
+    ngx_uint_t   i;
+
+    if (ilcf->ice_servers == NGX_CONF_UNSET_PTR) {
+        ilcf->ice_servers = ngx_array_create(cf->pool, 2, sizeof(ngx_str_t));
+        if (ilcf->ice_servers == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        /* TURN needs credentials, which the session API does not give yet */
+
+        if (ngx_strncmp(value[i].data, "stun:", 5) != 0
+            && ngx_strncmp(value[i].data, "stuns:", 6) != 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid URL \"%V\" in "
+                               "\"ims_portal_ice_server\", it begins with "
+                               "\"stun:\" or \"stuns:\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        url = ngx_array_push(ilcf->ice_servers);
+        if (url == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *url = value[i];
+    }
+
+    return NGX_CONF_OK;
+}

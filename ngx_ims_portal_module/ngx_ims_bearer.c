@@ -1,0 +1,152 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * The Bearer token of a SIP request: RFC 8898, and the spelling of TS 24.371.
+ */
+
+
+#include "ngx_ims_bearer.h"
+
+
+ngx_int_t
+ngx_ims_bearer_check(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
+{
+    u_char                 *p, *last;
+    ngx_int_t               rc;
+    ngx_ims_str_t           token, params, user;
+    ngx_ims_jwt_t          *jwt;
+    ngx_ims_sip_hdr_t      *h;
+    ngx_ims_jwt_check_t     check;
+    ngx_ims_jwt_result_e    result;
+
+    h = NULL;
+
+    if (s->policy->auth & NGX_IMS_AUTH_SIP) {
+        h = ngx_ims_sip_hdr(m, NGX_IMS_HDR_AUTHORIZATION);
+
+        if (h == NULL) {
+            h = ngx_ims_sip_hdr(m, NGX_IMS_HDR_PROXY_AUTHORIZATION);
+        }
+    }
+
+    /* an unknown scheme is no credentials at all */
+
+    if (h == NULL || h->value.len < sizeof("Bearer ") - 1
+        || ngx_strncasecmp(h->value.data, (u_char *) "Bearer ", 7) != 0)
+    {
+        if (s->known) {
+            return NGX_OK;
+        }
+
+        ngx_ims_bearer_challenge(s, m, 401, NULL);
+        return NGX_DECLINED;
+    }
+
+    /* both spellings: RFC 8898 and TS 24.371 A.3.2 (RG-1) */
+
+    p = h->value.data + 7;
+    last = h->value.data + h->value.len;
+
+    while (p < last && *p == ' ') {
+        p++;
+    }
+
+    token.data = p;
+    token.len = last - p;
+    params = token;
+
+    if (ngx_ims_sip_param(&params, "access_token", &token)
+        && token.len >= 2 && token.data[0] == '"')
+    {
+        token.data++;
+        token.len -= 2;
+    }
+
+    ngx_memzero(&check, sizeof(ngx_ims_jwt_check_t));
+    check.keys = s->policy->keys;
+    check.issuer = s->policy->issuer;
+    check.audience = s->policy->audience;
+    check.now = ngx_time();
+    check.leeway = s->policy->leeway;
+
+    result = ngx_ims_jwt_verify(&token, &check, &jwt);
+
+    if (result != NGX_IMS_JWT_OK) {
+        ngx_log_error(NGX_LOG_INFO, s->connection->log, 0,
+                      "client sent a token that is refused: %s",
+                      ngx_ims_jwt_error(result));
+        ngx_ims_bearer_challenge(s, m, 401, "invalid_token");
+        return NGX_DECLINED;
+    }
+
+    rc = ngx_ims_session_identify(s, jwt);
+
+    if (rc == NGX_DECLINED) {
+        user = ngx_ims_jwt_subject(jwt);
+        ngx_log_error(NGX_LOG_INFO, s->connection->log, 0,
+                      "client sent a token of another user, \"%V\"",
+                      &user);
+    }
+
+    ngx_ims_jwt_free(jwt);
+
+    if (rc != NGX_OK) {
+        ngx_ims_bearer_challenge(s, m, rc == NGX_DECLINED ? 403 : 500, NULL);
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+/* RFC 8898 2.2 and 4: 401, or 407 where a proxy asks (RG-2, RG-4) */
+
+void
+ngx_ims_bearer_challenge(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
+    ngx_uint_t status, const char *error)
+{
+    u_char        *p, *last, tag[16], extra[1024];
+    size_t         len;
+    ngx_uint_t     proxy;
+    ngx_ims_str_t  to_tag;
+
+    if (m->method == NGX_IMS_SIP_ACK || m->method == NGX_IMS_SIP_CANCEL) {
+        return;
+    }
+
+    p = extra;
+    last = extra + sizeof(extra) - 1;
+
+    proxy = (m->method != NGX_IMS_SIP_REGISTER);
+
+    if (status == 401) {
+        p = ngx_slprintf(p, last, "%s: Bearer realm=\"%V\"",
+                         proxy ? "Proxy-Authenticate" : "WWW-Authenticate",
+                         &s->pool->core->home_domain);
+
+        if (s->policy->authz_server.len) {
+            p = ngx_slprintf(p, last, ", authz_server=\"%V\"",
+                             &s->policy->authz_server);
+        }
+
+        if (error != NULL) {
+            p = ngx_slprintf(p, last, ", error=\"%s\"", error);
+        }
+
+        p = ngx_slprintf(p, last, CRLF);
+        status = proxy ? 407 : 401;
+    }
+
+    *p = '\0';
+
+    ngx_ims_call_tag(tag);
+    to_tag.data = tag;
+    to_tag.len = sizeof(tag);
+
+    if (ngx_ims_sip_reply(m, status, NULL, &to_tag, (char *) extra, NULL,
+                          s->worker->out, s->worker->out_size, &len)
+        == NGX_IMS_OK)
+    {
+        (void) ngx_ims_session_send(s, s->worker->out, len);
+    }
+}
