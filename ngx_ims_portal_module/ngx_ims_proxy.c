@@ -52,7 +52,9 @@ ngx_ims_proxy_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
         return;
     }
 
-    if (!s->bound || !s->registered) {
+    /* a call goes on when its token or the registration has ended */
+
+    if (!s->bound || (m->to.tag.len == 0 && !s->registered)) {
         ngx_ims_call_refuse(w, &s->flow, m, 403,
                              "Warning: 399 portal \"not registered\"" CRLF);
         return;
