@@ -1,11 +1,23 @@
-# The IMS portal for nginx.  "make demo" and "make test" are the two that a
-# newcomer needs; both install what they need from Debian's packages and npm.
+# The IMS portal for nginx.
+#
+#   make demo               installs what it needs, builds, starts everything on
+#                           loopback, prints a URL (ADDR=... for https elsewhere)
+#   make test               installs, builds, runs all tests
+#
+#   make                    builds all;  make module | helper | login | web
+#   make test-SUITE         one suite of tools/test
+#   make module SANITIZE=address,undefined BUILD=...
+#   make install            the module and the helper, below DESTDIR
+#   make fuzz TIME=60       the fuzzers;  make bench  the measurements
 
-NGINX_SRC ?= /usr/share/nginx/src
-BUILD     ?= $(CURDIR)/build
-SANITIZE  ?=
+NGINX_SRC   ?= /usr/share/nginx/src
+MODULES_DIR ?= /usr/lib/nginx/modules
+BUILD       ?= $(CURDIR)/build
+SANITIZE    ?=
+TIME        ?= 60
 
-.PHONY: all module helper login web clean
+.PHONY: all module helper login web demo demo-packages test test-packages \
+	fuzz bench install clean
 
 all: module helper login web
 
@@ -15,18 +27,55 @@ module:
 	./tools/build-module "$(NGINX_SRC)" "$(BUILD)" "$(SANITIZE)"
 
 helper:
-	$(MAKE) -C media-helper $(if $(SANITIZE),SANITIZE=1)
+	$(MAKE) -C media-helper
 
 login:
 	$(MAKE) -C conf-examples/site/login
 
-web:
-	cd web && npm ci --no-audit --no-fund && npm run build
+web: web/dist/ims-phone.js
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	cd web && npm ci --no-audit --no-fund
+	touch $@
+
+web/dist/ims-phone.js: web/node_modules/.package-lock.json \
+		$(wildcard web/*.js web/src/*.js web/*.mjs)
+	cd web && npm run build
+
+demo-packages:
+	./tools/install-packages demo
+
+demo: demo-packages
+	$(MAKE) all
+	$(MAKE) -C t/core/farend
+	./conf-examples/demo/run
+
+test-packages:
+	./tools/install-packages test
+
+test: test-packages
+	$(MAKE) all
+	./tools/test
+
+test-%:
+	./tools/test $*
+
+fuzz:
+	$(MAKE) -C t/fuzz run TIME=$(TIME)
+
+bench: all
+	./bench/run
+
+install: module helper
+	install -D -m 644 $(BUILD)/ngx_ims_portal_module.so \
+		$(DESTDIR)$(MODULES_DIR)/ngx_ims_portal_module.so
+	$(MAKE) -C media-helper install DESTDIR=$(DESTDIR)
 
 clean:
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) web/dist web/node_modules
 	$(MAKE) -C media-helper clean
 	$(MAKE) -C conf-examples/site/login clean
+	$(MAKE) -C t/core/farend clean
 	$(MAKE) -C t/unit clean
 	$(MAKE) -C t/fuzz clean
 	$(MAKE) -C t/media clean

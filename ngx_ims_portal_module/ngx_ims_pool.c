@@ -248,7 +248,12 @@ ngx_ims_pool_impi(ngx_ims_pool_t *pool, uint32_t lease, u_char *out)
         return 0;
     }
 
+    number = 0;
     block = ngx_ims_pool_block(pool, pool->identity_of[lease], &number);
+
+    if (block == NULL) {
+        return 0;
+    }
 
     s = block->impi.data;
     end = s + block->impi.len;
