@@ -33,7 +33,7 @@ enum {
     MH_CONF_PORT_MAX = 39999,
     MH_CONF_WEB_PORT = 10000,
     MH_CONF_MEDIA_TIMEOUT = 60,
-    MH_CONF_OFFER_TIMEOUT = 180,
+    MH_CONF_OFFER_TIMEOUT = 240,
     MH_CONF_TEXT = 160
 };
 
@@ -92,7 +92,7 @@ static const struct mh_conf_option  mh_conf_options[] = {
       "learn the IMS side's address from its first packet" },
     { 'm', "calls", mh_conf_max, "calls at once (0, no limit)" },
     { 'n', NULL, mh_conf_test, "test the options and exit" },
-    { 'o', "seconds", mh_conf_offer, "life of an unanswered offer (180)" },
+    { 'o', "seconds", mh_conf_offer, "life of an unanswered offer (240)" },
     { 'P', "file", mh_conf_pid, "process id of the daemon" },
     { 'p', "min-max", mh_conf_ports, "ports on the IMS side (30000-39999)" },
     { 'q', "dscp", mh_conf_dscp, "mark of media packets, 0 to 63 (0)" },

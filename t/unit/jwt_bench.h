@@ -1,9 +1,9 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * The keys, and the calls of the verifier, that the tests of tokens and of keys
- * share: every text lies at the edge of a guarded page, and each call is watched
- * for errors left behind.  Included by one file per program.
+ * The keys, and the calls of the verifier, that the tests of tokens and of
+ * keys share: every text lies at the edge of a guarded page, and each call is
+ * watched for errors left behind.  Included by one file per program.
  */
 
 
