@@ -157,7 +157,8 @@ export class Demo {
     restartMedia() {
         this.media = spawn(join(this.dir, 'bin/media-helper'),
                            ['-d', '-c', `unix:${this.dir}/media/ng.sock`,
-                            '-w', '127.0.0.1:40000', '-i', '127.0.0.1'],
+                            '-w', '127.0.0.1:40000', '-i', '127.0.0.1',
+                            '-p', '24000-29999'],
                            { stdio: 'ignore' });
     }
 
@@ -199,7 +200,7 @@ export class Demo {
     mediaPorts() {
         return readFileSync('/proc/net/udp', 'utf8').split('\n').slice(1)
             .map((l) => parseInt(l.trim().split(/[\s:]+/)[2], 16))
-            .filter((p) => p >= 30000 && p <= 39999);
+            .filter((p) => p >= 24000 && p <= 29999);
     }
 }
 

@@ -106,7 +106,8 @@ test('every worker is killed in mid-call', serial, async (t) => {
     t.diagnostic(`${far.state}, longest gap ${far.max_gap_ms} ms, lost `
                  + `${far.lost}`);
     assert.equal(far.state, 'established');
-    assert.ok(far.max_gap_ms < 100, 'the sound goes on');
+    assert.equal(far.lost, 0, 'the sound goes on');
+    assert.ok(far.max_gap_ms < 500, `gap of ${far.max_gap_ms} ms`);
     await mary.registered(40000);
     assert.equal(await mary.callState(), 'active');
     assert.equal(demo.contacts().length, 1, 'no dead binding');
