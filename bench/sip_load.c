@@ -1,0 +1,232 @@
+/*
+ * Copyright (C) the IMS portal authors
+ */
+
+
+#include "sip_load.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+
+/* the same as in the login.jwks of bench/run */
+
+#define LOAD_SECRET   "a secret of thirty-two bytes ..."
+#define LOAD_ISSUER   "https://login.acme.example"
+#define LOAD_AUDIENCE "ims-portal"
+#define LOAD_TO       "sip:bob@ims.operator.example"
+
+
+static size_t
+load_base64url(char *out, const void *p, size_t len)
+{
+    char   *c;
+    size_t  n;
+
+    n = EVP_EncodeBlock((unsigned char *) out, p, len);
+
+    while (n > 0 && out[n - 1] == '=') {
+        n--;
+    }
+
+    out[n] = '\0';
+
+    for (c = out; *c != '\0'; c++) {
+        *c = *c == '+' ? '-' : *c == '/' ? '_' : *c;
+    }
+
+    return n;
+}
+
+
+/* a token of the user (RFC 7519), HS256, for an hour */
+
+static size_t
+load_token(char *out, unsigned user)
+{
+    int            n;
+    char           claims[512], *p;
+    unsigned       len;
+    unsigned char  mac[EVP_MAX_MD_SIZE];
+
+    static const char  header[] =
+        "{\"alg\":\"HS256\",\"kid\":\"bench\",\"typ\":\"JWT\"}";
+
+    n = snprintf(claims, sizeof(claims),
+                 "{\"iss\":\"" LOAD_ISSUER "\",\"aud\":\"" LOAD_AUDIENCE "\","
+                 "\"sub\":\"user-%06u@acme.example\",\"iat\":%ld,\"exp\":%ld}",
+                 user, (long) time(NULL), (long) time(NULL) + 3600);
+
+    p = out + load_base64url(out, header, sizeof(header) - 1);
+    *p++ = '.';
+    p += load_base64url(p, claims, n);
+
+    HMAC(EVP_sha256(), LOAD_SECRET, sizeof(LOAD_SECRET) - 1,
+         (unsigned char *) out, p - out, mac, &len);
+
+    *p++ = '.';
+    p += load_base64url(p, mac, len);
+
+    return p - out;
+}
+
+
+/* what a browser sends along: more than the first header buffer holds */
+
+static size_t
+load_request(char *out, const char *line, unsigned user, const char *more)
+{
+    char  token[2048], site[601];
+
+    load_token(token, user);
+
+    memset(site, 'c', sizeof(site) - 1);
+    site[sizeof(site) - 1] = '\0';
+
+    return snprintf(out, LOAD_MAX_OUT,
+                    "%s HTTP/1.1\r\n"
+                    "Host: acme.example\r\n"
+                    "Pragma: no-cache\r\n"
+                    "Cache-Control: no-cache\r\n"
+                    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) "
+                    "AppleWebKit/537.36 (KHTML, like Gecko) "
+                    "Chrome/140.0.0.0 Safari/537.36\r\n"
+                    "Origin: https://acme.example\r\n"
+                    "Accept-Encoding: gzip, deflate, br, zstd\r\n"
+                    "Accept-Language: en-US,en;q=0.9\r\n"
+                    "Cookie: site=%s; ims_session=%s\r\n"
+                    "%s\r\n",
+                    line, site, token, more);
+}
+
+
+size_t
+load_lease(char *out, unsigned user)
+{
+    return load_request(out, "POST /ims/session", user,
+                        "Content-Length: 0\r\n");
+}
+
+
+size_t
+load_get(char *out, unsigned user)
+{
+    return load_request(out, "GET /idle", user, "");
+}
+
+
+size_t
+load_upgrade(char *out, unsigned user)
+{
+    return load_request(out, "GET /ims/sip", user,
+                        "Connection: Upgrade\r\n"
+                        "Upgrade: websocket\r\n"
+                        "Sec-WebSocket-Version: 13\r\n"
+                        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                        "Sec-WebSocket-Extensions: permessage-deflate; "
+                        "client_max_window_bits\r\n"
+                        "Sec-WebSocket-Protocol: sip\r\n");
+}
+
+
+/* masks in place what stands behind room for the header; the whole length */
+
+static size_t
+load_frame(char *out, unsigned opcode, char *p, size_t len)
+{
+    char    mask[] = { 0x37, 0x5a, 0x21, 0x3d };
+    char   *h;
+    size_t  i;
+
+    for (i = 0; i < len; i++) {
+        p[i] ^= mask[i % 4];
+    }
+
+    h = out;
+    *h++ = (char) (0x80 | opcode);
+
+    if (len < 126) {
+        *h++ = (char) (0x80 | len);
+
+    } else {
+        *h++ = (char) (0x80 | 126);
+        *h++ = (char) (len >> 8);
+        *h++ = (char) len;
+    }
+
+    memcpy(h, mask, 4);
+    memmove(h + 4, p, len);
+
+    return h + 4 - out + len;
+}
+
+
+size_t
+load_control(char *out, unsigned opcode, const char *p, size_t len)
+{
+    memmove(out + 8, p, len);
+
+    return load_frame(out, opcode, out + 8, len);
+}
+
+
+size_t
+load_register(char *out, unsigned user, const char *identity, unsigned seq)
+{
+    int  n;
+
+    n = snprintf(out + 8, LOAD_MAX_OUT - 8,
+                 "REGISTER sip:ims.operator.example SIP/2.0\r\n"
+                 "Via: SIP/2.0/WSS df7jal23l%06u.invalid;"
+                 "branch=z9hG4bK%06u%08u\r\n"
+                 "Max-Forwards: 69\r\n"
+                 "To: <%s>\r\n"
+                 "From: <%s>;tag=t%06u\r\n"
+                 "Call-ID: fiu3e9a6bh%06uo0hp1qh\r\n"
+                 "CSeq: %u REGISTER\r\n"
+                 "Contact: <sip:6qvpl7tl@df7jal23l%06u.invalid;"
+                 "transport=wss>;+sip.ice;reg-id=1;+sip.instance="
+                 "\"<urn:uuid:8f0b1c1e-43f1-4e29-9f52-ad3aa8%06u>\";"
+                 "expires=600\r\n"
+                 "Expires: 600\r\n"
+                 "Allow: INVITE,ACK,CANCEL,BYE,UPDATE,MESSAGE,OPTIONS,REFER,"
+                 "INFO,NOTIFY\r\n"
+                 "Supported: path,gruu,outbound\r\n"
+                 "User-Agent: bench\r\n"
+                 "Content-Length: 0\r\n\r\n",
+                 user, user, seq, identity, identity, user, user, seq, user,
+                 user);
+
+    return load_frame(out, 1, out + 8, n);
+}
+
+
+size_t
+load_message(char *out, unsigned user, const char *identity, unsigned seq)
+{
+    int  n;
+
+    n = snprintf(out + 8, LOAD_MAX_OUT - 8,
+                 "MESSAGE " LOAD_TO " SIP/2.0\r\n"
+                 "Via: SIP/2.0/WSS df7jal23l%06u.invalid;"
+                 "branch=z9hG4bKm%06u%08u\r\n"
+                 "Max-Forwards: 69\r\n"
+                 "To: <" LOAD_TO ">\r\n"
+                 "From: <%s>;tag=m%08u\r\n"
+                 "Call-ID: m%06u%08u\r\n"
+                 "CSeq: 1 MESSAGE\r\n"
+                 "Allow: INVITE,ACK,CANCEL,BYE,UPDATE,MESSAGE,OPTIONS,REFER,"
+                 "INFO,NOTIFY\r\n"
+                 "Supported: outbound\r\n"
+                 "User-Agent: bench\r\n"
+                 "Content-Type: text/plain\r\n"
+                 "Content-Length: 30\r\n\r\n"
+                 "see you at the station at ten.",
+                 user, user, seq, identity, seq, user, seq);
+
+    return load_frame(out, 1, out + 8, n);
+}

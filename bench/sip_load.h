@@ -1,0 +1,46 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * What a browser of the load tool says: its token, its HTTP requests, its SIP
+ * requests, and their WebSocket frames.
+ */
+
+
+#ifndef _SIP_LOAD_H_INCLUDED_
+#define _SIP_LOAD_H_INCLUDED_
+
+
+#include <stddef.h>
+
+
+enum {
+    LOAD_MAX_OUT = 8192,                 /* bytes of anything written here */
+    LOAD_MAX_IDENTITY = 128
+};
+
+
+/*
+ * Each writes to out, which has room for LOAD_MAX_OUT bytes, and returns the
+ * length.  user is the number of a user, from 1.
+ */
+
+/* POST to the session API, which leases the user's identity */
+size_t load_lease(char *out, unsigned user);
+
+/* a GET as large as the handshake, which leaves a keep-alive connection */
+size_t load_get(char *out, unsigned user);
+
+/* the handshake of RFC 6455 and RFC 7118 with the token in a cookie */
+size_t load_upgrade(char *out, unsigned user);
+
+/* REGISTER and MESSAGE in a masked frame; seq makes them new ones */
+size_t load_register(char *out, unsigned user, const char *identity,
+    unsigned seq);
+size_t load_message(char *out, unsigned user, const char *identity,
+    unsigned seq);
+
+/* a masked frame with no more than 125 bytes */
+size_t load_control(char *out, unsigned opcode, const char *p, size_t len);
+
+
+#endif /* _SIP_LOAD_H_INCLUDED_ */
