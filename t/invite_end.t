@@ -32,7 +32,7 @@ my $t = Test::Nginx->new()->has(qw/ http /)->plan(31);
 my $jwt = IMS::JWT->new($t);
 
 $t->write_file_expand('nginx.conf', ims_conf(
-    media => 'unix:%%TESTDIR%%/ng.sock', grace => '1s'));
+    media => 'unix:%%TESTDIR%%/ng.sock', grace => $IMS::Loop::SLOW . 's'));
 
 my $ng = IMS::NG->new($t->testdir() . '/ng.sock');
 

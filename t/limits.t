@@ -33,7 +33,7 @@ my $jwt = IMS::JWT->new($t);
 
 $t->write_file_expand('nginx.conf', ims_conf(
     pool => 'devices 2;', media => 'unix:%%TESTDIR%%/ng.sock',
-    grace => '1s',
+    grace => $IMS::Loop::SLOW . 's',
     sip => 'ims_portal_message_size 16k;'));
 
 my $ng = IMS::NG->new($t->testdir() . '/ng.sock');

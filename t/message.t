@@ -28,7 +28,7 @@ my $t = Test::Nginx->new()->has(qw/ http /)->plan(52);
 
 my $jwt = IMS::JWT->new($t);
 
-$t->write_file_expand('nginx.conf', ims_conf(grace => '1s'));
+$t->write_file_expand('nginx.conf', ims_conf(grace => $IMS::Loop::SLOW . 's'));
 $t->run();
 
 my $core = IMS::Core->new()->registrar();
