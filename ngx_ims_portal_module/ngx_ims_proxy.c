@@ -311,6 +311,10 @@ ngx_ims_proxy_send_up(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
 
     fw->refs++;
 
+    if (m->method == NGX_IMS_SIP_INVITE) {
+        ngx_add_timer(&fw->timer, NGX_IMS_FORWARD_TIMER_C);
+    }
+
     if (fw->canceled) {
         ngx_ims_txn_cancel(fw->client, NULL);
     }
@@ -386,6 +390,10 @@ ngx_ims_proxy_send_down(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     }
 
     fw->refs++;
+
+    if (m->method == NGX_IMS_SIP_INVITE) {
+        ngx_add_timer(&fw->timer, NGX_IMS_FORWARD_TIMER_C);
+    }
 
     if (fw->canceled) {
         ngx_ims_txn_cancel(fw->client, NULL);
