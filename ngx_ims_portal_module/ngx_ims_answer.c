@@ -16,14 +16,18 @@ static void ngx_ims_answer_media(void *data, ngx_int_t rc, ngx_str_t *sdp,
     ngx_str_t *reason);
 static void ngx_ims_answer_send(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     ngx_str_t *body);
-static void ngx_ims_answer_dialog(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
-    ngx_ims_sip_msg_t *orig, ngx_ims_facts_t *f);
+static ngx_int_t ngx_ims_answer_dialog(ngx_ims_forward_t *fw,
+    ngx_ims_sip_msg_t *m, ngx_ims_sip_msg_t *orig, ngx_ims_facts_t *f);
+static void ngx_ims_answer_fill(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_ims_sip_msg_t *orig, ngx_ims_facts_t *f, ngx_ims_sip_edits_t *e,
+    ngx_ims_dialog_t *d);
 static void ngx_ims_answer_keep(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     u_char *p, size_t len);
+static ngx_uint_t ngx_ims_answer_unwanted(ngx_ims_forward_t *fw);
 static void ngx_ims_answer_orphan(ngx_ims_forward_t *fw,
     ngx_ims_sip_msg_t *m);
-static void ngx_ims_answer_forget_early(ngx_ims_forward_t *fw,
-    ngx_ims_str_t *web_tag);
+static void ngx_ims_answer_ack(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_ims_facts_t *f, ngx_ims_dialog_t *d);
 static void ngx_ims_answer_targets(ngx_ims_forward_t *fw,
     ngx_ims_sip_msg_t *m, ngx_ims_sip_msg_t *orig);
 static void ngx_ims_answer_contact(ngx_ims_sip_msg_t *m, ngx_str_t *uri);
@@ -119,7 +123,7 @@ ngx_ims_answer_response(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m)
     ngx_ims_str_t            *from, *to;
     ngx_ims_media_command_e   command;
 
-    if (fw->session == NULL) {
+    if (ngx_ims_answer_unwanted(fw)) {
         ngx_ims_answer_orphan(fw, m);
         return;
     }
@@ -222,10 +226,17 @@ ngx_ims_answer_media(void *data, ngx_int_t rc, ngx_str_t *sdp,
     held = (fw->command != NULL);
     fw->command = NULL;
 
-    if (fw->session != NULL && fw->server != NULL && fw->held.data != NULL
+    if (fw->held.data != NULL
         && ngx_ims_forward_parse(w->parsed, &fw->held) == NGX_OK)
     {
-        if (rc == NGX_OK) {
+        if (ngx_ims_answer_unwanted(fw)) {
+            ngx_ims_answer_orphan(fw, &w->parsed->msg);
+
+        } else if (fw->server == NULL) {
+
+            /* its last answer was repeated for long enough */
+
+        } else if (rc == NGX_OK) {
             ngx_ims_answer_send(fw, &w->parsed->msg, sdp);
 
         } else if (!fw->answered) {
@@ -283,7 +294,12 @@ ngx_ims_answer_send(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     }
 
     if (fw->initial) {
-        ngx_ims_answer_dialog(fw, m, orig, &f);
+
+        if (ngx_ims_answer_dialog(fw, m, orig, &f) != NGX_OK) {
+            ngx_ims_answer_orphan(fw, m);
+            ngx_ims_forward_local(fw, 500, NULL);
+            return;
+        }
 
     } else if (status >= 200 && status < 300) {
         ngx_ims_answer_targets(fw, m, orig);
@@ -343,184 +359,221 @@ ngx_ims_answer_keep(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m, u_char *p,
 /*
  * An answer to an INVITE that makes, confirms or ends a dialog (RFC 3261 12.1).
  * Each To tag of a forked INVITE is an early dialog; the confirmed one takes
- * the helper's part over.
+ * the helper's part over.  NGX_ERROR: a call that nobody could end later.
  */
 
-static void
+static ngx_int_t
 ngx_ims_answer_dialog(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     ngx_ims_sip_msg_t *orig, ngx_ims_facts_t *f)
 {
     ngx_int_t             rc;
-    ngx_str_t             core_id;
-    ngx_ims_str_t        *web_tag, *far_tag, set, value;
     ngx_ims_dialog_t      d, old;
     ngx_ims_worker_t     *w;
     ngx_ims_sip_edits_t   e;
 
     w = fw->worker;
 
-    web_tag = fw->up ? &orig->from.tag : &m->to.tag;
-    far_tag = fw->up ? &m->to.tag : &orig->from.tag;
-
     if (m->status >= 300) {
-        ngx_ims_answer_forget_early(fw, &orig->from.tag);
-        ngx_ims_answer_forget_early(fw, &m->to.tag);
-        return;
+        ngx_ims_dialog_forget_early(fw->pool, &fw->binding, &fw->call_id,
+                                    fw->up);
+        return NGX_OK;
     }
 
     if (m->to.tag.len == 0) {
-        return;
+        return NGX_OK;
     }
 
-    rc = ngx_ims_dialog_find(fw->pool, &fw->binding, &orig->call_id, web_tag,
-                             far_tag, &old, w->record);
+    rc = ngx_ims_dialog_find(fw->pool, &fw->binding, &orig->call_id,
+                             fw->up ? &orig->from.tag : &m->to.tag,
+                             fw->up ? &m->to.tag : &orig->from.tag, &old,
+                             w->record);
 
     if (rc == NGX_OK && (old.state == NGX_IMS_DIALOG_CONFIRMED
                          || m->status < 200))
     {
-        return;
+        return NGX_OK;
     }
 
     if (m->status >= 200) {
-        ngx_ims_answer_forget_early(fw, web_tag);
+        ngx_ims_dialog_forget_early(fw->pool, &fw->binding, &fw->call_id,
+                                    fw->up);
     }
 
     ngx_ims_sip_edits_init(&e, w->edits, w->nedits, w->text, w->text_size);
-    ngx_memzero(&d, sizeof(ngx_ims_dialog_t));
 
-    d.binding = fw->binding;
-    d.state = m->status >= 200 ? NGX_IMS_DIALOG_CONFIRMED
-                               : NGX_IMS_DIALOG_EARLY;
-    d.originated = fw->up;
-    d.helper = fw->helper;
-    d.call_id = orig->call_id;
-
-    if (fw->up) {
-        set = ngx_ims_route_set(&e, m, 1, &f->r.token);
-        d.cseq_up = orig->cseq;
-
-        ngx_ims_answer_value(orig, NGX_IMS_HDR_FROM, &d.web_id);
-        ngx_ims_answer_value(m, NGX_IMS_HDR_FROM, &d.core_id);
-        ngx_ims_answer_value(m, NGX_IMS_HDR_TO, &d.far_id);
-        ngx_ims_answer_contact(orig, &d.web_target);
-        ngx_ims_answer_contact(m, &d.far_target);
-
-    } else {
-        set = ngx_ims_route_set(&e, orig, 0, &f->r.token);
-        d.cseq_down = orig->cseq;
-
-        ngx_ims_answer_value(m, NGX_IMS_HDR_TO, &d.web_id);
-        ngx_ims_answer_value(orig, NGX_IMS_HDR_TO, &core_id);
-        value = ngx_ims_sip_textf(&e, "%.*s;tag=%.*s", (int) core_id.len,
-                                  core_id.data, (int) m->to.tag.len,
-                                  m->to.tag.data);
-        d.core_id = value;
-        ngx_ims_answer_value(orig, NGX_IMS_HDR_FROM, &d.far_id);
-        ngx_ims_answer_contact(m, &d.web_target);
-        ngx_ims_answer_contact(orig, &d.far_target);
-    }
-
-    d.routes = set;
-
-    if (d.state == NGX_IMS_DIALOG_CONFIRMED) {
-        d.media = fw->media;
-    }
+    ngx_ims_answer_fill(fw, m, orig, f, &e, &d);
 
     if (e.failed || ngx_ims_dialog_create(fw->pool, &d) != NGX_OK) {
         ngx_log_error(NGX_LOG_ERR, w->log, 0,
                       "zone of pool \"%V\" has no room for a dialog",
                       &fw->pool->name);
-        return;
+        return m->status >= 200 ? NGX_ERROR : NGX_OK;
     }
 
     if (d.state == NGX_IMS_DIALOG_CONFIRMED) {
         fw->media = 0;
         (void) ngx_atomic_fetch_add(&fw->pool->zone.sh->counters.calls, 1);
     }
+
+    return NGX_OK;
 }
 
 
+/* the dialog that m makes; texts in m, orig and the arena of e */
+
 static void
-ngx_ims_answer_forget_early(ngx_ims_forward_t *fw, ngx_ims_str_t *web_tag)
+ngx_ims_answer_fill(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_ims_sip_msg_t *orig, ngx_ims_facts_t *f, ngx_ims_sip_edits_t *e,
+    ngx_ims_dialog_t *d)
 {
-    ngx_ims_str_t      any, call_id;
-    ngx_ims_dialog_t   d;
+    ngx_str_t  core_id;
 
-    any.len = 0;
-    any.data = NULL;
-    call_id.len = fw->call_id.len;
-    call_id.data = fw->call_id.data;
+    ngx_memzero(d, sizeof(ngx_ims_dialog_t));
 
-    while (ngx_ims_dialog_find(fw->pool, &fw->binding, &call_id, web_tag,
-                               &any, &d, fw->worker->record)
-           == NGX_OK
-           && d.state == NGX_IMS_DIALOG_EARLY
-           && ngx_ims_dialog_free(fw->pool, &d) == NGX_OK)
-    {
-        /* void */
+    d->binding = fw->binding;
+    d->state = m->status >= 200 ? NGX_IMS_DIALOG_CONFIRMED
+                                : NGX_IMS_DIALOG_EARLY;
+    d->originated = fw->up;
+    d->helper = fw->helper;
+    d->media = (m->status >= 200 && fw->media);
+    d->call_id = orig->call_id;
+
+    if (fw->up) {
+        d->routes = ngx_ims_route_set(e, m, 1, &f->r.token);
+        d->cseq_up = orig->cseq;
+
+        ngx_ims_answer_value(orig, NGX_IMS_HDR_FROM, &d->web_id);
+        ngx_ims_answer_value(m, NGX_IMS_HDR_FROM, &d->core_id);
+        ngx_ims_answer_value(m, NGX_IMS_HDR_TO, &d->far_id);
+        ngx_ims_answer_contact(orig, &d->web_target);
+        ngx_ims_answer_contact(m, &d->far_target);
+        return;
     }
+
+    d->routes = ngx_ims_route_set(e, orig, 0, &f->r.token);
+    d->cseq_down = orig->cseq;
+
+    ngx_ims_answer_value(m, NGX_IMS_HDR_TO, &d->web_id);
+    ngx_ims_answer_value(orig, NGX_IMS_HDR_TO, &core_id);
+    d->core_id = ngx_ims_sip_textf(e, "%.*s;tag=%.*s", (int) core_id.len,
+                                   core_id.data, (int) m->to.tag.len,
+                                   m->to.tag.data);
+    ngx_ims_answer_value(orig, NGX_IMS_HDR_FROM, &d->far_id);
+    ngx_ims_answer_contact(m, &d->web_target);
+    ngx_ims_answer_contact(orig, &d->far_target);
+}
+
+
+/* 1 when who asked is gone, or was refused by the portal itself */
+
+static ngx_uint_t
+ngx_ims_answer_unwanted(ngx_ims_forward_t *fw)
+{
+    return fw->session == NULL || (fw->answered && fw->final.data == NULL);
 }
 
 
 /*
- * The far end answered an INVITE that nobody wants any more: the browser is
- * gone, or its media cannot be set up.  It gets its ACK and a BYE.
+ * A 2xx of an INVITE that nobody wants any more: who asked is gone or was
+ * refused meanwhile, or media or record cannot be set up.  Whoever sent it gets
+ * its ACK, and a BYE if that made a call.
  */
 
 static void
 ngx_ims_answer_orphan(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m)
 {
-    u_char            *p;
-    ngx_ims_flow_t     flow;
-    ngx_ims_facts_t    f;
-    ngx_ims_dialog_t   d;
-    ngx_ims_worker_t  *w;
+    ngx_int_t             rc;
+    ngx_ims_facts_t       f;
+    ngx_ims_dialog_t      d;
+    ngx_ims_worker_t     *w;
+    ngx_ims_sip_edits_t   e;
 
     w = fw->worker;
 
-    if (!fw->up || !fw->initial || m->status < 200 || m->status >= 300
-        || fw->server == NULL
-        || ngx_ims_forward_parse(w->saved, &fw->server->request) != NGX_OK
-        || ngx_ims_call_facts(w, NULL, fw->pool, &fw->binding, fw->lease, &f)
+    if (m->method != NGX_IMS_SIP_INVITE || m->status < 200 || m->status >= 300
+        || m->to.tag.len == 0 || fw->final.data != NULL
+        || (!fw->up && fw->session == NULL)
+        || ngx_ims_call_facts(w, fw->session, fw->pool, &fw->binding,
+                              fw->lease, &f)
            != NGX_OK)
     {
         return;
     }
 
-    ngx_ims_answer_dialog(fw, m, &w->saved->msg, &f);
+    if (!fw->initial) {
+        rc = ngx_ims_dialog_find(fw->pool, &fw->binding, &m->call_id,
+                                 fw->up ? &m->from.tag : &m->to.tag,
+                                 fw->up ? &m->to.tag : &m->from.tag, &d,
+                                 w->record);
+        if (rc == NGX_OK) {
+            ngx_ims_answer_ack(fw, m, &f, &d);
+        }
 
-    if (ngx_ims_dialog_find(fw->pool, &fw->binding, &m->call_id, &m->from.tag,
-                            &m->to.tag, &d, w->record)
-        != NGX_OK
-        || ngx_ims_call_next_hop(fw->pool, &d.routes, &d.far_target, &flow)
-           != NGX_OK)
-    {
         return;
     }
 
-    p = ngx_slprintf(w->out, w->out + w->out_size,
+    ngx_ims_sip_edits_init(&e, w->edits, w->nedits, w->text, w->text_size);
+
+    /* the request may be gone, but its answer says all that is needed here */
+
+    ngx_ims_answer_fill(fw, m, m, &f, &e, &d);
+
+    ngx_ims_answer_ack(fw, m, &f, &d);
+    ngx_ims_call_bye(w, fw->session, fw->pool, &d, fw->up, !fw->up,
+                     fw->session ? "SIP;cause=500;text=\"call failed\""
+                                 : "SIP;cause=480;text=\"browser is gone\"");
+
+    ngx_ims_dialog_forget_early(fw->pool, &fw->binding, &fw->call_id, fw->up);
+    ngx_ims_forward_drop_media(fw);
+}
+
+
+/* the ACK of a 2xx (RFC 3261 13.2.2.4), on behalf of who sent the INVITE */
+
+static void
+ngx_ims_answer_ack(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_ims_facts_t *f, ngx_ims_dialog_t *d)
+{
+    u_char            *p, *last;
+    ngx_ims_flow_t     flow;
+    ngx_ims_worker_t  *w;
+
+    w = fw->worker;
+    last = w->out + w->out_size;
+
+    if (fw->up) {
+        if (ngx_ims_call_next_hop(fw->pool, &d->routes, &d->far_target, &flow)
+            != NGX_OK)
+        {
+            return;
+        }
+
+    } else {
+        flow = fw->session->flow;
+    }
+
+    p = ngx_slprintf(w->out, last,
                      "ACK %V SIP/2.0" CRLF
-                     "Via: SIP/2.0/UDP %V;branch=%V;rport" CRLF,
-                     &d.far_target, &f.r.edge, &f.r.branch);
+                     "Via: SIP/2.0/%V %V;branch=%V;rport" CRLF,
+                     fw->up ? &d->far_target : &d->web_target,
+                     fw->up ? &f->r.transport : &f->r.web_transport,
+                     fw->up ? &f->r.edge : &f->r.web, &f->r.branch);
 
-    if (d.routes.len) {
-        p = ngx_slprintf(p, w->out + w->out_size, "Route: %V" CRLF, &d.routes);
+    if (fw->up && d->routes.len) {
+        p = ngx_slprintf(p, last, "Route: %V" CRLF, &d->routes);
     }
 
-    p = ngx_slprintf(p, w->out + w->out_size,
+    p = ngx_slprintf(p, last,
                      "Max-Forwards: 70" CRLF
                      "From: %V" CRLF
                      "To: %V" CRLF
                      "Call-ID: %V" CRLF
                      "CSeq: %uD ACK" CRLF
                      "Content-Length: 0" CRLF CRLF,
-                     &d.core_id, &d.far_id, &d.call_id, m->cseq);
+                     fw->up ? &d->core_id : &d->far_id,
+                     fw->up ? &d->far_id : &d->web_id, &d->call_id, m->cseq);
 
     (void) flow.send(&flow, w->out, p - w->out);
-
-    ngx_ims_call_bye(w, NULL, fw->pool, &d, 1, 0,
-                     "SIP;cause=480;text=\"browser is gone\"");
-    (void) ngx_ims_call_end(w, fw->pool, &d);
 }
 
 

@@ -317,6 +317,45 @@ ngx_ims_dialog_unlink(ngx_ims_pool_t *pool, uint32_t i)
 }
 
 
+void
+ngx_ims_dialog_forget_early(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
+    ngx_ims_str_t *call_id, ngx_uint_t originated)
+{
+    uint32_t               i, next;
+    ngx_ims_zone_t        *zone;
+    ngx_ims_dialog_sh_t   *sh;
+    ngx_ims_binding_sh_t  *b;
+
+    zone = &pool->zone;
+
+    if (binding->index >= zone->sh->nbindings) {
+        return;
+    }
+
+    ngx_ims_zone_lock(zone);
+
+    b = &zone->bindings[binding->index];
+
+    i = (b->state != NGX_IMS_BINDING_FREE && b->seq == binding->seq)
+        ? b->dialogs : NGX_IMS_NONE;
+
+    for ( /* void */ ; i != NGX_IMS_NONE; i = next) {
+        sh = &zone->dialogs[i];
+        next = sh->sibling;
+
+        if (sh->state == NGX_IMS_DIALOG_EARLY
+            && sh->originated == originated
+            && ngx_ims_zone_equal(zone, &sh->call_id, call_id))
+        {
+            ngx_ims_dialog_unlink(pool, i);
+            ngx_ims_zone_free_dialog(zone, i);
+        }
+    }
+
+    ngx_ims_zone_unlock(zone);
+}
+
+
 ngx_uint_t
 ngx_ims_dialog_count(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding)
 {

@@ -70,6 +70,10 @@ void ngx_ims_dialog_target(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d,
 /* frees the record; NGX_OK once, NGX_DECLINED when it was gone before */
 ngx_int_t ngx_ims_dialog_free(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d);
 
+/* frees the early dialogs of a call: it was answered, refused or given up */
+void ngx_ims_dialog_forget_early(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
+    ngx_ims_str_t *call_id, ngx_uint_t originated);
+
 /* how many dialogs a binding has */
 ngx_uint_t ngx_ims_dialog_count(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding);
 

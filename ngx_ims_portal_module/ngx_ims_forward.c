@@ -235,6 +235,11 @@ ngx_ims_forward_local(ngx_ims_forward_t *fw, ngx_uint_t status,
     if (status >= 200) {
         fw->answered = 1;
         ngx_ims_forward_drop_media(fw);
+
+        if (fw->initial) {
+            ngx_ims_dialog_forget_early(fw->pool, &fw->binding, &fw->call_id,
+                                        fw->up);
+        }
     }
 
     (void) ngx_ims_txn_reply(fw->server, status, w->out, len);
