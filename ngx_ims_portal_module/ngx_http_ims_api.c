@@ -13,6 +13,8 @@ static ngx_int_t ngx_http_ims_api_session(ngx_http_request_t *r,
     ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx, uint32_t lease,
     ngx_uint_t status);
 static u_char *ngx_http_ims_json(u_char *p, u_char *last, ngx_str_t *s);
+static u_char *ngx_http_ims_aliases(u_char *p, u_char *last,
+    ngx_str_t *associated, ngx_str_t *impu);
 static u_char *ngx_http_ims_websocket(ngx_http_request_t *r,
     ngx_http_ims_loc_conf_t *ilcf, u_char *p, u_char *last);
 static ngx_int_t ngx_http_ims_problem(ngx_http_request_t *r,
@@ -121,12 +123,21 @@ ngx_http_ims_api_session(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
     u_char      *p, *last, *start, *impu;
     size_t       size;
     time_t       expires;
-    ngx_str_t   *url;
+    ngx_str_t   *url, associated;
     ngx_uint_t   i;
 
     url = ilcf->ice_servers ? ilcf->ice_servers->elts : NULL;
 
+    associated.data = ngx_pnalloc(r->pool, NGX_IMS_MAX_BLOB);
+    if (associated.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    associated.len = ngx_ims_binding_associated(ilcf->session_pool, lease,
+                                                associated.data);
+
     size = 1024 + NGX_IMS_MAX_IMPU * 6 + ctx->user.len * 6
+           + associated.len * 6
            + ilcf->session_pool->core->home_domain.len * 6
            + ilcf->websocket.len * 6
            + (r->headers_in.host ? r->headers_in.host->value.len * 6 : 0);
@@ -151,7 +162,9 @@ ngx_http_ims_api_session(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
 
     p = ngx_slprintf(start, last, "{\"identity\":");
     p = ngx_http_ims_json(p, last, &ctx->impu);
-    p = ngx_slprintf(p, last, ",\"aliases\":[],\"domain\":");
+    p = ngx_slprintf(p, last, ",\"aliases\":");
+    p = ngx_http_ims_aliases(p, last, &associated, &ctx->impu);
+    p = ngx_slprintf(p, last, ",\"domain\":");
     p = ngx_http_ims_json(p, last, &ilcf->session_pool->core->home_domain);
     p = ngx_slprintf(p, last, ",\"user\":");
     p = ngx_http_ims_json(p, last, &ctx->user);
@@ -190,6 +203,50 @@ ngx_http_ims_json(u_char *p, u_char *last, ngx_str_t *s)
     *p++ = '"';
 
     return p;
+}
+
+
+/* what the core said the user is, too; known while she is registered */
+
+static u_char *
+ngx_http_ims_aliases(u_char *p, u_char *last, ngx_str_t *associated,
+    ngx_str_t *impu)
+{
+    u_char      *pos, *end, *start;
+    ngx_str_t    uri;
+    ngx_uint_t   n;
+
+    n = 0;
+    end = associated->data + associated->len;
+
+    p = ngx_slprintf(p, last, "[");
+
+    for (pos = associated->data; pos < end; pos = uri.data + uri.len) {
+
+        start = ngx_strlchr(pos, end, '<');
+        pos = start ? ngx_strlchr(start, end, '>') : NULL;
+
+        if (pos == NULL) {
+            break;
+        }
+
+        uri.data = start + 1;
+        uri.len = pos - uri.data;
+
+        if (uri.len == impu->len
+            && ngx_strncmp(uri.data, impu->data, uri.len) == 0)
+        {
+            continue;
+        }
+
+        if (n++) {
+            p = ngx_slprintf(p, last, ",");
+        }
+
+        p = ngx_http_ims_json(p, last, &uri);
+    }
+
+    return ngx_slprintf(p, last, "]");
 }
 
 

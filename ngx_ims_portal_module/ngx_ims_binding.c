@@ -224,6 +224,34 @@ ngx_ims_binding_contact(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
 }
 
 
+size_t
+ngx_ims_binding_associated(ngx_ims_pool_t *pool, uint32_t lease, u_char *out)
+{
+    size_t                 len;
+    uint32_t               i;
+    ngx_ims_zone_t        *zone;
+    ngx_ims_binding_sh_t  *b;
+
+    zone = &pool->zone;
+    len = 0;
+
+    ngx_ims_zone_lock(zone);
+
+    for (i = zone->leases[lease].bindings; i != NGX_IMS_NONE; i = b->next) {
+        b = &zone->bindings[i];
+
+        if (b->state == NGX_IMS_BINDING_REGISTERED && b->associated.len) {
+            len = ngx_ims_zone_get(zone, &b->associated, out) - out;
+            break;
+        }
+    }
+
+    ngx_ims_zone_unlock(zone);
+
+    return len;
+}
+
+
 ngx_int_t
 ngx_ims_binding_registered(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
     time_t expires, ngx_str_t *service_route, ngx_str_t *associated)

@@ -68,6 +68,13 @@ uint32_t ngx_ims_binding_cseq(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref);
 ngx_int_t ngx_ims_binding_contact(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
     ngx_str_t *contact);
 
+/*
+ * The P-Associated-URI value that the core gave for any registered binding of a
+ * lease; out has NGX_IMS_MAX_BLOB bytes.  Returns its length, 0: none.
+ */
+size_t ngx_ims_binding_associated(ngx_ims_pool_t *pool, uint32_t lease,
+    u_char *out);
+
 /* the core's 200: NGX_OK, NGX_ERROR (zone full), NGX_DECLINED (stale) */
 ngx_int_t ngx_ims_binding_registered(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
     time_t expires, ngx_str_t *service_route, ngx_str_t *associated);

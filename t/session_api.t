@@ -14,13 +14,14 @@ use lib $ENV{TEST_NGINX_LIB} || "$FindBin::Bin/lib", "$FindBin::Bin/lib";
 
 use IMS::Browser;
 use IMS::Conf;
+use IMS::Core;
 use IMS::JWT;
 use Test::Nginx;
 
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(33);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(35);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -78,6 +79,19 @@ is($r->{json}{identity}, $identity, 'same identity read');
 $r = api('POST', headers => [ "Authorization: Bearer $token" ]);
 
 is($r->{json}{identity}, $identity, 'token in a header');
+
+# the identities beside it are known when the core has told them
+
+is_deeply($r->{json}{aliases}, [], 'no aliases before the registration');
+
+my $core = IMS::Core->new()->registrar(headers => [
+    'P-Associated-URI' => '"M" <tel:+15551000>, <sip:m@acme.example>' ]);
+my $mary = IMS::Browser->open(token => $token);
+
+$mary->register();
+is_deeply(api('GET', token => $token)->{json}{aliases},
+    [ 'tel:+15551000', 'sip:m@acme.example' ], 'aliases');
+$mary->close();
 
 # another user, and names that need care in JSON
 
