@@ -212,7 +212,10 @@ ngx_ims_pool_text(ngx_ims_pool_t *pool, ngx_uint_t identity, u_char *out)
 
     p = ngx_cpymem(out, block->prefix.data, block->prefix.len);
     p = ngx_ims_pool_number(p, block, number);
-    p = ngx_cpymem(p, block->suffix.data, block->suffix.len);
+
+    if (block->suffix.len) {
+        p = ngx_cpymem(p, block->suffix.data, block->suffix.len);
+    }
 
     return p - out;
 }
