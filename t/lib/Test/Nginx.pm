@@ -77,7 +77,6 @@ sub new {
     }, $class;
 
     weaken($current = $self);
-
     return $self;
 }
 
@@ -163,13 +162,11 @@ sub plan {
 
     Test::More::plan(tests => $count + 2);
     $self->{planned} = 1;
-
     return $self;
 }
 
 sub todo_alerts {
     $_[0]->{alerts} = 0;
-
     return $_[0];
 }
 
@@ -195,7 +192,6 @@ sub run {
 
     $self->{master} = $pid;
     $self->{started} = 1;
-
     return $self;
 }
 
@@ -219,7 +215,6 @@ sub try_run {
 
 sub reload {
     kill 'HUP', $_[0]->{master} if $_[0]->{started};
-
     return $_[0];
 }
 
@@ -236,7 +231,6 @@ sub stop {
     }
 
     $self->{started} = 0;
-
     return $self;
 }
 
@@ -264,7 +258,6 @@ sub run_daemon {
     }
 
     push @{$self->{daemons}}, $pid;
-
     return $self;
 }
 
@@ -360,7 +353,6 @@ sub read_file {
     open my $fh, '<', "$self->{testdir}/$name" or return undef;
     binmode $fh;
     local $/;
-
     return scalar <$fh>;
 }
 
@@ -372,7 +364,6 @@ sub write_file {
     binmode $fh;
     print $fh $content;
     close $fh or die "can't write $name: $!\n";
-
     return $self;
 }
 
@@ -482,7 +473,6 @@ sub http_end {
     }
 
     log_in($reply);
-
     return $reply;
 }
 
