@@ -11,6 +11,7 @@ export const CLOSE = {
     POLICY: 1008,       /* RFC 6455: this client is not wanted */
     TOKEN: 4401,        /* the portal: the token has ended */
     FORBIDDEN: 4403,    /* the portal: the user may not */
+    REPLACED: 4409,     /* the portal: another page is this instance now */
 };
 
 
@@ -47,6 +48,7 @@ export function afterClose(close, attempt, random = Math.random) {
 
     case CLOSE.POLICY:
     case CLOSE.FORBIDDEN:
+    case CLOSE.REPLACED:
         return { action: 'refused', delay: 0, session: true };
 
     case CLOSE.RESTART:

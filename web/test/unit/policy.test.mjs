@@ -23,6 +23,7 @@ test('close codes', () => {
     assert.deepEqual(afterClose({ code: 4401, opened: true }, 1, half),
         { action: 'token', delay: 0, session: true });
     assert.equal(afterClose({ code: 4403, opened: true }, 1).action, 'refused');
+    assert.equal(afterClose({ code: 4409, opened: true }, 1).action, 'refused');
     assert.equal(afterClose({ code: 1008, opened: true }, 1).action, 'refused');
     assert.deepEqual(afterClose({ code: 1012, opened: true }, 1, half),
         { action: 'retry', delay: 250, session: false });
