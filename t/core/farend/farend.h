@@ -10,7 +10,8 @@
  *     fe_call   calls: both sides of RFC 3261 13 to 15
  *     fe_tx     transactions
  *     fe_sip    messages: reading fields, writing requests and responses
- *     fe_rtp    RTP, RFC 4733 events, the measuring of what is heard
+ *     fe_rtp    RTP, RFC 4733 events
+ *     fe_measure  what is heard: level and frequency
  *
  * All sizes are limits: what does not fit is refused.
  */
@@ -289,7 +290,6 @@ int fe_call_reinvite(struct fe *fe, struct fe_call *c, int send, int receive);
 int fe_call_request(struct fe *fe, struct fe_call *c, const char *method,
     const char *type, const char *body);
 int fe_call_message(struct fe *fe, const char *uri, const char *text);
-struct fe_service *fe_call_service(struct fe *fe, const char *user);
 
 /* fe_rtp */
 
@@ -305,7 +305,7 @@ void fe_rtp_reset(struct fe_rtp *r);
 uint32_t fe_rtp_lost(const struct fe_rtp *r);
 
 /*
- * What was heard in the last second: RMS in dB of full scale (-100: nothing),
+ * fe_measure: what was heard in the last second: RMS in dB of full scale (-100: nothing),
  * the strongest frequency in Hz and its share of the power, 0 to 1.
  */
 void fe_rtp_measure(const struct fe_rtp *r, double *db, double *freq,
@@ -314,5 +314,6 @@ void fe_rtp_measure(const struct fe_rtp *r, double *db, double *freq,
 /* fe_ctl: one command line in, one line of JSON out */
 void fe_ctl(struct fe *fe, char *line, char *out, size_t size);
 int fe_ctl_service(struct fe *fe, const char *spec);
+struct fe_service *fe_ctl_find_service(struct fe *fe, const char *user);
 
 #endif /* FAREND_H */

@@ -11,11 +11,9 @@
 
 #include "farend.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 
 static void
@@ -84,21 +82,6 @@ fe_call_find(struct fe *fe, int id)
     for (i = 0; i < FE_MAX_CALLS; i++) {
         if (fe->calls[i].state != FE_FREE && fe->calls[i].id == id) {
             return &fe->calls[i];
-        }
-    }
-
-    return NULL;
-}
-
-
-struct fe_service *
-fe_call_service(struct fe *fe, const char *user)
-{
-    int  i;
-
-    for (i = 0; i < fe->nservices; i++) {
-        if (strcmp(fe->services[i].user, user) == 0) {
-            return &fe->services[i];
         }
     }
 
@@ -366,7 +349,7 @@ on_invite(struct fe *fe, const struct fe_msg *m)
     fe_sip_user(m->uri, user, sizeof(user));
     snprintf(c->number, sizeof(c->number), "%s", user);
     fe_tx_provisional(fe, c, 100);
-    s = fe_call_service(fe, user);
+    s = fe_ctl_find_service(fe, user);
 
     if (s == NULL) {
         fe_call_reject(fe, c, 404);

@@ -168,6 +168,21 @@ mode_of(const char *name, fe_mode_e *mode)
 }
 
 
+struct fe_service *
+fe_ctl_find_service(struct fe *fe, const char *user)
+{
+    int  i;
+
+    for (i = 0; i < fe->nservices; i++) {
+        if (strcmp(fe->services[i].user, user) == 0) {
+            return &fe->services[i];
+        }
+    }
+
+    return NULL;
+}
+
+
 int
 fe_ctl_service(struct fe *fe, const char *spec)
 {
@@ -184,7 +199,7 @@ fe_ctl_service(struct fe *fe, const char *spec)
         return -1;
     }
 
-    s = fe_call_service(fe, user);
+    s = fe_ctl_find_service(fe, user);
 
     if (s == NULL) {
         if (fe->nservices == FE_MAX_SERVICES) {
