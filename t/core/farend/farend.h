@@ -305,8 +305,9 @@ void fe_rtp_reset(struct fe_rtp *r);
 uint32_t fe_rtp_lost(const struct fe_rtp *r);
 
 /*
- * fe_measure: what was heard in the last second: RMS in dB of full scale (-100: nothing),
- * the strongest frequency in Hz and its share of the power, 0 to 1.
+ * fe_measure: what was heard in the last second.  RMS in dB of full scale
+ * (-100: nothing), the strongest frequency in Hz and its share of the power,
+ * 0 to 1.
  */
 void fe_rtp_measure(const struct fe_rtp *r, double *db, double *freq,
     double *share);
