@@ -51,7 +51,9 @@ ngx_ims_call_facts(ngx_ims_worker_t *w, ngx_ims_session_t *s,
         return NGX_ERROR;
     }
 
-    server = ngx_ims_core_server(pool->core, 0);
+    /* not the next server: that would take a turn of its round robin */
+
+    server = pool->core->servers.elts;
     local = ngx_ims_core_local(pool->core, server->addr.sockaddr->sa_family);
 
     if (local == NULL) {
@@ -74,7 +76,8 @@ ngx_ims_call_facts(ngx_ims_worker_t *w, ngx_ims_session_t *s,
     ngx_ims_call_tag(f->icid);
     p = f->icid + 16;
     *p++ = '@';
-    p = ngx_cpymem(p, local->host.data, local->host.len);
+    p = ngx_cpymem(p, local->host.data,
+                   ngx_min(local->host.len, NGX_IMS_EDGE_LEN - 8));
     r->icid.data = f->icid;
     r->icid.len = p - f->icid;
 
