@@ -561,6 +561,7 @@ ngx_http_ims_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     policy = &conf->policy;
 
     policy->pool = conf->pool ? conf->pool : conf->session_pool;
+    policy->pool->grace = ngx_max(policy->pool->grace, conf->grace);
     policy->keys = conf->keys;
     policy->issuer = conf->issuer;
     policy->audience = conf->audience;

@@ -327,23 +327,6 @@ ngx_ims_binding_lose(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
 }
 
 
-ngx_uint_t
-ngx_ims_binding_orphan(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref)
-{
-    ngx_uint_t             orphan;
-    ngx_ims_binding_sh_t  *sh;
-
-    ngx_ims_zone_lock(&pool->zone);
-
-    sh = ngx_ims_binding_sh(pool, ref);
-    orphan = (sh != NULL && sh->lost != 0);
-
-    ngx_ims_zone_unlock(&pool->zone);
-
-    return orphan;
-}
-
-
 void
 ngx_ims_binding_free(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref)
 {

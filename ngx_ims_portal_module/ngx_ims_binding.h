@@ -89,9 +89,6 @@ void ngx_ims_binding_idle(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref);
 ngx_int_t ngx_ims_binding_lose(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
     ngx_ims_owner_t *owner);
 
-/* 1 when nobody came back for it since it was lost, else 0 */
-ngx_uint_t ngx_ims_binding_orphan(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref);
-
 /* frees the record; its lease starts the time until it rests */
 void ngx_ims_binding_free(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref);
 

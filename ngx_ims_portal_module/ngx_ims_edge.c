@@ -12,6 +12,7 @@
 #include "ngx_ims_edge.h"
 #include "ngx_ims_answer.h"
 #include "ngx_ims_bearer.h"
+#include "ngx_ims_linger.h"
 #include "ngx_ims_proxy.h"
 #include "ngx_ims_register.h"
 
@@ -351,7 +352,9 @@ ngx_ims_edge_request_down(ngx_ims_worker_t *w, ngx_ims_core_t *core,
             return;
         }
 
-        (void) ngx_ims_binding_lose(pool, &ref, &owner);
+        /* its owner is dead */
+
+        ngx_ims_linger_start(w, pool, &ref, &owner, pool->grace);
 
     } else if (owner.pid) {
         s = ngx_ims_session_find(w, pool, &ref);
@@ -549,6 +552,7 @@ ngx_ims_edge_ipc(void *data, ngx_ims_owner_t *from, ngx_uint_t type,
     ngx_uint_t                i;
     ngx_ims_core_t          **core;
     ngx_ims_pool_t          **pool;
+    ngx_ims_owner_t           owner;
     ngx_ims_worker_t         *w;
     ngx_ims_session_t        *s;
     ngx_ims_edge_moved_t      moved;
@@ -591,7 +595,12 @@ ngx_ims_edge_ipc(void *data, ngx_ims_owner_t *from, ngx_uint_t type,
 
             s = ngx_ims_session_find(w, pool[i], &moved.ref);
 
-            if (s != NULL) {
+            /* not when the browser has come back here since that was sent */
+
+            if (s != NULL
+                && !(ngx_ims_binding_owner(pool[i], &moved.ref, &owner)
+                     == NGX_OK && ngx_ims_owner_equal(&owner, &w->self)))
+            {
                 ngx_ims_session_close(s, NGX_IMS_WS_REPLACED, "replaced",
                                       NGX_IMS_END_MOVED);
             }

@@ -13,8 +13,19 @@
 #include "ngx_ims_uac.h"
 
 
-/* gives up ownership of the session's binding; after grace ms it is ended */
-void ngx_ims_linger_start(ngx_ims_session_t *s, ngx_msec_t grace);
+/*
+ * Gives up the ownership that owner, this worker or a dead one, has of a
+ * binding: it is ended after grace ms unless somebody comes back for it.
+ */
+void ngx_ims_linger_start(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
+    ngx_ims_ref_t *binding, ngx_ims_owner_t *owner, ngx_msec_t grace);
+
+/*
+ * At the start of a worker: bindings of workers that are dead, and those that
+ * were lost already and may have nobody who waits for them any more, get their
+ * grace time from here.
+ */
+void ngx_ims_linger_adopt(ngx_ims_worker_t *w);
 
 
 #endif /* _NGX_IMS_LINGER_H_INCLUDED_ */

@@ -42,6 +42,7 @@ typedef struct {
     time_t                    lease;          /* s */
     time_t                    quarantine;     /* s */
     ngx_uint_t                devices;        /* browsers of one user */
+    ngx_msec_t                grace;          /* ms, longest of a location */
 
     uint32_t                 *identity_of;    /* lease entry -> identity */
     ngx_uint_t                warned;         /* 90 % full was said */

@@ -9,6 +9,7 @@
 
 #include "ngx_http_ims_portal_module.h"
 #include "ngx_ims_edge.h"
+#include "ngx_ims_linger.h"
 
 
 static ngx_int_t ngx_ims_init_process(ngx_cycle_t *cycle);
@@ -118,6 +119,8 @@ ngx_ims_init_process(ngx_cycle_t *cycle)
     }
 
     imcf->worker = w;
+
+    ngx_ims_linger_adopt(w);
 
     return NGX_OK;
 }

@@ -91,15 +91,15 @@ ngx_ims_register_request(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
         return;
     }
 
-    if (expires && ngx_ims_register_bind(s, m, &contact) != NGX_OK) {
+    if (s->registering != NULL) {
+
+        /* one at a time: its result belongs to the binding of now */
+
+        ngx_ims_register_answer(s, m, NULL, 500, 0);
         return;
     }
 
-    if (s->registering != NULL) {
-
-        /* one at a time: the earlier one is answered by the same result */
-
-        ngx_ims_register_answer(s, m, NULL, 500, 0);
+    if (expires && ngx_ims_register_bind(s, m, &contact) != NGX_OK) {
         return;
     }
 
@@ -307,6 +307,15 @@ ngx_ims_register_bind(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
                    && !ngx_ims_owner_equal(&before, &s->worker->self))
         {
             ngx_ims_register_moved(s->worker, s->pool, &ref, &before);
+        }
+
+        if (s->bound) {
+
+            /* another browser on the same socket: the one before is gone */
+
+            ngx_ims_linger_start(s->worker, s->pool, &s->binding,
+                                 &s->worker->self, 1);
+            s->registered = 0;
         }
 
         ngx_ims_session_bind(s, &ref);
@@ -593,6 +602,7 @@ ngx_ims_register_lost(ngx_ims_session_t *s, ngx_msec_t grace,
     }
 
     if (s->bound && !moved) {
-        ngx_ims_linger_start(s, grace);
+        ngx_ims_linger_start(s->worker, s->pool, &s->binding,
+                             &s->worker->self, grace);
     }
 }

@@ -20,6 +20,7 @@ struct ngx_ims_register_s {
     ngx_ims_ref_t             binding;
     uint32_t                  lease;
     time_t                    expires;
+    uint32_t                  cseq;           /* the last that was sent */
 
     ngx_ims_uac_handler_pt    handler;
     void                     *data;
@@ -105,6 +106,14 @@ ngx_ims_uac_send(ngx_ims_register_t *reg)
     core = reg->pool->core;
 
     cseq = ngx_ims_binding_cseq(reg->pool, &reg->binding);
+
+    if (cseq == 0 && reg->expires == 0 && reg->cseq) {
+
+        /* the record is gone, but not yet what the core made of it */
+
+        cseq = reg->cseq + 1;
+    }
+
     impi_len = ngx_ims_pool_impi(reg->pool, reg->lease, impi);
 
     if (cseq == 0 || impi_len == 0
@@ -114,6 +123,8 @@ ngx_ims_uac_send(ngx_ims_register_t *reg)
     {
         return NGX_ERROR;
     }
+
+    reg->cseq = cseq;
 
     server = ngx_ims_core_server(core, reg->tried);
     reg->tried |= (uint64_t) 1
@@ -246,6 +257,7 @@ ngx_ims_uac_answer(ngx_ims_register_t *reg, ngx_ims_sip_msg_t *m)
 {
     u_char             *p, *last;
     time_t              granted;
+    ngx_int_t           rc;
     ngx_str_t           routes, associated;
     uint64_t            min;
     ngx_ims_worker_t   *w;
@@ -281,7 +293,11 @@ ngx_ims_uac_answer(ngx_ims_register_t *reg, ngx_ims_sip_msg_t *m)
                       &reg->pool->core->name, (ngx_uint_t) m->status,
                       &m->reason);
 
-        if (reg->expires) {
+        /* a registration outlives a refresh that failed for the moment */
+
+        if (reg->expires && (m->status == 401 || m->status == 403
+                             || m->status == 404 || m->status == 407))
+        {
             ngx_ims_binding_idle(reg->pool, &reg->binding);
         }
 
@@ -302,12 +318,22 @@ ngx_ims_uac_answer(ngx_ims_register_t *reg, ngx_ims_sip_msg_t *m)
     (void) ngx_ims_uac_join(m, NGX_IMS_HDR_P_ASSOCIATED_URI, p, last,
                             &associated);
 
-    if (granted == 0
-        || ngx_ims_binding_registered(reg->pool, &reg->binding,
-                                      ngx_time() + granted, &routes,
-                                      &associated)
-           != NGX_OK)
-    {
+    rc = granted ? ngx_ims_binding_registered(reg->pool, &reg->binding,
+                                              ngx_time() + granted, &routes,
+                                              &associated)
+                 : NGX_ERROR;
+
+    if (rc == NGX_DECLINED) {
+
+        /* the browser left for good meanwhile: no dead contact at the core */
+
+        reg->expires = 0;
+        reg->tried = 0;
+        ngx_add_timer(&reg->timer, 1);
+        return;
+    }
+
+    if (rc != NGX_OK) {
         ngx_log_error(NGX_LOG_ERR, w->log, 0,
                       granted ? "zone of pool \"%V\" cannot hold "
                                 "a registration"
@@ -395,9 +421,23 @@ ngx_ims_uac_join(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_e id, u_char *p,
 static void
 ngx_ims_uac_timer(ngx_event_t *ev)
 {
+    ngx_ims_binding_t    b;
     ngx_ims_register_t  *reg;
 
     reg = ev->data;
+
+    /* a browser that is back has registered since: that must stand */
+
+    if (reg->expires == 0
+        && ngx_ims_binding_load(reg->pool, &reg->binding, &b,
+                                reg->worker->record)
+           == NGX_OK
+        && b.cseq != reg->cseq)
+    {
+        ngx_ims_uac_done(reg, 200, 0);
+        ngx_ims_uac_free(reg);
+        return;
+    }
 
     if (ngx_ims_uac_send(reg) != NGX_OK) {
         ngx_ims_uac_done(reg, 0, 0);
