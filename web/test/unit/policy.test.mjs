@@ -1,5 +1,6 @@
 /* Copyright (C) the IMS portal authors */
 
+import { webcrypto } from 'node:crypto';
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 
@@ -7,6 +8,9 @@ import { afterClose, backoff, renewIn } from '../../src/backoff.js';
 import { causeOf, explain, parseReason } from '../../src/causes.js';
 import { takeInstance } from '../../src/instance.js';
 import { SessionError, fetchSession } from '../../src/session.js';
+
+/* what every browser has, and Node.js only from 20 on */
+globalThis.crypto ??= webcrypto;
 
 
 test('back-off doubles, is capped, and is half random', () => {
