@@ -11,7 +11,7 @@
 #include "ngx_http_ims_portal_module.h"
 
 
-/* between the 101 and the posted event; in c->pool */
+/* between the 101 and the posted event; in r->pool, and given back with it */
 
 typedef struct {
     ngx_event_t               event;
@@ -96,19 +96,19 @@ ngx_http_ims_upgrade(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf,
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 
-    t = ngx_pcalloc(c->pool, sizeof(ngx_http_ims_takeover_t));
-    s = ngx_ims_session_create(c, imcf->worker, &ilcf->policy);
-
-    if (t == NULL || s == NULL) {
+    t = ngx_pcalloc(r->pool, sizeof(ngx_http_ims_takeover_t));
+    if (t == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    s->host.len = r->headers_in.host->value.len;
-    s->host.data = ngx_pstrdup(c->pool, &r->headers_in.host->value);
+    s = ngx_ims_session_create(c, imcf->worker, &ilcf->policy,
+                               &r->headers_in.host->value);
+    if (s == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
-    if (s->host.data == NULL
-        || (ctx->jwt != NULL && ngx_ims_session_identify(s, ctx->jwt)
-                                != NGX_OK)
+    if ((ctx->jwt != NULL
+         && ngx_ims_session_identify(s, ctx->jwt) != NGX_OK)
         || ngx_http_ims_switch(r, &key) != NGX_OK)
     {
         ngx_ims_session_abort(s);

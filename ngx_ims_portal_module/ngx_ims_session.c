@@ -27,14 +27,23 @@ static void ngx_ims_session_end(ngx_ims_session_t *s, ngx_ims_end_e how);
 
 ngx_ims_session_t *
 ngx_ims_session_create(ngx_connection_t *c, ngx_ims_worker_t *worker,
-    ngx_ims_policy_t *policy)
+    ngx_ims_policy_t *policy, ngx_str_t *host)
 {
     ngx_ims_session_t  *s;
 
-    s = ngx_pcalloc(c->pool, sizeof(ngx_ims_session_t));
+    /*
+     * not from c->pool: one more text there, and the pool takes a block as
+     * large as the session
+     */
+
+    s = ngx_calloc(sizeof(ngx_ims_session_t) + host->len, c->log);
     if (s == NULL) {
         return NULL;
     }
+
+    s->host.data = (u_char *) s + sizeof(ngx_ims_session_t);
+    s->host.len = host->len;
+    ngx_memcpy(s->host.data, host->data, host->len);
 
     s->connection = c;
     s->worker = worker;
@@ -119,7 +128,7 @@ ngx_ims_session_identify(ngx_ims_session_t *s, ngx_ims_jwt_t *jwt)
         }
 
     } else {
-        s->user.data = ngx_pnalloc(s->connection->pool, subject.len);
+        s->user.data = ngx_alloc(subject.len, s->connection->log);
         if (s->user.data == NULL) {
             return NGX_ERROR;
         }
@@ -493,6 +502,12 @@ ngx_ims_session_abort(ngx_ims_session_t *s)
     ngx_queue_remove(&s->queue);
     s->worker->nsessions--;
     (void) ngx_atomic_fetch_add(&s->pool->zone.sh->counters.sockets, -1);
+
+    if (s->user.data != NULL) {
+        ngx_free(s->user.data);
+    }
+
+    ngx_free(s);
 }
 
 
@@ -500,10 +515,11 @@ void
 ngx_ims_session_free(ngx_ims_session_t *s)
 {
     ngx_connection_t  *c;
+    ngx_ims_close_pt   close;
 
     c = s->connection;
+    close = s->worker->close;
 
-    ngx_ims_session_abort(s);
     ngx_ims_session_discard(s);
 
     if (s->in != NULL) {
@@ -520,5 +536,7 @@ ngx_ims_session_free(ngx_ims_session_t *s)
     }
 #endif
 
-    s->worker->close(c);
+    ngx_ims_session_abort(s);
+
+    close(c);
 }

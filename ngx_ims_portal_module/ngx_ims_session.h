@@ -192,12 +192,16 @@ struct ngx_ims_session_s {
 /*
  * Makes a session of an upgraded connection: the caller has sent the 101 and
  * gave the HTTP request back; from now on read and write events are ours.
- * Everything is allocated from c->pool.  NULL: no memory, the caller closes.
+ * host, of the handshake, is copied.  The session lives until its connection is
+ * closed.  NULL: no memory, the caller closes.
  */
 ngx_ims_session_t *ngx_ims_session_create(ngx_connection_t *c,
-    ngx_ims_worker_t *worker, ngx_ims_policy_t *policy);
+    ngx_ims_worker_t *worker, ngx_ims_policy_t *policy, ngx_str_t *host);
 
-/* undoes ngx_ims_session_create() before the start; c stays the caller's */
+/*
+ * Undoes ngx_ims_session_create() before the start, s is freed; c stays the
+ * caller's.
+ */
 void ngx_ims_session_abort(ngx_ims_session_t *s);
 
 /* begins to read; left, may be empty: bytes that came behind the handshake */
