@@ -28,7 +28,8 @@ my $t = Test::Nginx->new()->has(qw/ http /)->plan(35);
 my $jwt = IMS::JWT->new($t);
 
 $t->write_file_expand('nginx.conf', ims_conf(
-    grace => 2 * $IMS::Loop::SLOW . 's', server => 'ims_portal_jwt_leeway 1s;'));
+    grace => 2 * $IMS::Loop::SLOW . 's',
+    server => 'ims_portal_jwt_leeway 1s;'));
 $t->run();
 
 my $core = IMS::Core->new()->registrar();

@@ -56,8 +56,8 @@ sub call_up {
 sub call_down {
     my ($web, $core, %o) = @_;
 
-    my $sent = $core->terminating('INVITE', to => $web->{impu}, body => ims_sdp(),
-        headers => [ 'Content-Type' => 'application/sdp',
+    my $sent = $core->terminating('INVITE', to => $web->{impu},
+        body => ims_sdp(), headers => [ 'Content-Type' => 'application/sdp',
             @{$o{headers} || []} ]);
     my $seen = $web->expect('INVITE') or die "no INVITE at the browser\n";
 

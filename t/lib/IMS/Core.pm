@@ -103,6 +103,8 @@ sub registrar {
 sub accept {
     my ($self, $msg, %o) = @_;
 
+    return $msg unless $msg;
+
     my $impu = IMS::SIP::uri_of($msg->h('To'));
     my $contact = $msg->h('Contact');
     my ($expires) = $contact =~ /;expires=(\d+)/;

@@ -122,8 +122,8 @@ sub accept_value {
         . '=';
 }
 
-# The bytes of a frame. fin, mask, rsv: as they shall stand; len: a length that lies;
-# form: 7, 16 or 64 bits for the length.
+# The bytes of a frame. fin, mask, rsv: as they shall stand; len: a length that
+# lies; form: 7, 16 or 64 bits for the length.
 
 sub frame_bytes {
     my ($opcode, $payload, %o) = @_;
