@@ -162,7 +162,7 @@ test('a reload with everybody in it', serial, async (t) => {
     const start = Date.now();
 
     await until(() => demo.children('nginx').length === 2, 'old workers gone',
-                90000);
+                120000);
     t.diagnostic(`old workers gone after ${Date.now() - start} ms`);
     await Promise.all(phones.map((p) => p.registered(40000)));
 
