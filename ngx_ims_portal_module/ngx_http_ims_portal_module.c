@@ -30,14 +30,6 @@ static char *ngx_http_ims_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
 #define NGX_HTTP_IMS_ALL  NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
 
 
-static ngx_conf_enum_t  ngx_http_ims_auth[] = {
-    { ngx_string("handshake"), NGX_IMS_AUTH_HANDSHAKE },
-    { ngx_string("sip"), NGX_IMS_AUTH_SIP },
-    { ngx_string("both"), NGX_IMS_AUTH_HANDSHAKE|NGX_IMS_AUTH_SIP },
-    { ngx_null_string, 0 }
-};
-
-
 static ngx_command_t  ngx_http_ims_commands[] = {
 
     { ngx_string("ims_portal_core"),
@@ -105,10 +97,10 @@ static ngx_command_t  ngx_http_ims_commands[] = {
 
     { ngx_string("ims_portal_auth"),
       NGX_HTTP_IMS_ALL|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_ims_auth,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_ims_loc_conf_t, auth),
-      &ngx_http_ims_auth },
+      0,
+      NULL },
 
     { ngx_string("ims_portal_jwt"),
       NGX_HTTP_IMS_ALL|NGX_CONF_1MORE,

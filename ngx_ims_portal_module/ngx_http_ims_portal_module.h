@@ -62,6 +62,7 @@ typedef struct {
 
 
 /* directives that need more than a stock slot (ngx_http_ims_set.c) */
+char *ngx_http_ims_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ims_media(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ims_jwt(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ims_jwt_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

@@ -71,6 +71,42 @@ ngx_http_ims_media(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* ims_portal_auth handshake | sip | both: a stock slot would not name it */
+
+char *
+ngx_http_ims_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_ims_loc_conf_t *ilcf = conf;
+
+    ngx_str_t  *value;
+
+    if (ilcf->auth != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "handshake") == 0) {
+        ilcf->auth = NGX_IMS_AUTH_HANDSHAKE;
+
+    } else if (ngx_strcmp(value[1].data, "sip") == 0) {
+        ilcf->auth = NGX_IMS_AUTH_SIP;
+
+    } else if (ngx_strcmp(value[1].data, "both") == 0) {
+        ilcf->auth = NGX_IMS_AUTH_HANDSHAKE|NGX_IMS_AUTH_SIP;
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid value \"%V\" in \"ims_portal_auth\", "
+                           "it may be \"handshake\", \"sip\" or \"both\"",
+                           &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
 char *
 ngx_http_ims_jwt(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
