@@ -403,10 +403,20 @@ ngx_ims_answer_dialog(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
 
     ngx_ims_answer_fill(fw, m, orig, f, &e, &d);
 
-    if (e.failed || ngx_ims_dialog_create(fw->pool, &d) != NGX_OK) {
+    rc = e.failed ? NGX_ERROR : ngx_ims_dialog_create(fw->pool, &d);
+
+    if (rc == NGX_BUSY) {
+        ngx_log_error(NGX_LOG_INFO, w->log, 0,
+                      "too many dialogs of a browser of pool \"%V\"",
+                      &fw->pool->name);
+
+    } else if (rc != NGX_OK) {
         ngx_log_error(NGX_LOG_ERR, w->log, 0,
                       "zone of pool \"%V\" has no room for a dialog",
                       &fw->pool->name);
+    }
+
+    if (rc != NGX_OK) {
         return m->status >= 200 ? NGX_ERROR : NGX_OK;
     }
 

@@ -44,6 +44,11 @@ ngx_ims_dialog_create(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d)
         goto done;
     }
 
+    if (b->ndialogs >= NGX_IMS_DIALOG_MAX) {
+        rc = NGX_BUSY;
+        goto done;
+    }
+
     i = ngx_ims_zone_take_dialog(zone);
     if (i == NGX_IMS_NONE) {
         goto done;
@@ -126,6 +131,7 @@ ngx_ims_dialog_find(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
 
         if (sh->web_hash == hash
             && sh->binding == binding->index
+            && zone->bindings[sh->binding].seq == binding->seq
             && (far_tag->len == 0 || sh->far_hash == far)
             && ngx_ims_zone_equal(zone, &sh->call_id, call_id))
         {

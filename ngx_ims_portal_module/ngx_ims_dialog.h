@@ -15,6 +15,11 @@
 #include "ngx_ims_binding.h"
 
 
+enum {
+    NGX_IMS_DIALOG_MAX = 64              /* of one binding, early ones too */
+};
+
+
 /* room for the texts of one record */
 #define NGX_IMS_DIALOG_BUFFER  (7 * NGX_IMS_MAX_BLOB)
 
@@ -45,7 +50,7 @@ typedef struct {
  * Stores a new dialog of d->binding, filling d->ref.  far_id and web_id carry
  * the
  * tags.  NGX_OK, NGX_ERROR (zone full, text too long), NGX_DECLINED (binding is
- *        gone).
+ *        gone), NGX_BUSY (it has NGX_IMS_DIALOG_MAX).
  */
 ngx_int_t ngx_ims_dialog_create(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d);
 

@@ -43,7 +43,11 @@ ngx_ims_proxy_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
     w = s->worker;
 
     if (m->method == NGX_IMS_SIP_ACK) {
-        ngx_ims_proxy_ack(s, m, 1);
+
+        if (s->bound) {
+            ngx_ims_proxy_ack(s, m, 1);
+        }
+
         return;
     }
 
