@@ -233,7 +233,9 @@ ngx_ims_call_bye(ngx_ims_worker_t *w, ngx_ims_session_t *s,
 
     last = w->out + w->out_size;
 
-    if (up
+    /* without a Contact there is nobody to send it to */
+
+    if (up && d->far_target.len
         && ngx_ims_call_facts(w, s, pool, &d->binding,
                               pool->zone.bindings[d->binding.index].lease, &f)
            == NGX_OK
@@ -265,7 +267,7 @@ ngx_ims_call_bye(ngx_ims_worker_t *w, ngx_ims_session_t *s,
                                   ngx_ims_call_bye_response, NULL);
     }
 
-    if (down && s != NULL) {
+    if (down && s != NULL && d->web_target.len) {
         ngx_ims_txn_branch(w->txns, f.branch);
 
         p = ngx_slprintf(w->out, last,

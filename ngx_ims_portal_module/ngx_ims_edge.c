@@ -458,13 +458,11 @@ ngx_ims_edge_token(ngx_ims_worker_t *w, ngx_ims_core_t *core,
 
     if (!(ngx_ims_sip_next(m, NGX_IMS_HDR_ROUTE, &it, &value)
           && ngx_ims_sip_parse_addr(&value, &addr) == NGX_IMS_OK
-          && ngx_ims_edge_user(&addr.uri, token))
-        && !ngx_ims_edge_user(&m->uri, token))
+          && ngx_ims_edge_user(&addr.uri, token)
+          && ngx_ims_binding_token_pool(token, &crc) == NGX_OK)
+        && !(ngx_ims_edge_user(&m->uri, token)
+             && ngx_ims_binding_token_pool(token, &crc) == NGX_OK))
     {
-        return NULL;
-    }
-
-    if (ngx_ims_binding_token_pool(token, &crc) != NGX_OK) {
         return NULL;
     }
 

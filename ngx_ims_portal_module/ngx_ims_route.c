@@ -120,10 +120,11 @@ ngx_ims_route_check_up(const ngx_ims_sip_msg_t *m)
     }
 
     if (!((uri.scheme.len == 3
-           && (memcmp(uri.scheme.data, "sip", 3) == 0
-               || memcmp(uri.scheme.data, "tel", 3) == 0
-               || memcmp(uri.scheme.data, "urn", 3) == 0))
-          || (uri.scheme.len == 4 && memcmp(uri.scheme.data, "sips", 4) == 0)))
+           && (strncasecmp((char *) uri.scheme.data, "sip", 3) == 0
+               || strncasecmp((char *) uri.scheme.data, "tel", 3) == 0
+               || strncasecmp((char *) uri.scheme.data, "urn", 3) == 0))
+          || (uri.scheme.len == 4
+              && strncasecmp((char *) uri.scheme.data, "sips", 4) == 0)))
     {
         return 416;
     }
@@ -501,8 +502,9 @@ ngx_ims_route_contact(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
 
     (void) ngx_ims_sip_remove(e, m, NGX_IMS_HDR_CONTACT);
 
-    memset(&addr, 0, sizeof(addr));
-    (void) ngx_ims_sip_parse_addr(&value, &addr);
+    if (ngx_ims_sip_parse_addr(&value, &addr) != NGX_IMS_OK) {
+        memset(&addr, 0, sizeof(addr));
+    }
 
     line = ngx_ims_sip_textf(e, "Contact: <sip:%.*s@%.*s>%s%.*s\r\n",
                              NGX_IMS_V(r->token), NGX_IMS_V(r->edge),
