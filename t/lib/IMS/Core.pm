@@ -13,10 +13,12 @@ use base qw/ IMS::UA /;
 
 use IMS::Loop;
 use IMS::SIP;
-use IO::Socket::INET;
+use IO::Socket::IP;
+use Socket qw/ AF_INET6 inet_aton inet_pton pack_sockaddr_in
+    pack_sockaddr_in6 SOCK_DGRAM /;
 use Test::Nginx qw/ port /;
 
-# addr, port: where it listens; portal: where the portal does
+# addr, port: where it listens, IPv4 or IPv6; portal: where the portal does
 
 sub new {
     my ($class, %o) = @_;
@@ -37,8 +39,8 @@ sub new {
 sub up {
     my ($self) = @_;
 
-    $self->{sock} = IO::Socket::INET->new(Proto => 'udp',
-        LocalAddr => "$self->{addr}:$self->{port}")
+    $self->{sock} = IO::Socket::IP->new(Type => SOCK_DGRAM, Proto => 'udp',
+        LocalHost => $self->{addr}, LocalPort => $self->{port})
         or die "can't listen on port $self->{port}: $!\n";
     $self->{sock}->blocking(0);
     IMS::Loop::add($self);
@@ -74,21 +76,32 @@ sub emit {
     my ($self, $bytes, $to) = @_;
 
     Test::Nginx::log_out($bytes);
-    $to = pack_sockaddr_in($self->{portal}, inet_aton('127.0.0.1'))
+    $to = $self->{addr} =~ /:/
+        ? pack_sockaddr_in6($self->{portal}, inet_pton(AF_INET6, '::1'))
+        : pack_sockaddr_in($self->{portal}, inet_aton('127.0.0.1'))
         unless defined $to;
     $self->{sock}->send($bytes, 0, $to);
+}
+
+# as it stands in a URI
+
+sub host {
+    my ($self) = @_;
+
+    return ($self->{addr} =~ /:/ ? "[$self->{addr}]" : $self->{addr})
+        . ":$self->{port}";
 }
 
 sub via {
     my ($self) = @_;
 
-    return "SIP/2.0/UDP $self->{addr}:$self->{port};branch="
+    return 'SIP/2.0/UDP ' . $self->host() . ';branch='
         . IMS::SIP::unique('z9hG4bKcore');
 }
 
-sub contact { return "<sip:far\@$_[0]->{addr}:$_[0]->{port}>" }
+sub contact { return '<sip:far@' . $_[0]->host() . '>' }
 
-sub service_route { return "<sip:orig\@127.0.0.1:$_[0]->{port};lr>" }
+sub service_route { return '<sip:orig@' . $_[0]->host() . ';lr>' }
 
 # answers every REGISTER from now on; expires: what it grants at most
 
@@ -146,7 +159,7 @@ sub terminating {
     my $r = $self->{registered}{$o{to}} || {};
     my $uri = $o{uri} || $r->{contact};
     my $route = defined $o{route} ? $o{route} : $r->{path};
-    my $own = "$self->{addr}:$self->{port}";
+    my $own = $self->host();
     my $from = $o{from} || 'sip:bob@ims.operator.example';
     my %skip = map { lc $_ => 1 } @{$o{without} || []};
 

@@ -9,7 +9,7 @@ use strict;
 
 use Digest::SHA qw/ sha1_base64 /;
 use IMS::Loop;
-use IO::Socket::INET;
+use IO::Socket::IP;
 use MIME::Base64 qw/ encode_base64 /;
 use Test::Nginx ();
 
@@ -17,7 +17,7 @@ use constant {
     CONT => 0, TEXT => 1, BINARY => 2, CLOSE => 8, PING => 9, PONG => 10,
 };
 
-# Opens a connection and does the handshake. port, path, protocol, origin,
+# Opens a connection and does the handshake. addr, port, path, protocol, origin,
 # cookie, authorization, key, version: of the handshake; headers: more header
 # lines; drop: names of header fields to leave out; request: the whole request
 # line; ssl: options of IO::Socket::SSL. In the result status, header() and
@@ -27,14 +27,15 @@ sub connect {
     my ($class, %o) = @_;
     my $sock;
 
-    my @at = (PeerAddr => '127.0.0.1:' . $o{port}, Timeout => 5);
+    my @at = (PeerHost => $o{addr} || '127.0.0.1', PeerPort => $o{port},
+        Timeout => 5);
 
     if ($o{ssl}) {
         require IO::Socket::SSL;
         $sock = IO::Socket::SSL->new(@at, %{$o{ssl}});
 
     } else {
-        $sock = IO::Socket::INET->new(@at, Proto => 'tcp');
+        $sock = IO::Socket::IP->new(@at, Proto => 'tcp');
     }
 
     die "can't connect to port $o{port}: $!\n" unless $sock;
