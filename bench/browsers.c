@@ -7,12 +7,11 @@
  *   lease N        users 1..N get their identities, over plain HTTP
  *   idle N RATE    N more keep-alive connections that made one GET
  *   open N RATE    N more browsers: connect, upgrade, REGISTER, 200
- *   message N      N MESSAGEs, round robin, each awaits its 200
- *   again N        N more REGISTERs of registered browsers
+ *   message N RATE N MESSAGEs, round robin, each awaits its 200
  *
- * "lease" comes first and says how many there will be at most.  RATE is
- * how many begin per second, 0: as many as the window admits.  Between
- * commands all are idle and answer pings.
+ * "lease" comes first and says how many there will be at most.  RATE is how many
+ * begin per second, 0: as many as the window admits.  Between commands all are
+ * idle and answer pings.
  *
  * usage: browsers ADDRESS PLAIN_PORT TLS_PORT plain|tls WINDOW
  */
@@ -56,7 +55,7 @@ enum state {
 };
 
 
-enum task { LEASE, KEEP, OPEN, MESSAGE, AGAIN };
+enum task { LEASE, KEEP, OPEN, MESSAGE };
 
 
 struct browser {
@@ -481,7 +480,7 @@ load_begin(void)
 {
     struct browser  *b;
 
-    if (load.task == MESSAGE || load.task == AGAIN) {
+    if (load.task == MESSAGE) {
 
         do {
             b = &load.browsers[load.next++ % load.nbrowsers];
@@ -583,8 +582,7 @@ load_commands(void)
     double    rate;
     unsigned  n;
 
-    static const char  *names[] = { "lease", "idle", "open", "message",
-                                    "again" };
+    static const char  *names[] = { "lease", "idle", "open", "message" };
 
     while (load_command(line, sizeof(line))) {
         rate = 0;
@@ -593,11 +591,11 @@ load_commands(void)
             die("unknown command \"%s\"", line);
         }
 
-        for (i = LEASE; i <= AGAIN && strcmp(name, names[i]) != 0; i++) {
+        for (i = LEASE; i <= MESSAGE && strcmp(name, names[i]) != 0; i++) {
             /* void */
         }
 
-        if (i > AGAIN) {
+        if (i > MESSAGE) {
             die("unknown command \"%s\"", name);
         }
 
@@ -607,7 +605,7 @@ load_commands(void)
         }
 
         if (load.browsers == NULL
-            || (i <= OPEN && i != LEASE && load.opened + n > load.nbrowsers))
+            || ((i == KEEP || i == OPEN) && load.opened + n > load.nbrowsers))
         {
             die("\"lease\" comes first, for all");
         }
