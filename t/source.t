@@ -84,6 +84,62 @@ for my $name (sort keys %includes) {
 
 is(join("\n", @bad), '', 'floors');
 
+# The floors of the module, lowest first: a file includes its own headers and
+# those of lower floors, never sideways, never up.
+
+my @floors = (
+    [ 'str' ], [ qw/ sip ws ng jwt / ],         # pure
+    [ qw/ route / ],
+    [ 'ims' ],                                  # nginx from here on
+    [ qw/ zone txn core ipc media / ],          # one resource each
+    [ 'pool' ], [ 'binding' ], [ 'dialog' ],    # records
+    [ 'session' ],                              # one browser
+    [ 'call' ],
+    [ qw/ forward uac bearer / ],
+    [ qw/ answer linger register_answer / ],
+    [ qw/ proxy register / ],
+    [ 'edge' ],
+    [ qw/ http portal_module / ],
+);
+
+my %floor = map { my $n = $_; map { $_ => $n } @{$floors[$n]} } 0 .. $#floors;
+
+# the longest noun that the name of a file begins with
+
+sub noun {
+    my ($name) = @_;
+
+    return 'ims' if $name eq 'ngx_ims.h';
+    return 'http' if $name =~ /^ngx_http_ims_/;
+    return 'jwt' if $name =~ /^ngx_ims_jw[ks](?:_\w+)?\.c$/;
+
+    my ($noun) = sort { length $b <=> length $a }
+        grep { $name =~ /^ngx_ims_\Q$_\E(?:_\w+)?\.[ch]$/ } keys %floor;
+
+    return $noun;
+}
+
+@bad = ();
+
+for my $name (grep { /^ngx_/ } sort keys %includes) {
+    my $noun = noun($name);
+
+    if (!defined $noun) {
+        push @bad, "$name: no floor";
+        next;
+    }
+
+    for my $h (grep { /^ngx_(?:ims|http_ims)/ } @{$includes{$name}}) {
+        my $below = noun($h);
+
+        push @bad, "$name: $h" unless defined $below
+            && ($below eq $noun || $floor{$below} < $floor{$noun}
+                || $name eq 'ngx_ims_portal_module.c');
+    }
+}
+
+is(join("\n", @bad), '', 'includes go down');
+
 my (%state, @ring);
 
 sub visit {
