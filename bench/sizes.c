@@ -19,6 +19,7 @@ main(void)
     printf("event %zu\n", sizeof(ngx_event_t));
     printf("lease %zu\n", sizeof(ngx_ims_lease_sh_t));
     printf("binding %zu\n", sizeof(ngx_ims_binding_sh_t));
+    printf("dialog %zu\n", sizeof(ngx_ims_dialog_sh_t));
     printf("chunk %zu\n", sizeof(ngx_ims_chunk_sh_t));
 
     return 0;
