@@ -74,9 +74,13 @@ ngx_ims_answer_client(ngx_ims_txn_t *t, ngx_int_t rc, ngx_ims_sip_msg_t *m)
 
     if (fw->up && s != NULL && (s->down_busy || !ngx_queue_empty(&s->down))) {
         if (ngx_ims_forward_hold(s, 0, fw, NULL, m->text.data, m->text.len)
-            != NGX_OK)
+            != NGX_OK
+            && m->status >= 200)
         {
+            /* a 2xx is not wanted then; a provisional one can be spared */
+
             ngx_ims_forward_local(fw, 503, "Retry-After: 5" CRLF);
+            ngx_ims_answer_response(fw, m);
         }
 
         return;
