@@ -91,7 +91,12 @@ ngx_ims_linger_adopt(ngx_ims_worker_t *w)
             lost = b->lost;
 
             if (owner.pid == 0 && lost) {
-                ngx_ims_linger_wait(w, pool[i], &ref, lost, pool[i]->grace);
+
+                /* who has waited for it before, if there is one, comes first */
+
+                ngx_ims_linger_wait(w, pool[i], &ref, lost,
+                                    pool[i]->grace + 1000
+                                    + ngx_random() % 1000);
 
             } else if (owner.pid && ngx_ims_linger_dead(&owner)) {
                 ngx_ims_linger_start(w, pool[i], &ref, &owner,
