@@ -133,11 +133,6 @@ mh_offer_apply(struct mh_call *call, const struct mh_signal *sig,
 
     if (from == MH_SDP_WEB) {
         err = mh_sdp_check_web(&scratch->a);
-
-        if (err == 0) {
-            err = mh_offer_ice(call, &scratch->a);
-        }
-
         if (err) {
             *reason = mh_sdp_error(err);
             return err;
@@ -155,6 +150,14 @@ mh_offer_apply(struct mh_call *call, const struct mh_signal *sig,
     if (err) {
         *reason = "Error rewriting SDP";
         return err;
+    }
+
+    if (from == MH_SDP_WEB) {
+        err = mh_offer_ice(call, &scratch->a);
+        if (err) {
+            *reason = mh_sdp_error(err);
+            return err;
+        }
     }
 
     if (from == MH_SDP_IMS) {
@@ -206,7 +209,9 @@ mh_offer_ice(struct mh_call *call, const struct mh_sdp *sdp)
     ufrag = &mh_sdp_transport(sdp, m)->ufrag;
     ice = mh_transport_ice(call->transport);
 
-    if (ice->rufrag[0] != '\0' && pl_strcmp(ufrag, ice->rufrag) != 0) {
+    if (ice->rufrag[0] != '\0' && pl_strcmp(ufrag, ice->rufrag) != 0
+        && !mh_transport_ice_rollback(call->transport, ufrag))
+    {
         err = mh_transport_ice_restart(call->transport);
         if (err) {
             return err;

@@ -15,7 +15,6 @@
 
 
 #include <errno.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -93,7 +92,10 @@ mh_transport_remote(struct mh_transport *t, const struct pl *ufrag)
 int
 mh_transport_ice_restart(struct mh_transport *t)
 {
-    int  err;
+    int            err;
+    struct mh_ice  former;
+
+    former = t->ice;
 
     err = mh_ice_restart(&t->ice, mh_clock());
     if (err) {
@@ -103,7 +105,41 @@ mh_transport_ice_restart(struct mh_transport *t)
     hash_unlink(&t->he);
     hash_append(t->web->ufrags, hash_joaat_str(t->ice.ufrag), &t->he, t);
 
+    /* of several restarts in a row the pair in use belongs to the first */
+
+    if (t->former_he.list == NULL) {
+        t->former = former;
+        hash_append(t->web->ufrags, hash_joaat_str(t->former.ufrag),
+                    &t->former_he, t);
+    }
+
     return 0;
+}
+
+
+bool
+mh_transport_ice_rollback(struct mh_transport *t, const struct pl *ufrag)
+{
+    if (t->former_he.list == NULL
+        || pl_strcmp(ufrag, t->former.rufrag) != 0)
+    {
+        return false;
+    }
+
+    t->ice = t->former;
+    mh_transport_restarted(t);
+
+    hash_unlink(&t->he);
+    hash_append(t->web->ufrags, hash_joaat_str(t->ice.ufrag), &t->he, t);
+
+    return true;
+}
+
+
+void
+mh_transport_restarted(struct mh_transport *t)
+{
+    hash_unlink(&t->former_he);
 }
 
 
@@ -237,7 +273,8 @@ mh_transport_state(const struct mh_transport *t)
 bool
 mh_transport_expired(const struct mh_transport *t, uint64_t now)
 {
-    return mh_ice_expired(&t->ice, now);
+    return mh_ice_expired(&t->ice, now)
+           && (t->former_he.list == NULL || mh_ice_expired(&t->former, now));
 }
 
 
@@ -278,14 +315,6 @@ const struct mh_transport_stat *
 mh_transport_stat(const struct mh_transport *t)
 {
     return &t->stat;
-}
-
-
-struct mh_transport *
-mh_transport_of_ice(struct mh_ice *ice)
-{
-    return (struct mh_transport *) (void *)
-           ((char *) ice - offsetof(struct mh_transport, ice));
 }
 
 
@@ -445,6 +474,7 @@ mh_transport_destroy(void *data)
     list_flush(&t->paths);
     list_unlink(&t->busy_le);
     hash_unlink(&t->he);
+    hash_unlink(&t->former_he);
 
     mem_deref(t->dtls);
     mem_deref(t->rx);

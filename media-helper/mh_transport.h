@@ -49,7 +49,10 @@ struct mh_path {
 struct mh_transport {
     struct mh_web             *web;
     struct mh_ice              ice;
+    struct mh_ice              former;      /* what a restart replaced */
     struct le                  he;          /* in web->ufrags */
+    struct le                  former_he;   /* there, too; unlinked if
+                                               there is no former */
     struct le                  busy_le;     /* in web->busy */
     struct list                paths;
     struct mh_path            *path;        /* the nominated one, or NULL */
@@ -71,8 +74,6 @@ struct mh_transport {
 };
 
 
-struct mh_transport *mh_transport_of_ice(struct mh_ice *ice);
-
 /*
  * Gives the transport a 5-tuple; old is the entry that it has now, which
  * belongs to another transport, or NULL.  Returns NULL without memory.
@@ -81,6 +82,10 @@ struct mh_path *mh_transport_path_add(struct mh_transport *t,
     struct mh_web_sock *ws, const struct sa *src, struct mh_path *old);
 
 void mh_transport_nominated(struct mh_transport *t, struct mh_path *path);
+
+/* The restart is complete: the former credentials are no longer good */
+void mh_transport_restarted(struct mh_transport *t);
+
 void mh_transport_dtls_recv(struct mh_transport *t, struct mh_path *path,
     const uint8_t *buf, size_t len);
 void mh_transport_media_recv(struct mh_transport *t, uint8_t *buf,

@@ -29,6 +29,12 @@ enum {
 };
 
 
+struct mh_web_found {
+    struct mh_web        *web;
+    struct mh_transport  *transport;
+};
+
+
 static void mh_web_destroy(void *data);
 static int mh_web_bind(struct mh_web_sock *ws, const struct sa *addr,
     int tos);
@@ -287,12 +293,16 @@ mh_web_stun(struct mh_web_sock *ws, uint8_t *buf, size_t len,
     struct mh_path       *path;
     struct mh_transport  *t;
     struct mh_ice_event   ev;
+    struct mh_web_found   found;
 
     web = ws->web;
     web->stat.stun++;
 
-    err = mh_ice_input(buf, len, src, mh_io_now(web->io), mh_web_find_h, web,
-                       out, sizeof(out), &n, &ev);
+    found.web = web;
+    found.transport = NULL;
+
+    err = mh_ice_input(buf, len, src, mh_io_now(web->io), mh_web_find_h,
+                       &found, out, sizeof(out), &n, &ev);
     if (err) {
         web->stat.stun_refused++;
         return;
@@ -307,7 +317,7 @@ mh_web_stun(struct mh_web_sock *ws, uint8_t *buf, size_t len,
         return;
     }
 
-    t = mh_transport_of_ice(ev.ice);
+    t = found.transport;
     path = mh_web_path(ws, src);
 
     if (path == NULL || path->transport != t) {
@@ -322,6 +332,10 @@ mh_web_stun(struct mh_web_sock *ws, uint8_t *buf, size_t len,
     if (ev.nominated && t->path != path) {
         mh_transport_nominated(t, path);
     }
+
+    if (ev.nominated && ev.ice == &t->ice) {
+        mh_transport_restarted(t);
+    }
 }
 
 
@@ -329,18 +343,19 @@ static struct mh_ice *
 mh_web_find_h(const struct pl *ufrag, void *arg)
 {
     struct le            *le;
-    struct mh_web        *web = arg;
+    struct mh_web_found  *found = arg;
     struct mh_transport  *t;
 
-    le = hash_lookup(web->ufrags, hash_joaat_pl(ufrag), mh_web_ufrag_h,
-                     (void *) ufrag);
+    le = hash_lookup(found->web->ufrags, hash_joaat_pl(ufrag),
+                     mh_web_ufrag_h, (void *) ufrag);
     if (le == NULL) {
         return NULL;
     }
 
     t = le->data;
+    found->transport = t;
 
-    return &t->ice;
+    return (le == &t->he) ? &t->ice : &t->former;
 }
 
 
@@ -350,7 +365,8 @@ mh_web_ufrag_h(struct le *le, void *arg)
     const struct pl      *ufrag = arg;
     struct mh_transport  *t = le->data;
 
-    return pl_strcmp(ufrag, t->ice.ufrag) == 0;
+    return pl_strcmp(ufrag, (le == &t->he) ? t->ice.ufrag : t->former.ufrag)
+           == 0;
 }
 
 

@@ -138,9 +138,20 @@ int mh_transport_remote(struct mh_transport *t, const struct pl *ufrag);
 
 /*
  * New ufrag and password (RFC 8839 4.4.1.1.1).  The pair in use, DTLS and
- * SRTP stay until a new pair is nominated.
+ * SRTP stay until a new pair is nominated; so do the former ufrag and
+ * password, since the offer may still be rejected (RFC 8445 9).
+ *
+ * @return 0, or what getrandom(2) said
  */
 int mh_transport_ice_restart(struct mh_transport *t);
+
+/*
+ * Takes a restart back, if ufrag is the one that the browser had before it.
+ *
+ * @return whether it was
+ */
+bool mh_transport_ice_rollback(struct mh_transport *t,
+    const struct pl *ufrag);
 
 /*
  * Settles the DTLS role and what certificates are accepted.  Called again

@@ -191,6 +191,48 @@ test_ice_restart(struct ng *ng, const char *addr)
 }
 
 
+/*
+ * The IMS rejects an offer with a new ufrag: the browser goes back to the
+ * old one, whose checks have to be answered, and offers that again.
+ */
+
+void
+test_ice_rejected(struct ng *ng, const char *addr)
+{
+    char         ufrag[260], own[9], pwd[25], peer_pwd[260];
+    struct call  c;
+
+    call_init(&c, ng, addr, BROWSER_OFFERS, ALL_PROFILES);
+    call_setup(&c, "actpass", "passive");
+    ok(browser_connect(&c.web, 3000) && pass_up(&c, 1, 8, 1, 160),
+       "connected");
+
+    (void) snprintf(ufrag, sizeof(ufrag), "%s", c.web.peer_ufrag);
+    (void) snprintf(peer_pwd, sizeof(peer_pwd), "%s", c.web.peer_pwd);
+    (void) snprintf(own, sizeof(own), "%s", c.web.ufrag);
+    (void) snprintf(pwd, sizeof(pwd), "%s", c.web.pwd);
+    browser_restart(&c.web);
+
+    ok(call_offer(&c, "actpass", "sendrecv") == 1,
+       "an offer with a new ufrag, never answered");
+
+    (void) snprintf(c.web.ufrag, sizeof(c.web.ufrag), "%s", own);
+    (void) snprintf(c.web.pwd, sizeof(c.web.pwd), "%s", pwd);
+    ok(browser_check(&c.web, NULL) == 200 && pass_up(&c, 1, 8, 2, 160)
+       && pass_down(&c, 2, 8, 2, 160), "the old one is still good");
+
+    ok(call_setup_again(&c, "actpass", "sendrecv", "passive") == 1
+       && strcmp(ufrag, c.web.peer_ufrag) == 0
+       && strcmp(peer_pwd, c.web.peer_pwd) == 0,
+       "and an offer with it gets what it got before");
+    ok(browser_check(&c.web, NULL) == 200 && pass_up(&c, 1, 8, 3, 160)
+       && pass_down(&c, 2, 8, 3, 160), "media goes on");
+
+    call_delete(&c);
+    call_close(&c);
+}
+
+
 /* the browser nominates another pair of its own accord (ME-4) */
 
 void
