@@ -12,6 +12,7 @@
 
 static void ngx_ims_call_edge(ngx_ims_core_listen_t *local,
     ngx_ims_facts_t *f);
+static void ngx_ims_call_stateless_tag(ngx_ims_sip_msg_t *m, u_char *out);
 static void ngx_ims_call_bye_response(ngx_ims_txn_t *t, ngx_int_t rc,
     ngx_ims_sip_msg_t *m);
 
@@ -331,6 +332,30 @@ ngx_ims_call_recount(ngx_ims_session_t *s)
 }
 
 
+/*
+ * A refusal without a transaction repeats itself with the same To tag (RFC 3261
+ * 8.2.7): it is made of what a repetition has in common.
+ */
+
+static void
+ngx_ims_call_stateless_tag(ngx_ims_sip_msg_t *m, u_char *out)
+{
+    uint32_t  a, b;
+
+    ngx_crc32_init(a);
+    ngx_crc32_update(&a, m->call_id.data, m->call_id.len);
+    ngx_crc32_update(&a, m->via.branch.data, m->via.branch.len);
+    ngx_crc32_final(a);
+
+    ngx_crc32_init(b);
+    ngx_crc32_update(&b, m->from.tag.data, m->from.tag.len);
+    ngx_crc32_update(&b, m->uri.data, m->uri.len);
+    ngx_crc32_final(b);
+
+    (void) ngx_sprintf(out, "%08xD%08xD", a, b ^ m->cseq);
+}
+
+
 void
 ngx_ims_call_refuse(ngx_ims_worker_t *w, ngx_ims_flow_t *flow,
     ngx_ims_sip_msg_t *m, ngx_uint_t status, const char *extra)
@@ -343,7 +368,7 @@ ngx_ims_call_refuse(ngx_ims_worker_t *w, ngx_ims_flow_t *flow,
         return;
     }
 
-    ngx_ims_call_tag(tag);
+    ngx_ims_call_stateless_tag(m, tag);
     to_tag.data = tag;
     to_tag.len = sizeof(tag);
 

@@ -264,7 +264,7 @@ ngx_ims_forward_has_sdp(ngx_ims_sip_msg_t *m)
 
     static const char  sdp[] = "application/sdp";
 
-    if (m->body.len == 0) {
+    if (m->body.len == 0 || m->first[NGX_IMS_HDR_CONTENT_ENCODING]) {
         return 0;
     }
 
@@ -272,7 +272,9 @@ ngx_ims_forward_has_sdp(ngx_ims_sip_msg_t *m)
 
     return h != NULL && h->value.len >= sizeof(sdp) - 1
            && ngx_strncasecmp(h->value.data, (u_char *) sdp, sizeof(sdp) - 1)
-              == 0;
+              == 0
+           && (h->value.len == sizeof(sdp) - 1
+               || ngx_strchr(" \t;", h->value.data[sizeof(sdp) - 1]) != NULL);
 }
 
 

@@ -17,6 +17,9 @@
 #include "ngx_ims_answer.h"
 
 
+static void ngx_ims_proxy_begin(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
+    ngx_ims_sip_msg_t *m, ngx_uint_t up, ngx_ims_dialog_t *d);
+static ngx_uint_t ngx_ims_proxy_hides_sdp(ngx_ims_sip_msg_t *m);
 static void ngx_ims_proxy_request_media(void *data, ngx_int_t rc,
     ngx_str_t *sdp, ngx_str_t *reason);
 static void ngx_ims_proxy_send_up(ngx_ims_forward_t *fw,
@@ -36,9 +39,8 @@ static void ngx_ims_proxy_ack_send(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
 void
 ngx_ims_proxy_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
 {
-    ngx_ims_dialog_t    d;
-    ngx_ims_worker_t   *w;
-    ngx_ims_forward_t  *fw;
+    ngx_ims_dialog_t   d;
+    ngx_ims_worker_t  *w;
 
     w = s->worker;
 
@@ -82,37 +84,7 @@ ngx_ims_proxy_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
         return;
     }
 
-    fw = ngx_ims_forward_create(s, &s->flow, m, 1);
-    if (fw == NULL) {
-        ngx_ims_call_refuse(w, &s->flow, m, 503, "Retry-After: 5" CRLF);
-        return;
-    }
-
-    fw->in_dialog = (m->to.tag.len != 0);
-    fw->originated = fw->in_dialog ? d.originated : 1;
-    fw->helper = fw->in_dialog ? d.helper : -1;
-
-    if (m->method == NGX_IMS_SIP_INVITE) {
-        fw->initial = !fw->in_dialog;
-        ngx_ims_forward_local(fw, 100, NULL);
-    }
-
-    if (m->method != NGX_IMS_SIP_MESSAGE && ngx_ims_forward_has_sdp(m)) {
-        fw->offered = 1;
-
-        if (ngx_ims_forward_media(fw, NGX_IMS_MEDIA_OFFER, m, &m->from.tag,
-                                &m->to.tag, 0, ngx_ims_proxy_request_media)
-            != NGX_OK)
-        {
-            ngx_ims_forward_local(fw, 503, "Retry-After: 5" CRLF
-                                "Warning: 399 portal \"no media helper\""
-                                CRLF);
-        }
-
-        return;
-    }
-
-    ngx_ims_proxy_send_up(fw, m, NULL);
+    ngx_ims_proxy_begin(s, &s->flow, m, 1, &d);
 }
 
 
@@ -120,9 +92,8 @@ void
 ngx_ims_proxy_down(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     ngx_ims_sip_msg_t *m)
 {
-    ngx_ims_dialog_t    d;
-    ngx_ims_worker_t   *w;
-    ngx_ims_forward_t  *fw;
+    ngx_ims_dialog_t   d;
+    ngx_ims_worker_t  *w;
 
     w = s->worker;
 
@@ -152,35 +123,82 @@ ngx_ims_proxy_down(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
         return;
     }
 
-    fw = ngx_ims_forward_create(s, flow, m, 0);
+    ngx_ims_proxy_begin(s, flow, m, 0, &d);
+}
+
+
+/*
+ * A request that may pass: it goes by the helper when it has SDP.  d is its
+ * dialog, zeroed when it is outside of one.
+ */
+
+static void
+ngx_ims_proxy_begin(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
+    ngx_ims_sip_msg_t *m, ngx_uint_t up, ngx_ims_dialog_t *d)
+{
+    ngx_uint_t          sdp;
+    ngx_ims_forward_t  *fw;
+
+    sdp = m->method != NGX_IMS_SIP_MESSAGE && ngx_ims_forward_has_sdp(m);
+
+    if (!sdp && ngx_ims_proxy_hides_sdp(m)) {
+        ngx_ims_call_refuse(s->worker, flow, m, 415,
+                            "Accept: application/sdp" CRLF);
+        return;
+    }
+
+    fw = ngx_ims_forward_create(s, flow, m, up);
     if (fw == NULL) {
-        ngx_ims_call_refuse(w, flow, m, 503, "Retry-After: 5" CRLF);
+        ngx_ims_call_refuse(s->worker, flow, m, 503, "Retry-After: 5" CRLF);
         return;
     }
 
     fw->in_dialog = (m->to.tag.len != 0);
-    fw->originated = fw->in_dialog ? d.originated : 0;
-    fw->helper = fw->in_dialog ? d.helper : -1;
+    fw->originated = fw->in_dialog ? d->originated : up;
+    fw->helper = fw->in_dialog ? d->helper : -1;
 
     if (m->method == NGX_IMS_SIP_INVITE) {
         fw->initial = !fw->in_dialog;
         ngx_ims_forward_local(fw, 100, NULL);
     }
 
-    if (m->method != NGX_IMS_SIP_MESSAGE && ngx_ims_forward_has_sdp(m)) {
+    if (sdp) {
         fw->offered = 1;
 
         if (ngx_ims_forward_media(fw, NGX_IMS_MEDIA_OFFER, m, &m->from.tag,
-                                &m->to.tag, 1, ngx_ims_proxy_request_media)
+                                  &m->to.tag, !up,
+                                  ngx_ims_proxy_request_media)
             != NGX_OK)
         {
-            ngx_ims_forward_local(fw, 503, "Retry-After: 5" CRLF);
+            ngx_ims_forward_local(fw, 503, "Retry-After: 5" CRLF
+                                  "Warning: 399 portal \"no media helper\""
+                                  CRLF);
         }
 
         return;
     }
 
-    ngx_ims_proxy_send_down(fw, m, NULL);
+    if (up) {
+        ngx_ims_proxy_send_up(fw, m, NULL);
+
+    } else {
+        ngx_ims_proxy_send_down(fw, m, NULL);
+    }
+}
+
+
+/*
+ * A body that may have SDP inside where the helper does not see it: parts, or
+ * compressed.  Media would go past the portal, or nowhere.
+ */
+
+static ngx_uint_t
+ngx_ims_proxy_hides_sdp(ngx_ims_sip_msg_t *m)
+{
+    return m->body.len
+           && (m->method == NGX_IMS_SIP_INVITE
+               || m->method == NGX_IMS_SIP_UPDATE
+               || m->method == NGX_IMS_SIP_PRACK);
 }
 
 

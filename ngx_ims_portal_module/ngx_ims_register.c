@@ -40,6 +40,7 @@ static void ngx_ims_register_done(void *data, ngx_ims_uac_result_t *result);
 static void ngx_ims_register_unref(ngx_ims_wait_t *wait);
 static ngx_uint_t ngx_ims_register_status(ngx_uint_t status);
 static void ngx_ims_register_failed(ngx_ims_session_t *s);
+static void ngx_ims_register_tell(ngx_ims_session_t *s, ngx_uint_t status);
 static void ngx_ims_register_server(ngx_ims_txn_t *t, ngx_int_t rc,
     ngx_ims_sip_msg_t *m);
 static void ngx_ims_register_clock(ngx_ims_session_t *s, time_t granted);
@@ -347,6 +348,10 @@ ngx_ims_register_start(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
 
     wait = ngx_calloc(sizeof(ngx_ims_wait_t), s->connection->log);
     if (wait == NULL) {
+        if (m != NULL) {
+            ngx_ims_call_refuse(w, &s->flow, m, 503, "Retry-After: 5" CRLF);
+        }
+
         return;
     }
 
@@ -460,9 +465,31 @@ ngx_ims_register_done(void *data, ngx_ims_uac_result_t *result)
         }
     }
 
+    if (wait->server == NULL && !s->registered && s->ncalls == 0) {
+        ngx_ims_register_tell(s, result->status);
+    }
+
     ngx_ims_register_unref(wait);
 
     ngx_ims_call_recount(s);
+}
+
+
+/*
+ * SIP has no way to tell a registered client that it is not any more, but the
+ * socket has: the page learns it at once, and whether to try again.
+ */
+
+static void
+ngx_ims_register_tell(ngx_ims_session_t *s, ngx_uint_t status)
+{
+    ngx_uint_t  refused;
+
+    refused = (ngx_ims_register_status(status) == 403);
+
+    ngx_ims_session_close(s, refused ? NGX_IMS_WS_FORBIDDEN
+                                     : NGX_IMS_WS_TRY_AGAIN,
+                          "registration lost", NGX_IMS_END_LEFT);
 }
 
 
