@@ -33,6 +33,7 @@ static bool mh_answer_known(const struct mh_call *call,
     const struct mh_sdp_media *m);
 static enum mh_dtls_role mh_answer_role(const struct mh_signal *sig,
     const struct mh_sdp_media *m);
+static void mh_answer_drop(struct mh_call *call);
 static void mh_answer_streams(struct mh_call *call, const struct mh_sdp *web,
     const struct mh_sdp *ims);
 
@@ -134,14 +135,14 @@ mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
         return err;
     }
 
-    if (from == MH_SDP_IMS) {
-        err = mh_local_peers(call, ims, sig->learn);
-        if (err) {
-            *reason = "Unusable media address";
-            return err;
-        }
+    err = mh_local_peers(call, ims, from == MH_SDP_IMS ? sig->learn
+                                                       : call->learn, true);
+    if (err) {
+        *reason = "Unusable media address";
+        return err;
     }
 
+    mh_answer_drop(call);
     mh_answer_streams(call, web, ims);
 
     if (mh_local_tag(&call->legs[from], &sig->to_tag) != 0) {
@@ -251,6 +252,27 @@ mh_answer_role(const struct mh_signal *sig, const struct mh_sdp_media *m)
 
     default:
         return sig->active ? MH_DTLS_ACTIVE : MH_DTLS_PASSIVE;
+    }
+}
+
+
+/* now the offer holds: what it no longer had is closed */
+
+static void
+mh_answer_drop(struct mh_call *call)
+{
+    unsigned  i;
+
+    static const struct pl  none = { NULL, 0 };
+
+    for (i = 0; i < call->mediac; i++) {
+
+        if (!call->dropped[i] || call->streams[i] == NULL) {
+            continue;
+        }
+
+        mh_bundle_set(&call->bundle, i, NULL, &none);
+        call->streams[i] = mem_deref(call->streams[i]);
     }
 }
 

@@ -119,6 +119,9 @@ struct mh_call {
     uint8_t               kinds[MH_SDP_MAX_MEDIA];  /* enum mh_sdp_kind */
     struct mh_sdp_map     maps[MH_SDP_MAX_MEDIA];
     unsigned              mediac;
+    bool                  dropped[MH_SDP_MAX_MEDIA];    /* by the offer:
+                                           closed with its answer */
+    bool                  learn;        /* the IMS side's offer said so */
     struct mh_bundle      bundle;
 
     struct timeval        created;

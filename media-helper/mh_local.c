@@ -235,10 +235,11 @@ done:
 }
 
 
-/* points the streams to the IMS side's addresses */
+/* points the streams to the IMS side's addresses, or only looks at these */
 
 int
-mh_local_peers(struct mh_call *call, const struct mh_sdp *ims, bool learn)
+mh_local_peers(struct mh_call *call, const struct mh_sdp *ims, bool learn,
+    bool apply)
 {
     int                         err;
     unsigned                    i;
@@ -268,7 +269,7 @@ mh_local_peers(struct mh_call *call, const struct mh_sdp *ims, bool learn)
             err = sa_set(&rtcp, addr, m->rtcp_port);
         }
 
-        if (err == 0) {
+        if (err == 0 && apply) {
             err = mh_stream_peer(call->streams[i], &rtp, &rtcp,
                                  learn || call->calls->conf.learn);
         }

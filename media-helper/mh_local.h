@@ -47,9 +47,12 @@ int mh_local_write(struct mh_call *call, const struct mh_sdp *answer, struct pl
 /*
  * Points the streams to the IMS side's addresses.
  *
+ * @param apply  false: only tells whether the addresses are any
+ *
  * @return 0, or an errno if one of them cannot be used
  */
-int mh_local_peers(struct mh_call *call, const struct mh_sdp *ims, bool learn);
+int mh_local_peers(struct mh_call *call, const struct mh_sdp *ims, bool learn,
+    bool apply);
 
 /* the first m-line that is in use, NULL if all are refused */
 const struct mh_sdp_media *mh_local_first(const struct mh_sdp *sdp);

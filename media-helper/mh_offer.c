@@ -7,7 +7,8 @@
 /*
  * Offers: what a description of one leg does to the call's transport and
  * streams, and what the other leg is told.  Streams get ports, a new ufrag
- * restarts ICE, an IMS offer points the streams to its addresses.
+ * restarts ICE, the first IMS offer points the streams to its addresses; what
+ * a later one changes waits for its answer.
  *
  * Nothing here depends on how often it is done: the same offer again gives
  * the same bytes.
@@ -35,7 +36,6 @@ static int mh_offer_streams(struct mh_call *call, const struct mh_signal *sig,
     const char **reason);
 static struct mh_port_pool *mh_offer_pool(const struct mh_call *call, const
     struct mh_signal *sig, const struct mh_sdp_media *m);
-static void mh_offer_drop(struct mh_call *call, unsigned i);
 static void mh_offer_branch(struct mh_call *call, const struct pl *branch);
 
 
@@ -161,7 +161,12 @@ mh_offer_apply(struct mh_call *call, const struct mh_signal *sig,
     }
 
     if (from == MH_SDP_IMS) {
-        err = mh_local_peers(call, &scratch->a, sig->learn);
+        call->learn = sig->learn;
+
+        /* it may be rejected: a call that goes on waits for the answer */
+
+        err = mh_local_peers(call, &scratch->a, sig->learn,
+                             call->answered == 0);
         if (err) {
             *reason = "Unusable media address";
             return err;
@@ -222,7 +227,7 @@ mh_offer_ice(struct mh_call *call, const struct mh_sdp *sdp)
 }
 
 
-/* opens and closes ports as the offer's m-lines want it */
+/* opens ports as the offer's m-lines want it */
 
 static int
 mh_offer_streams(struct mh_call *call, const struct mh_signal *sig,
@@ -259,8 +264,9 @@ mh_offer_streams(struct mh_call *call, const struct mh_signal *sig,
     for (i = 0; i < sdp->mediac; i++) {
         call->kinds[i] = (uint8_t) sdp->media[i].kind;
 
+        call->dropped[i] = !wants[i];
+
         if (!wants[i]) {
-            mh_offer_drop(call, i);
             continue;
         }
 
@@ -317,20 +323,6 @@ mh_offer_pool(const struct mh_call *call, const struct mh_signal *sig,
     }
 
     return conf->pools[0];
-}
-
-
-static void
-mh_offer_drop(struct mh_call *call, unsigned i)
-{
-    static const struct pl  none = { NULL, 0 };
-
-    if (call->streams[i] == NULL) {
-        return;
-    }
-
-    mh_bundle_set(&call->bundle, i, NULL, &none);
-    call->streams[i] = mem_deref(call->streams[i]);
 }
 
 

@@ -233,6 +233,36 @@ test_ice_rejected(struct ng *ng, const char *addr)
 }
 
 
+/* the browser rejects an offer that names another phone: the first one stays */
+
+void
+test_move_rejected(struct ng *ng, const char *addr)
+{
+    struct ims   one, two;
+    struct call  c;
+
+    call_init(&c, ng, addr, IMS_OFFERS, ALL_PROFILES);
+    call_setup(&c, "active", "passive");
+    ok(browser_connect(&c.web, 3000) && pass_up(&c, 1, 8, 1, 160)
+       && pass_down(&c, 2, 8, 1, 160), "connected");
+
+    one = c.ims;
+    call_new_ims(&c);
+    two = c.ims;
+    ok(call_offer(&c, "actpass", "sendrecv") == 1,
+       "an offer of another address, never answered");
+
+    c.ims = one;
+    ok(pass_up(&c, 1, 8, 2, 160) && pass_down(&c, 2, 8, 2, 160),
+       "media stays where it was");
+
+    call_delete(&c);
+    call_close(&c);
+    close(two.fd[0]);
+    close(two.fd[1]);
+}
+
+
 /* the browser nominates another pair of its own accord (ME-4) */
 
 void
