@@ -22,10 +22,16 @@
 #include "mh_ice.h"
 
 
+enum {
+    MH_ICE_INTEGRITY_SHA256 = 0x001c    /* RFC 8489 14.6 */
+};
+
+
 static int mh_ice_request(struct stun_msg *msg,
     const struct stun_unknown_attr *unknown, const struct sa *src,
     uint64_t now, mh_ice_find_h *find, void *arg, struct mbuf *mb,
     struct mh_ice_event *ev);
+static bool mh_ice_covered(const uint8_t *p, size_t len);
 static struct mh_ice *mh_ice_find(const char *username, mh_ice_find_h *find,
     void *arg);
 static int mh_ice_error(struct mbuf *mb, const struct stun_msg *msg,
@@ -177,7 +183,9 @@ mh_ice_input(const uint8_t *p, size_t len, const struct sa *src,
         goto out;
     }
 
-    if (!stun_msg_mcookie(msg) || stun_msg_chk_fingerprint(msg) != 0) {
+    if (!stun_msg_mcookie(msg) || stun_msg_chk_fingerprint(msg) != 0
+        || !mh_ice_covered(p, len))
+    {
         err = EBADMSG;
         goto out;
     }
@@ -209,6 +217,42 @@ out:
     mem_deref(reply);
 
     return err;
+}
+
+
+/*
+ * What stands behind MESSAGE-INTEGRITY is not covered by it, but for libre
+ * an attribute is an attribute: a stranger could put USE-CANDIDATE there.
+ * Only MESSAGE-INTEGRITY-SHA256 and FINGERPRINT belong there (RFC 8489
+ * 14.5); nobody sends more.
+ */
+
+static bool
+mh_ice_covered(const uint8_t *p, size_t len)
+{
+    bool      signed_;
+    size_t    pos;
+    uint16_t  type;
+
+    signed_ = false;
+
+    for (pos = STUN_HEADER_SIZE; pos + 4 <= len;
+         pos += 4 + (((size_t) p[pos + 2] << 8 | p[pos + 3]) + 3) / 4 * 4)
+    {
+        type = (uint16_t) (p[pos] << 8 | p[pos + 1]);
+
+        if (signed_ && type != STUN_ATTR_FINGERPRINT
+            && type != MH_ICE_INTEGRITY_SHA256)
+        {
+            return false;
+        }
+
+        if (type == STUN_ATTR_MSG_INTEGRITY) {
+            signed_ = true;
+        }
+    }
+
+    return true;
 }
 
 

@@ -12,6 +12,8 @@
  */
 
 
+#include <arpa/inet.h>
+
 #include "tap.h"
 #include "mh_ice.h"
 
@@ -398,6 +400,40 @@ test_life(void)
 }
 
 
+/* RFC 8489 14.5: what stands behind MESSAGE-INTEGRITY is anybody's */
+
+static void
+test_appended(void)
+{
+    char          user[64];
+    uint32_t      crc;
+    struct mbuf  *mb;
+
+    mh_ice_start(&agent, 0);
+    (void) re_snprintf(user, sizeof(user), "%s:mary", agent.ufrag);
+
+    mb = request(user, agent.pwd, CONTROLLING, false, false);
+    mb->pos = mb->end;
+
+    mbuf_write_u16(mb, htons(STUN_ATTR_USE_CAND));
+    mbuf_write_u16(mb, 0);
+
+    mb->pos = 2;
+    mbuf_write_u16(mb, htons((uint16_t) (mb->end - 20 + 8)));
+
+    crc = crc32(0, mb->buf, (uint32_t) mb->end) ^ 0x5354554e;
+
+    mb->pos = mb->end;
+    mbuf_write_u16(mb, htons(STUN_ATTR_FINGERPRINT));
+    mbuf_write_u16(mb, htons(4));
+    mbuf_write_u32(mb, htonl(crc));
+
+    is_int(input_mb(mb, &other, 1), EBADMSG,
+           "a nomination behind the integrity is refused");
+    ok(!ev.nominated && !agent.selected && replyn == 0, "and has no effect");
+}
+
+
 int
 main(void)
 {
@@ -408,6 +444,7 @@ main(void)
     test_success();
     test_errors();
     test_dropped();
+    test_appended();
     test_damage();
     test_life();
 
