@@ -25,8 +25,8 @@
 
 
 static void mh_transport_destroy(void *data);
-static int mh_transport_dtls_alloc(struct mh_transport *t,
-    enum mh_dtls_role role);
+static void mh_transport_dtls_set(struct mh_transport *t,
+    enum mh_dtls_role role, struct mh_dtls *dtls);
 static void mh_transport_dtls_start(struct mh_transport *t);
 static void mh_transport_send_h(const uint8_t *buf, size_t len, void *arg);
 static void mh_transport_estab_h(const struct mh_dtls_keys *keys, void *arg);
@@ -148,7 +148,7 @@ mh_transport_dtls(struct mh_transport *t, enum mh_dtls_role role,
     const char *hash, const char *value)
 {
     int              err;
-    struct mh_dtls  *old;
+    struct mh_dtls  *dtls;
 
     if (t->dtls != NULL && t->role == role) {
 
@@ -165,27 +165,27 @@ mh_transport_dtls(struct mh_transport *t, enum mh_dtls_role role,
         }
     }
 
-    old = t->dtls;
-    t->dtls = NULL;
+    /* the one we have stays if the new one cannot be */
 
-    err = mh_transport_dtls_alloc(t, role);
+    err = mh_dtls_alloc(&dtls, t->web->dtls, role,
+                        &mh_transport_dtls_handlers, t);
     if (err) {
-        t->dtls = old;
         return err;
     }
 
-    mem_deref(old);
+    err = mh_dtls_fingerprint_add(dtls, hash, value);
+    if (err) {
+        mem_deref(dtls);
+        return err;
+    }
+
+    mh_transport_dtls_set(t, role, dtls);
 
     if (t->path != NULL) {
         t->state = t->rx ? MH_TRANSPORT_UP : MH_TRANSPORT_PATH;
 
     } else {
         t->state = MH_TRANSPORT_NEW;
-    }
-
-    err = mh_dtls_fingerprint_add(t->dtls, hash, value);
-    if (err) {
-        return err;
     }
 
     mh_transport_dtls_start(t);
@@ -381,6 +381,8 @@ void
 mh_transport_dtls_recv(struct mh_transport *t, struct mh_path *path,
     const uint8_t *buf, size_t len)
 {
+    struct mh_dtls  *dtls;
+
     if (t->dtls == NULL) {
 
         /*
@@ -388,9 +390,14 @@ mh_transport_dtls_recv(struct mh_transport *t, struct mh_path *path,
          * a ClientHello has chosen to be active (RFC 5763 5).
          */
 
-        if (mh_transport_dtls_alloc(t, MH_DTLS_PASSIVE) != 0) {
+        if (mh_dtls_alloc(&dtls, t->web->dtls, MH_DTLS_PASSIVE,
+                          &mh_transport_dtls_handlers, t)
+            != 0)
+        {
             return;
         }
+
+        mh_transport_dtls_set(t, MH_DTLS_PASSIVE, dtls);
     }
 
     t->dtls_path = path;
@@ -485,17 +492,13 @@ mh_transport_destroy(void *data)
 }
 
 
-static int
-mh_transport_dtls_alloc(struct mh_transport *t, enum mh_dtls_role role)
+static void
+mh_transport_dtls_set(struct mh_transport *t, enum mh_dtls_role role,
+    struct mh_dtls *dtls)
 {
-    int  err;
+    mem_deref(t->dtls);
 
-    err = mh_dtls_alloc(&t->dtls, t->web->dtls, role,
-                        &mh_transport_dtls_handlers, t);
-    if (err) {
-        return err;
-    }
-
+    t->dtls = dtls;
     t->role = role;
     t->release_at = 0;
     t->dtls_path = NULL;
@@ -503,8 +506,6 @@ mh_transport_dtls_alloc(struct mh_transport *t, enum mh_dtls_role role)
     if (t->busy_le.list == NULL) {
         list_append(&t->web->busy, &t->busy_le, t);
     }
-
-    return 0;
 }
 
 
