@@ -79,6 +79,7 @@ static bool mh_conn_read(struct mh_ctl_conn *c);
 static bool mh_conn_record(struct mh_ctl_conn *c, size_t n);
 static bool mh_conn_stream(struct mh_ctl_conn *c);
 static bool mh_conn_send(struct mh_ctl_conn *c, const struct pl *reply);
+static void mh_conn_compact(struct mbuf *mb);
 static bool mh_conn_flush(struct mh_ctl_conn *c);
 static int mh_ctl_message(struct mh_ctl *ctl, const uint8_t *p, size_t len,
     size_t *used, struct pl *reply);
@@ -461,6 +462,10 @@ mh_conn_send(struct mh_ctl_conn *c, const struct pl *reply)
         return n != -1 || errno == EAGAIN || errno == EMSGSIZE;
     }
 
+    /* who reads slowly must not let the written part grow for ever */
+
+    mh_conn_compact(c->out);
+
     pos = c->out->pos;
     c->out->pos = c->out->end;
     err = mbuf_write_mem(c->out, (const uint8_t *) reply->p, reply->l);
@@ -471,6 +476,23 @@ mh_conn_send(struct mh_ctl_conn *c, const struct pl *reply)
     }
 
     return mh_conn_flush(c);
+}
+
+
+static void
+mh_conn_compact(struct mbuf *mb)
+{
+    size_t  left;
+
+    if (mb->pos < NGX_IMS_NG_MAX_MESSAGE) {
+        return;
+    }
+
+    left = mbuf_get_left(mb);
+
+    memmove(mb->buf, mbuf_buf(mb), left);
+    mb->pos = 0;
+    mb->end = left;
 }
 
 

@@ -80,13 +80,16 @@ mh_listen_open(struct mh_listen *l, const char *name, uid_t uid, gid_t gid)
 void
 mh_listen_close(struct mh_listen *l)
 {
-    (void) close(l->fd);
-
-    /* out of reach once locked in; then the next start replaces it */
+    /*
+     * Out of reach once locked in; then the next start replaces it.  Before
+     * the close, or it may be that of the next one already.
+     */
 
     if (l->type != SOCK_DGRAM) {
         (void) unlink(l->un.sun_path);
     }
+
+    (void) close(l->fd);
 }
 
 
