@@ -243,31 +243,46 @@ foreign:
 ngx_table_elt_t *
 ngx_http_ims_request_header(ngx_http_request_t *r, const char *name)
 {
+    ngx_http_ims_walk_t  walk;
+
+    ngx_memzero(&walk, sizeof(ngx_http_ims_walk_t));
+
+    return ngx_http_ims_next_header(r, name, &walk);
+}
+
+
+ngx_table_elt_t *
+ngx_http_ims_next_header(ngx_http_request_t *r, const char *name,
+    ngx_http_ims_walk_t *walk)
+{
     size_t            len;
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
     len = ngx_strlen(name);
-    part = &r->headers_in.headers.part;
-    h = part->elts;
 
-    for (i = 0; /* void */ ; i++) {
+    if (walk->part == NULL) {
+        walk->part = &r->headers_in.headers.part;
+    }
 
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
+    for ( ;; ) {
+
+        if (walk->i >= walk->part->nelts) {
+            if (walk->part->next == NULL) {
                 return NULL;
             }
 
-            part = part->next;
-            h = part->elts;
-            i = 0;
+            walk->part = walk->part->next;
+            walk->i = 0;
+            continue;
         }
 
-        if (h[i].key.len == len
-            && ngx_strncasecmp(h[i].key.data, (u_char *) name, len) == 0)
+        h = walk->part->elts;
+        h = &h[walk->i++];
+
+        if (h->key.len == len
+            && ngx_strncasecmp(h->key.data, (u_char *) name, len) == 0)
         {
-            return &h[i];
+            return h;
         }
     }
 }

@@ -16,6 +16,8 @@ static char *ngx_http_ims_merge_loc_conf(ngx_conf_t *cf, void *parent,
 static ngx_int_t ngx_http_ims_add_variables(ngx_conf_t *cf);
 static ngx_int_t ngx_http_ims_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_ims_content(ngx_http_request_t *r,
+    ngx_http_ims_content_pt handler);
 static ngx_int_t ngx_http_ims_upgrade_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_ims_api_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_ims_status_handler(ngx_http_request_t *r);
@@ -268,41 +270,38 @@ static ngx_http_variable_t  ngx_http_ims_vars[] = {
 };
 
 
+/* a content handler gets its configuration and context as arguments */
+
 static ngx_int_t
-ngx_http_ims_upgrade_handler(ngx_http_request_t *r)
+ngx_http_ims_content(ngx_http_request_t *r, ngx_http_ims_content_pt handler)
 {
-    ngx_http_ims_ctx_t  *ctx;
+    ngx_http_ims_ctx_t        *ctx;
+    ngx_http_ims_loc_conf_t   *ilcf;
+    ngx_http_ims_main_conf_t  *imcf;
 
     ctx = ngx_http_ims_ctx(r, &ngx_http_ims_portal_module);
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_ims_upgrade(r,
-                     ngx_http_get_module_main_conf(r,
-                                                   ngx_http_ims_portal_module),
-                     ngx_http_get_module_loc_conf(r,
-                                                  ngx_http_ims_portal_module),
-                     ctx);
+    imcf = ngx_http_get_module_main_conf(r, ngx_http_ims_portal_module);
+    ilcf = ngx_http_get_module_loc_conf(r, ngx_http_ims_portal_module);
+
+    return handler(r, imcf, ilcf, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_ims_upgrade_handler(ngx_http_request_t *r)
+{
+    return ngx_http_ims_content(r, ngx_http_ims_upgrade);
 }
 
 
 static ngx_int_t
 ngx_http_ims_api_handler(ngx_http_request_t *r)
 {
-    ngx_http_ims_ctx_t  *ctx;
-
-    ctx = ngx_http_ims_ctx(r, &ngx_http_ims_portal_module);
-    if (ctx == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ngx_http_ims_api(r,
-                     ngx_http_get_module_main_conf(r,
-                                                   ngx_http_ims_portal_module),
-                     ngx_http_get_module_loc_conf(r,
-                                                  ngx_http_ims_portal_module),
-                     ctx);
+    return ngx_http_ims_content(r, ngx_http_ims_api);
 }
 
 

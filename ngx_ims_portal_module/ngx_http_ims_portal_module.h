@@ -102,9 +102,23 @@ ngx_http_ims_ctx_t *ngx_http_ims_ctx(ngx_http_request_t *r,
 ngx_int_t ngx_http_ims_header(ngx_http_request_t *r, const char *name,
     ngx_str_t *value);
 
-/* a request header by name, any case, or NULL */
+/* where a walk over the request's header lines is */
+typedef struct {
+    ngx_list_part_t          *part;           /* NULL: before the first */
+    ngx_uint_t                i;
+} ngx_http_ims_walk_t;
+
+/* the next header line with a name, any case, or NULL; walk begins zeroed */
+ngx_table_elt_t *ngx_http_ims_next_header(ngx_http_request_t *r,
+    const char *name, ngx_http_ims_walk_t *walk);
+
+/* the first one, or NULL */
 ngx_table_elt_t *ngx_http_ims_request_header(ngx_http_request_t *r,
     const char *name);
+
+typedef ngx_int_t (*ngx_http_ims_content_pt)(ngx_http_request_t *r,
+    ngx_http_ims_main_conf_t *imcf, ngx_http_ims_loc_conf_t *ilcf,
+    ngx_http_ims_ctx_t *ctx);
 
 /* the content handlers; each in the file of its name */
 ngx_int_t ngx_http_ims_upgrade(ngx_http_request_t *r,

@@ -26,6 +26,14 @@ static void ngx_ims_proxy_send_up(ngx_ims_forward_t *fw,
     ngx_ims_sip_msg_t *m, ngx_str_t *body);
 static void ngx_ims_proxy_send_down(ngx_ims_forward_t *fw,
     ngx_ims_sip_msg_t *m, ngx_str_t *body);
+static ngx_int_t ngx_ims_proxy_prepare(ngx_ims_forward_t *fw,
+    ngx_ims_sip_msg_t *m, ngx_str_t *body, ngx_ims_facts_t *f,
+    ngx_ims_dialog_t *d, ngx_ims_binding_t *b);
+static void ngx_ims_proxy_edits(ngx_ims_forward_t *fw,
+    ngx_ims_sip_edits_t *e);
+static void ngx_ims_proxy_launch(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_ims_sip_edits_t *e, ngx_ims_facts_t *f, ngx_ims_flow_t *flow,
+    ngx_ims_dialog_t *d);
 static void ngx_ims_proxy_passed(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     ngx_ims_dialog_t *d);
 static void ngx_ims_proxy_ack(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
@@ -260,46 +268,23 @@ static void
 ngx_ims_proxy_send_up(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     ngx_str_t *body)
 {
-    size_t                len;
-    ngx_str_t             target, *routes;
-    ngx_ims_flow_t        flow;
-    ngx_ims_facts_t       f;
-    ngx_ims_dialog_t      d;
-    ngx_ims_worker_t     *w;
-    ngx_ims_session_t    *s;
-    ngx_ims_binding_t     b;
-    ngx_ims_sip_edits_t   e;
+    ngx_str_t            target, *routes;
+    ngx_ims_flow_t       flow;
+    ngx_ims_facts_t      f;
+    ngx_ims_dialog_t     d;
+    ngx_ims_binding_t    b;
+    ngx_ims_sip_edits_t  e;
 
-    w = fw->worker;
-    s = fw->session;
-
-    ngx_memzero(&d, sizeof(ngx_ims_dialog_t));
-
-    if (ngx_ims_binding_load(fw->pool, &fw->binding, &b, w->record) != NGX_OK
-        || ngx_ims_call_facts(w, s, fw->pool, &fw->binding, fw->lease, &f)
-           != NGX_OK)
-    {
-        ngx_ims_forward_local(fw, 500, NULL);
+    if (ngx_ims_proxy_prepare(fw, m, body, &f, &d, &b) != NGX_OK) {
         return;
     }
 
     if (fw->in_dialog) {
-
-        if (ngx_ims_dialog_find(fw->pool, &fw->binding, &m->call_id,
-                                &m->from.tag, &m->to.tag, &d, w->record2)
-            != NGX_OK)
-        {
-            ngx_ims_forward_local(fw, 481, NULL);
-            return;
-        }
-
         routes = &d.routes;
         target = d.far_target;
 
-        f.r.in_dialog = 1;
         f.r.core_id = d.core_id;
         f.r.offset = d.offset_up;
-        fw->offset = d.offset_up;
 
     } else {
         routes = &b.service_route;
@@ -309,41 +294,15 @@ ngx_ims_proxy_send_up(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
 
     f.r.routes = *routes;
 
-    if (body != NULL) {
-        f.r.has_body = 1;
-        f.r.body = *body;
-    }
-
-    ngx_ims_sip_edits_init(&e, w->edits, w->nedits, w->text, w->text_size);
-    ngx_ims_route_request_up(&e, m, &f.r);
-
-    if (ngx_ims_call_next_hop(fw->pool, routes, &target, &flow) != NGX_OK
-        || ngx_ims_sip_splice(&e, m, w->out, w->out_size, &len) != NGX_IMS_OK)
-    {
-        ngx_ims_forward_local(fw, 513, NULL);
-        return;
-    }
-
-    fw->client = ngx_ims_txn_client(w->txns, &flow, m->method, f.branch,
-                                    w->out, len, ngx_ims_answer_client, fw);
-    if (fw->client == NULL) {
+    if (ngx_ims_call_next_hop(fw->pool, routes, &target, &flow) != NGX_OK) {
         ngx_ims_forward_local(fw, 503, "Retry-After: 5" CRLF);
         return;
     }
 
-    fw->refs++;
+    ngx_ims_proxy_edits(fw, &e);
+    ngx_ims_route_request_up(&e, m, &f.r);
 
-    if (m->method == NGX_IMS_SIP_INVITE) {
-        ngx_add_timer(&fw->timer, NGX_IMS_FORWARD_TIMER_C);
-    }
-
-    if (fw->canceled) {
-        ngx_ims_txn_cancel(fw->client, NULL);
-    }
-
-    if (fw->in_dialog) {
-        ngx_ims_proxy_passed(fw, m, &d);
-    }
+    ngx_ims_proxy_launch(fw, m, &e, &f, &flow, &d);
 }
 
 
@@ -351,63 +310,110 @@ static void
 ngx_ims_proxy_send_down(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     ngx_str_t *body)
 {
-    size_t                len;
-    ngx_ims_facts_t       f;
-    ngx_ims_dialog_t      d;
-    ngx_ims_worker_t     *w;
-    ngx_ims_session_t    *s;
-    ngx_ims_binding_t     b;
-    ngx_ims_sip_edits_t   e;
+    ngx_ims_facts_t      f;
+    ngx_ims_dialog_t     d;
+    ngx_ims_binding_t    b;
+    ngx_ims_sip_edits_t  e;
 
-    w = fw->worker;
-    s = fw->session;
-
-    ngx_memzero(&d, sizeof(ngx_ims_dialog_t));
-
-    if (ngx_ims_binding_load(fw->pool, &fw->binding, &b, w->record) != NGX_OK
-        || ngx_ims_call_facts(w, s, fw->pool, &fw->binding, fw->lease, &f)
-           != NGX_OK)
-    {
-        ngx_ims_forward_local(fw, 500, NULL);
+    if (ngx_ims_proxy_prepare(fw, m, body, &f, &d, &b) != NGX_OK) {
         return;
     }
 
-    f.r.target = b.contact;
-
     if (fw->in_dialog) {
-
-        if (ngx_ims_dialog_find(fw->pool, &fw->binding, &m->call_id,
-                                &m->to.tag, &m->from.tag, &d, w->record2)
-            != NGX_OK)
-        {
-            ngx_ims_forward_local(fw, 481, NULL);
-            return;
-        }
-
-        f.r.in_dialog = 1;
         f.r.target = d.web_target;
         f.r.web_id = d.web_id;
         f.r.offset = d.offset_down;
-        fw->offset = d.offset_down;
+
+    } else {
+        f.r.target = b.contact;
+    }
+
+    ngx_ims_proxy_edits(fw, &e);
+    ngx_ims_route_request_down(&e, m, &f.r);
+
+    ngx_ims_proxy_launch(fw, m, &e, &f, &fw->session->flow, &d);
+}
+
+
+/* what both directions need to know; answers the request when it is missing */
+
+static ngx_int_t
+ngx_ims_proxy_prepare(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_str_t *body, ngx_ims_facts_t *f, ngx_ims_dialog_t *d,
+    ngx_ims_binding_t *b)
+{
+    ngx_ims_worker_t  *w;
+
+    w = fw->worker;
+
+    ngx_memzero(d, sizeof(ngx_ims_dialog_t));
+
+    if (ngx_ims_binding_load(fw->pool, &fw->binding, b, w->record) != NGX_OK
+        || ngx_ims_call_facts(w, fw->session, fw->pool, &fw->binding,
+                              fw->lease, f)
+           != NGX_OK)
+    {
+        ngx_ims_forward_local(fw, 500, NULL);
+        return NGX_ERROR;
     }
 
     if (body != NULL) {
-        f.r.has_body = 1;
-        f.r.body = *body;
+        f->r.has_body = 1;
+        f->r.body = *body;
     }
 
-    ngx_ims_sip_edits_init(&e, w->edits, w->nedits, w->text, w->text_size);
-    ngx_ims_route_request_down(&e, m, &f.r);
+    if (!fw->in_dialog) {
+        return NGX_OK;
+    }
 
-    if (ngx_ims_sip_splice(&e, m, w->out, w->out_size, &len) != NGX_IMS_OK) {
+    if (ngx_ims_dialog_find(fw->pool, &fw->binding, &m->call_id,
+                            fw->up ? &m->from.tag : &m->to.tag,
+                            fw->up ? &m->to.tag : &m->from.tag, d, w->record2)
+        != NGX_OK)
+    {
+        ngx_ims_forward_local(fw, 481, NULL);
+        return NGX_ERROR;
+    }
+
+    f->r.in_dialog = 1;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_ims_proxy_edits(ngx_ims_forward_t *fw, ngx_ims_sip_edits_t *e)
+{
+    ngx_ims_worker_t  *w;
+
+    w = fw->worker;
+
+    ngx_ims_sip_edits_init(e, w->edits, w->nedits, w->text, w->text_size);
+}
+
+
+/* sends the edited request on and starts its client transaction */
+
+static void
+ngx_ims_proxy_launch(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_ims_sip_edits_t *e, ngx_ims_facts_t *f, ngx_ims_flow_t *flow,
+    ngx_ims_dialog_t *d)
+{
+    size_t             len;
+    ngx_ims_worker_t  *w;
+
+    w = fw->worker;
+    fw->offset = f->r.offset;
+
+    if (ngx_ims_sip_splice(e, m, w->out, w->out_size, &len) != NGX_IMS_OK) {
         ngx_ims_forward_local(fw, 513, NULL);
         return;
     }
 
-    fw->client = ngx_ims_txn_client(w->txns, &s->flow, m->method, f.branch,
+    fw->client = ngx_ims_txn_client(w->txns, flow, m->method, f->branch,
                                     w->out, len, ngx_ims_answer_client, fw);
     if (fw->client == NULL) {
-        ngx_ims_forward_local(fw, 480, NULL);
+        ngx_ims_forward_local(fw, fw->up ? 503 : 480, "Retry-After: 5" CRLF);
         return;
     }
 
@@ -422,7 +428,7 @@ ngx_ims_proxy_send_down(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     }
 
     if (fw->in_dialog) {
-        ngx_ims_proxy_passed(fw, m, &d);
+        ngx_ims_proxy_passed(fw, m, d);
     }
 }
 
