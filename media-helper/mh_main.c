@@ -199,9 +199,10 @@ mh_main_user(struct mh_main *m)
 static int
 mh_main_open(struct mh_main *m)
 {
-    int              err;
-    unsigned         i;
-    struct mh_conf  *conf;
+    int                  err;
+    unsigned             i;
+    struct mh_conf      *conf;
+    struct mh_port_pair  pair;
 
     conf = m->conf;
 
@@ -231,6 +232,18 @@ mh_main_open(struct mh_main *m)
             mh_err("port range: %s", strerror(err));
             return err;
         }
+
+        /* better now than with each call */
+
+        err = mh_port_open(m->pools[i], conf->tos, &pair);
+        if (err) {
+            sa_set_port(&conf->ims[i], conf->port_min);
+            mh_err("IMS side %s: %s", mh_log_sa(&conf->ims[i]),
+                   err == ENOSPC ? "all ports are in use" : strerror(err));
+            return err;
+        }
+
+        mh_port_close(&pair);
     }
 
     err = mh_ctl_alloc(&m->ctl);

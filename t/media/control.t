@@ -72,9 +72,16 @@ is(option(@good[2 .. 5]), 2, 'no control socket');
 is(option(@good[0 .. 1, 4 .. 5]), 2, 'no browser side');
 is(option(@good[0 .. 3]), 2, 'no IMS side');
 
-# sockets
+# an address that is not ours is found at the start, not with each call
 
 my $udp = free_port();
+my $foreign = `'$helper' -d -c unix:$dir/f -w 127.0.0.1:$udp -i 192.0.2.77 2>&1`;
+is($? >> 8, 1, 'a foreign address');
+like($foreign, qr/IMS side 192\.0\.2\.77/, 'is named');
+
+# sockets
+
+$udp = free_port();
 
 start('-c', "seqpacket:$dir/q", '-c', "udp:127.0.0.1:$udp",
     '-p', '28200-28203', '-o', '2', '-m', '3');
