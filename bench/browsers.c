@@ -9,9 +9,9 @@
  *   open N RATE    N more browsers: connect, upgrade, REGISTER, 200
  *   message N RATE N MESSAGEs, round robin, each awaits its 200
  *
- * "lease" comes first and says how many there will be at most.  RATE is how many
- * begin per second, 0: as many as the window admits.  Between commands all are
- * idle and answer pings.
+ * "lease" comes first and says how many there will be at most.  RATE is how
+ * many begin per second, 0: as many as the window admits.  Between commands all
+ * are idle and answer pings.
  *
  * usage: browsers ADDRESS PLAIN_PORT TLS_PORT plain|tls WINDOW
  */

@@ -28,7 +28,8 @@ sub strip {
 }
 
 my @c = map { glob "$root/$_" } qw! ngx_ims_portal_module/*.[ch]
-    media-helper/*.[ch] t/unit/*.[ch] t/fuzz/*.c !;
+    media-helper/*.[ch] t/unit/*.[ch] t/fuzz/*.c t/media/*.[ch]
+    t/core/farend/*.[ch] bench/*.[ch] conf-examples/site/login/*.[ch] !;
 
 cmp_ok(scalar @c, '>', 10, 'sources found');
 
