@@ -308,17 +308,28 @@ mh_web_stun(struct mh_web_sock *ws, uint8_t *buf, size_t len,
         return;
     }
 
-    if (n) {
-        mh_io_send_copy(web->io, ws->sock.fd, src, out, n);
-    }
+    t = (ev.error || !ev.authentic || ev.ice == NULL) ? NULL
+                                                      : found.transport;
+    path = (t != NULL) ? mh_web_path(ws, src) : NULL;
 
-    if (ev.error || !ev.authentic || ev.ice == NULL) {
+    if (path != NULL && path->transport != t
+        && path->transport->path == path
+        && mh_io_now(web->io) < path->heard + MH_WEB_HOLD_MS)
+    {
+        /* with a forged source any caller could take another's media away */
+
         web->stat.stun_refused++;
         return;
     }
 
-    t = found.transport;
-    path = mh_web_path(ws, src);
+    if (n) {
+        mh_io_send_copy(web->io, ws->sock.fd, src, out, n);
+    }
+
+    if (t == NULL) {
+        web->stat.stun_refused++;
+        return;
+    }
 
     if (path == NULL || path->transport != t) {
         path = mh_transport_path_add(t, ws, src, path);

@@ -263,6 +263,46 @@ test_move_rejected(struct ng *ng, const char *addr)
 }
 
 
+/* who has a call of his own cannot take over a pair of another's */
+
+void
+test_takeover(struct ng *ng, const char *addr)
+{
+    int                      fd;
+    struct call              mary, eve;
+    struct sockaddr_storage  self;
+
+    call_init(&mary, ng, addr, BROWSER_OFFERS, ALL_PROFILES);
+    call_setup(&mary, "actpass", "passive");
+    ok(browser_connect(&mary.web, 3000) && pass_up(&mary, 1, 8, 1, 160),
+       "connected");
+
+    call_init(&eve, ng, addr, BROWSER_OFFERS, ALL_PROFILES);
+    call_setup(&eve, "actpass", "passive");
+
+    /* as with a forged source */
+
+    fd = eve.web.fd;
+    self = eve.web.self;
+    eve.web.fd = mary.web.fd;
+    eve.web.self = mary.web.self;
+    ok(browser_check(&eve.web, NULL) == 0,
+       "a good check of another call gets no answer");
+    eve.web.fd = fd;
+    eve.web.self = self;
+
+    ok(pass_up(&mary, 1, 8, 2, 160) && pass_down(&mary, 2, 8, 2, 160),
+       "media stays with its call");
+    ok(browser_connect(&eve.web, 3000) && pass_up(&eve, 1, 8, 1, 160),
+       "and the other one works from its own address");
+
+    call_delete(&mary);
+    call_delete(&eve);
+    call_close(&mary);
+    call_close(&eve);
+}
+
+
 /* the browser nominates another pair of its own accord (ME-4) */
 
 void

@@ -17,6 +17,7 @@ void test_early(struct ng *ng, const char *addr);
 void test_forks(struct ng *ng, const char *addr);
 void test_ice_restart(struct ng *ng, const char *addr);
 void test_ice_rejected(struct ng *ng, const char *addr);
+void test_takeover(struct ng *ng, const char *addr);
 void test_move_rejected(struct ng *ng, const char *addr);
 void test_ice_moves(struct ng *ng, const char *addr);
 void test_framing(struct ng *ng, const char *addr);

@@ -542,6 +542,7 @@ test_all(struct ng *ng, const char *v4, const char *v6)
         test_forks(ng, v4);
         test_ice_restart(ng, v4);
         test_ice_rejected(ng, v4);
+        test_takeover(ng, v4);
         test_move_rejected(ng, v4);
         test_ice_moves(ng, v4);
         test_framing(ng, v4);
