@@ -455,6 +455,7 @@ mh_transport_tick(struct mh_transport *t, uint64_t now)
 
         t->release_at = 0;
         mh_dtls_release(t->dtls);
+        t->web->released++;
         list_unlink(&t->busy_le);
 
         return;

@@ -31,6 +31,7 @@ struct mh_web {
     struct hash         *paths;     /* of struct mh_path */
     struct list          busy;      /* transports that want the tick */
     struct mh_web_stat   stat;
+    unsigned             released;  /* see mh_web_settled() */
 };
 
 

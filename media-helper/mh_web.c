@@ -149,6 +149,19 @@ mh_web_tick(struct mh_web *web, uint64_t now)
 }
 
 
+bool
+mh_web_settled(struct mh_web *web)
+{
+    if (web->released < MH_WEB_BURST || list_head(&web->busy) != NULL) {
+        return false;
+    }
+
+    web->released = 0;
+
+    return true;
+}
+
+
 const char *
 mh_web_fingerprint(const struct mh_web *web)
 {

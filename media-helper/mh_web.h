@@ -37,6 +37,7 @@ enum mh_web_limits {
     MH_WEB_RELEASE_MS = 10000,  /* the SSL object lives on for that long */
     MH_WEB_HOLD_MS = 7000,      /* after a check the pair in use stays with
                                    its call: browsers repeat every 6 s */
+    MH_WEB_BURST = 64,          /* SSL objects, see mh_web_settled() */
     MH_WEB_BUFFER = 4194304     /* bytes of socket buffer asked for */
 };
 
@@ -110,6 +111,12 @@ int mh_web_start(struct mh_web *web, struct mh_io *io);
  * DTLS retransmissions and releases that are due; every 50 ms or so.
  */
 void mh_web_tick(struct mh_web *web, uint64_t now);
+
+/*
+ * @return whether a burst of handshakes is over: at least MH_WEB_BURST SSL
+ *         objects were released since it said so last, and none is left
+ */
+bool mh_web_settled(struct mh_web *web);
 
 /* @return "AB:CD:..." of sha-256; lives as long as web */
 const char *mh_web_fingerprint(const struct mh_web *web);
