@@ -624,5 +624,9 @@ mh_ctl_reply(struct mh_ctl *ctl, const struct pl *cookie, const char *reason,
 
     if (reply->l == 0) {
         mh_err("reply too long for the control socket");
+
+        if (reason == NULL) {
+            mh_ctl_reply(ctl, cookie, "Reply too long", reply);
+        }
     }
 }
