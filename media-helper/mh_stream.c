@@ -58,7 +58,7 @@ static void mh_stream_destroy(void *data);
 static int mh_half_peer(struct mh_stream *s, struct mh_half *h,
     const struct sa *peer, bool learn);
 static void mh_half_drain(int fd);
-static void mh_half_learn(struct mh_half *h, const struct sa *src);
+static bool mh_half_learn(struct mh_half *h, const struct sa *src);
 static bool mh_half_send(struct mh_half *h, const uint8_t *buf, size_t len);
 static void mh_stream_rtp_h(uint8_t *buf, size_t len, const struct sa *src,
     void *arg);
@@ -247,6 +247,7 @@ mh_half_peer(struct mh_stream *s, struct mh_half *h, const struct sa *peer,
             return errno;
         }
 
+        h->sock.named = false;
         h->connected = true;
         mh_half_drain(h->sock.fd);
     }
@@ -282,16 +283,26 @@ mh_half_drain(int fd)
 }
 
 
-static void
+/*
+ * Who sends first is the peer.  What others sent before the socket was
+ * connected is still in its queue, so it goes on to tell names.
+ */
+
+static bool
 mh_half_learn(struct mh_half *h, const struct sa *src)
 {
+    if (h->connected) {
+        return sa_cmp(&h->peer, src, SA_ALL);
+    }
+
     if (connect(h->sock.fd, &src->u.sa, src->len) == -1) {
-        return;
+        return false;
     }
 
     sa_cpy(&h->peer, src);
     h->connected = true;
-    h->sock.named = false;
+
+    return true;
 }
 
 
@@ -332,6 +343,14 @@ mh_stream_rtp_h(uint8_t *buf, size_t len, const struct sa *src, void *arg)
 
     if (len >= 8 && buf[1] >= 192 && buf[1] <= 223) {
         /* the peer muxes without having been asked (RFC 5761 4) */
+
+        if (src != NULL
+            && (!s->rtp.connected || !sa_cmp(&s->rtp.peer, src, SA_ALL)))
+        {
+            s->stat.rtcp[MH_STREAM_IMS].errors++;
+            return;
+        }
+
         mh_stream_rtcp_h(buf, len, NULL, arg);
         return;
     }
@@ -340,8 +359,9 @@ mh_stream_rtp_h(uint8_t *buf, size_t len, const struct sa *src, void *arg)
         return;
     }
 
-    if (src != NULL && !s->rtp.connected) {
-        mh_half_learn(&s->rtp, src);
+    if (src != NULL && !mh_half_learn(&s->rtp, src)) {
+        s->stat.rtp[MH_STREAM_IMS].errors++;
+        return;
     }
 
     if (s->transport == NULL
@@ -361,8 +381,9 @@ mh_stream_rtcp_h(uint8_t *buf, size_t len, const struct sa *src, void *arg)
         return;
     }
 
-    if (src != NULL && !s->rtcp.connected) {
-        mh_half_learn(&s->rtcp, src);
+    if (src != NULL && !mh_half_learn(&s->rtcp, src)) {
+        s->stat.rtcp[MH_STREAM_IMS].errors++;
+        return;
     }
 
     if (s->transport == NULL
