@@ -29,10 +29,11 @@ select STDOUT; $| = 1;
 my $t = Test::Nginx->new()->has(qw/ http /)->plan(15);
 
 my $jwt = IMS::JWT->new($t);
-my $grace = 4 * $IMS::Loop::SLOW;
+my $grace = 4;
 
 $t->write_file_expand('nginx.conf', ims_conf(
-    media => 'unix:%%TESTDIR%%/ng.sock', grace => $grace . 's', t1 => '200ms'));
+    media => 'unix:%%TESTDIR%%/ng.sock',
+    grace => $grace * $IMS::Loop::SLOW . 's', t1 => '200ms'));
 
 my $ng = IMS::NG->new($t->testdir() . '/ng.sock');
 
