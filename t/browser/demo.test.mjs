@@ -92,17 +92,25 @@ test('holds and takes up again', serial, async (t) => {
     await mary.dial('9197');
     await mary.inState('active');
     await until(async () => (await demo.call()).packets > 10, 'packets');
+
+    /* the page shows what was asked for before the far end has agreed */
+    const reinvited = (n) => until(async () => {
+        const call = await demo.call();
+
+        return call.reinvites >= n && call;
+    }, `re-INVITE ${n} at the far end`);
+
     await mary.click('hold');
     await mary.inState('held');
 
-    const held = await demo.call();
+    const held = await reinvited(1);
 
     assert.equal(held.reinvites, 1);
     assert.equal(held.send && held.receive, false, 'one way at most');
     await mary.click('hold');
     await mary.inState('active');
 
-    const taken = await demo.call();
+    const taken = await reinvited(2);
 
     t.diagnostic(`held: send ${held.send} receive ${held.receive}; then: `
                  + `send ${taken.send} receive ${taken.receive}`);
