@@ -62,9 +62,15 @@ ngx_http_ims_verify(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
             }
         }
 
-        if (value.len) {
+        /* credentials of another scheme are none for us */
+
+        if (value.len
+            && ngx_strlchr(value.data, value.data + value.len, ' ') == NULL)
+        {
             break;
         }
+
+        value.len = 0;
     }
 
     if (value.len == 0) {

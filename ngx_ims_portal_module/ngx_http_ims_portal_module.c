@@ -543,9 +543,11 @@ ngx_http_ims_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
-    if (conf->ping < 100) {
+    if (conf->ping < 100 || conf->handshake < 100) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"ims_portal_ping\" must be at least 100ms");
+                      "\"%s\" must be at least 100ms",
+                      conf->ping < 100 ? "ims_portal_ping"
+                                       : "ims_portal_handshake_timeout");
         return NGX_CONF_ERROR;
     }
 

@@ -46,6 +46,8 @@ ngx_http_ims_upgrade(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf,
     rc = ngx_http_ims_check(r, &key);
 
     if (rc != NGX_OK) {
+        ngx_log_error(NGX_LOG_INFO, c->log, 0,
+                      "client sent invalid WebSocket handshake");
         return rc;
     }
 

@@ -97,7 +97,7 @@ ngx_ims_jwt_keys_parse(const ngx_ims_str_t *text, char *err, size_t size)
     ERR_pop_to_mark();
 
     if (rc == NGX_IMS_OK && im.keys->n == 0) {
-        rc = ngx_ims_jwk_fail(&im, "no usable key");
+        rc = ngx_ims_jwk_fail(&im, "neither a JWK nor PEM for signatures");
     }
 
     if (rc != NGX_IMS_OK) {

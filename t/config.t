@@ -77,6 +77,11 @@ my @cases = (
     [ 'bad ping', 'ims_portal_plain_ws on;',
         'ims_portal_plain_ws on; ims_portal_ping often;',
         qr/ims_portal_ping/ ],
+    [ 'no time for a registration', 'ims_portal_plain_ws on;',
+        'ims_portal_plain_ws on; ims_portal_handshake_timeout 0;',
+        qr/ims_portal_handshake_timeout/ ],
+    [ 'key file of something else', 'login.jwks', 'garbage.jwks',
+        qr/garbage\.jwks.*neither a JWK nor PEM/ ],
     [ 'bad message size', 'ims_portal_plain_ws on;',
         'ims_portal_plain_ws on; ims_portal_message_size big;',
         qr/ims_portal_message_size/ ],
@@ -94,6 +99,7 @@ my $t = Test::Nginx->new()->has(qw/ http /)->plan(2 + @cases);
 
 IMS::JWT->new($t);
 
+$t->write_file('garbage.jwks', "what is this\n");
 $t->write_file('bad.jwks', '{"keys": 5}');
 $t->write_file('weak.jwks', '{"keys":[{"kty":"oct","alg":"HS256","kid":"w",'
     . '"k":"c2hvcnQ"}]}');

@@ -21,7 +21,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(35);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(38);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -120,3 +120,9 @@ $r = api('GET');
 is($r->{status}, 401, 'no token');
 is($r->{json}{status}, 401, 'as problem');
 like($r->{head}, qr/^WWW-Authenticate: Bearer/mi, 'asks for a token');
+
+$r = api('GET', headers => [ 'Authorization: Basic bWFyeTptYXJ5' ]);
+
+is($r->{status}, 401, 'credentials of another scheme');
+is($r->{json}{detail}, 'no token', 'are no token');
+unlike($r->{head}, qr/invalid_token/, 'and no bad one');
