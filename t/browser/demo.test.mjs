@@ -440,3 +440,15 @@ test('nothing that nginx or the helper complained about', serial, () => {
         }
     }
 });
+
+
+test('no secret and no body in any log', serial, () => {
+    const secret = /eyJ[\w-]{8}|a=ice-pwd|a=fingerprint|m=audio|[?&]token=/;
+
+    for (const name of ['nginx', 'access', 'media', 'login']) {
+        const text = demo.log(name);
+
+        assert.ok(text.length > 0, `${name} has said something`);
+        assert.doesNotMatch(text, secret, name);
+    }
+});
