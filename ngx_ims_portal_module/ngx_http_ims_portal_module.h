@@ -70,7 +70,7 @@ char *ngx_http_ims_set_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ims_ping(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ims_ice_server(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
-/* blocks (ngx_http_ims_block.c, ngx_http_ims_pool.c) */
+/* blocks (ngx_http_ims_core_block.c, ngx_http_ims_pool.c) */
 char *ngx_http_ims_core_block(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_ims_pool_block(ngx_conf_t *cf, ngx_command_t *cmd,

@@ -1,0 +1,452 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * The block ims_portal_core: the operator's IMS as seen from here.
+ */
+
+
+#include "ngx_http_ims_block.h"
+
+
+static char *ngx_http_ims_core_check(ngx_conf_t *cf, ngx_ims_core_t *core);
+static char *ngx_http_ims_core_listen(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_ims_core_server(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_ims_core_allow(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_ims_core_home_domain(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_ims_core_visited_network(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_ims_core_register(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+
+
+static ngx_http_ims_line_t  ngx_http_ims_core_lines[] = {
+    { ngx_string("listen"), 1, 3, ngx_http_ims_core_listen },
+    { ngx_string("server"), 1, 6, ngx_http_ims_core_server },
+    { ngx_string("allow"), 1, 64, ngx_http_ims_core_allow },
+    { ngx_string("home_domain"), 1, 1, ngx_http_ims_core_home_domain },
+    { ngx_string("visited_network"), 1, 1, ngx_http_ims_core_visited_network },
+    { ngx_string("register"), 1, 2, ngx_http_ims_core_register },
+    { ngx_null_string, 0, 0, NULL }
+};
+
+
+char *
+ngx_http_ims_core_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char                      *rv;
+    ngx_str_t                 *value;
+    ngx_ims_core_t            *core, **slot;
+    ngx_http_ims_main_conf_t  *imcf;
+
+    imcf = conf;
+    value = cf->args->elts;
+
+    if (ngx_http_ims_find_core(imcf, &value[1]) != NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "duplicate \"ims_portal_core\" \"%V\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    core = ngx_pcalloc(cf->pool, sizeof(ngx_ims_core_t));
+    slot = ngx_array_push(&imcf->cores);
+
+    if (core == NULL || slot == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *slot = core;
+
+    core->name = value[1];
+    core->file = cf->conf_file->file.name.data;
+    core->line = cf->conf_file->line;
+    ngx_str_set(&core->flag, "auth-done");
+
+    if (ngx_array_init(&core->listens, cf->pool, 2,
+                       sizeof(ngx_ims_core_listen_t))
+        != NGX_OK
+        || ngx_array_init(&core->servers, cf->pool, 2,
+                          sizeof(ngx_ims_core_server_t))
+           != NGX_OK
+        || ngx_array_init(&core->allow, cf->pool, 4, sizeof(ngx_cidr_t))
+           != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    rv = ngx_http_ims_run_block(cf, core, ngx_http_ims_core_lines);
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    return ngx_http_ims_core_check(cf, core);
+}
+
+
+static char *
+ngx_http_ims_core_check(ngx_conf_t *cf, ngx_ims_core_t *core)
+{
+    ngx_uint_t              i;
+    ngx_ims_core_server_t  *server;
+    ngx_ims_core_listen_t  *listen;
+
+    if (core->listens.nelts == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no \"listen\" in \"ims_portal_core\" \"%V\"",
+                           &core->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (core->servers.nelts == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no \"server\" in \"ims_portal_core\" \"%V\"",
+                           &core->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (core->servers.nelts > 64) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "more than 64 \"server\" in \"ims_portal_core\" "
+                           "\"%V\"", &core->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (core->home_domain.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no \"home_domain\" in \"ims_portal_core\" \"%V\"",
+                           &core->name);
+        return NGX_CONF_ERROR;
+    }
+
+    listen = core->listens.elts;
+    server = core->servers.elts;
+
+    for (i = 0; i < core->servers.nelts; i++) {
+        if (ngx_ims_core_local(core, server[i].addr.sockaddr->sa_family)
+            == NULL)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "no \"listen\" of the address family of "
+                               "\"server\" %V in \"ims_portal_core\" \"%V\"",
+                               &server[i].addr.name, &core->name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (core->visited_network.len == 0) {
+        core->visited_network = listen[0].host;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_ims_core_t *
+ngx_http_ims_find_core(ngx_http_ims_main_conf_t *imcf, ngx_str_t *name)
+{
+    ngx_uint_t        i;
+    ngx_ims_core_t  **core;
+
+    core = imcf->cores.elts;
+
+    for (i = 0; i < imcf->cores.nelts; i++) {
+        if (core[i]->name.len == name->len
+            && ngx_strncmp(core[i]->name.data, name->data, name->len) == 0)
+        {
+            return core[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+/* listen address:port [udp] [host=name] */
+
+static char *
+ngx_http_ims_core_listen(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n)
+{
+    ngx_str_t        host;
+    ngx_url_t        u;
+    ngx_uint_t       i;
+    ngx_ims_core_t  *core;
+
+    core = object;
+    ngx_str_null(&host);
+
+    for (i = 1; i < n; i++) {
+
+        if (args[i].len == 3 && ngx_strcmp(args[i].data, "udp") == 0) {
+            continue;
+        }
+
+        if (args[i].len > 5 && ngx_strncmp(args[i].data, "host=", 5) == 0) {
+            host.data = args[i].data + 5;
+            host.len = args[i].len - 5;
+            continue;
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\" in \"listen\" "
+                           "of \"ims_portal_core\"", &args[i]);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+    u.url = args[0];
+    u.listen = 1;
+    u.default_port = 5060;
+
+    if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0
+        || u.family == AF_UNIX)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "%s in \"listen\" \"%V\" of \"ims_portal_core\"",
+                           u.err ? u.err : "invalid address", &args[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < u.naddrs; i++) {
+        if (ngx_ims_core_add_listen(cf, core, &u.addrs[i], &host) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* server address:port [transport=udp] [weight=] [max_fails=] ... [backup] */
+
+static char *
+ngx_http_ims_core_server(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n)
+{
+    time_t                  fail_timeout;
+    ngx_int_t               weight, max_fails;
+    ngx_str_t              *arg, s;
+    ngx_url_t               u;
+    ngx_uint_t              i, backup;
+    ngx_ims_core_t         *core;
+    ngx_ims_core_server_t  *server;
+
+    core = object;
+    weight = 1;
+    max_fails = 1;
+    fail_timeout = 10;
+    backup = 0;
+
+    for (i = 1; i < n; i++) {
+        arg = &args[i];
+
+        if (ngx_strncmp(arg->data, "weight=", 7) == 0) {
+            weight = ngx_atoi(arg->data + 7, arg->len - 7);
+
+            if (weight == NGX_ERROR || weight == 0) {
+                goto invalid;
+            }
+
+            continue;
+        }
+
+        if (ngx_strncmp(arg->data, "max_fails=", 10) == 0) {
+            max_fails = ngx_atoi(arg->data + 10, arg->len - 10);
+
+            if (max_fails == NGX_ERROR) {
+                goto invalid;
+            }
+
+            continue;
+        }
+
+        if (ngx_strncmp(arg->data, "fail_timeout=", 13) == 0) {
+            s.data = arg->data + 13;
+            s.len = arg->len - 13;
+            fail_timeout = ngx_parse_time(&s, 1);
+
+            if (fail_timeout == (time_t) NGX_ERROR) {
+                goto invalid;
+            }
+
+            continue;
+        }
+
+        if (ngx_strcmp(arg->data, "backup") == 0) {
+            backup = 1;
+            continue;
+        }
+
+        if (ngx_strcmp(arg->data, "transport=udp") == 0) {
+            continue;
+        }
+
+        goto invalid;
+    }
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+    u.url = args[0];
+    u.default_port = 5060;
+
+    if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0
+        || u.family == AF_UNIX)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "%s in \"server\" \"%V\" of \"ims_portal_core\"",
+                           u.err ? u.err : "invalid address", &args[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < u.naddrs; i++) {
+        server = ngx_array_push(&core->servers);
+        if (server == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_memzero(server, sizeof(ngx_ims_core_server_t));
+
+        server->addr = u.addrs[i];
+        server->weight = weight;
+        server->max_fails = max_fails;
+        server->fail_timeout = fail_timeout;
+        server->backup = backup;
+    }
+
+    return NGX_CONF_OK;
+
+invalid:
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%V\" in \"server\" "
+                       "of \"ims_portal_core\"", &args[i]);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_ims_core_allow(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n)
+{
+    ngx_int_t        rc;
+    ngx_uint_t       i;
+    ngx_cidr_t      *cidr;
+    ngx_ims_core_t  *core;
+
+    core = object;
+
+    for (i = 0; i < n; i++) {
+        cidr = ngx_array_push(&core->allow);
+        if (cidr == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        rc = ngx_ptocidr(&args[i], cidr);
+
+        if (rc == NGX_ERROR) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid address \"%V\" in \"allow\" "
+                               "of \"ims_portal_core\"", &args[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        if (rc == NGX_DONE) {
+            ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                               "low address bits of %V are meaningless",
+                               &args[i]);
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* a text that will stand in a header between quotes or in a URI */
+
+static char *
+ngx_http_ims_core_text(ngx_str_t *slot, ngx_str_t *value)
+{
+    size_t  i;
+
+    if (slot->data != NULL) {
+        return "is duplicate";
+    }
+
+    for (i = 0; i < value->len; i++) {
+        if (value->data[i] <= ' ' || value->data[i] >= 0x7f
+            || ngx_strchr("\"\\<>@;,?", value->data[i]) != NULL)
+        {
+            return "has an invalid character";
+        }
+    }
+
+    *slot = *value;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_ims_core_home_domain(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n)
+{
+    return ngx_http_ims_core_text(&((ngx_ims_core_t *) object)->home_domain,
+                                  &args[0]);
+}
+
+
+static char *
+ngx_http_ims_core_visited_network(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n)
+{
+    return ngx_http_ims_core_text(
+                               &((ngx_ims_core_t *) object)->visited_network,
+                               &args[0]);
+}
+
+
+/* register trusted [flag=value] */
+
+static char *
+ngx_http_ims_core_register(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n)
+{
+    ngx_str_t        flag;
+    ngx_ims_core_t  *core;
+
+    core = object;
+
+    if (ngx_strcmp(args[0].data, "trusted") != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid mode \"%V\" in \"register\" "
+                           "of \"ims_portal_core\", it may be \"trusted\"",
+                           &args[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (n == 1) {
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strncmp(args[1].data, "flag=", 5) != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\" in \"register\" "
+                           "of \"ims_portal_core\"", &args[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    flag.data = args[1].data + 5;
+    flag.len = args[1].len - 5;
+
+    if (flag.len == 4 && ngx_strncmp(flag.data, "none", 4) == 0) {
+        flag.len = 0;
+    }
+
+    ngx_str_null(&core->flag);
+
+    return ngx_http_ims_core_text(&core->flag, &flag);
+}
