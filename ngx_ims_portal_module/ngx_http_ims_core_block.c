@@ -126,7 +126,8 @@ ngx_http_ims_core_check(ngx_conf_t *cf, ngx_ims_core_t *core)
     server = core->servers.elts;
 
     for (i = 0; i < core->servers.nelts; i++) {
-        if (ngx_ims_core_local(core, server[i].addr.sockaddr->sa_family)
+        if (ngx_ims_core_local(core, server[i].transport,
+                               server[i].addr.sockaddr->sa_family)
             == NULL)
         {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -136,6 +137,11 @@ ngx_http_ims_core_check(ngx_conf_t *cf, ngx_ims_core_t *core)
             return NGX_CONF_ERROR;
         }
     }
+
+    /* one for all, so that a browser's Contact is the same by any way */
+
+    core->edge = ngx_ims_core_local(core, listen[0].transport,
+                                    server[0].addr.sockaddr->sa_family);
 
     if (core->visited_network.len == 0) {
         core->visited_network = listen[0].host;

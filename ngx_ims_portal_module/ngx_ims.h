@@ -37,9 +37,23 @@ typedef struct {
     ((a)->instance == (b)->instance && (a)->pid == (b)->pid)
 
 
+typedef enum {
+    NGX_IMS_UDP = 0,
+    NGX_IMS_TCP,
+    NGX_IMS_TLS,
+    NGX_IMS_WS,                          /* WS or WSS, to a browser */
+    NGX_IMS_LOCAL                        /* to the portal itself */
+} ngx_ims_transport_e;
+
+
 typedef struct ngx_ims_flow_s  ngx_ims_flow_t;
 
 /*
+ * A flow is a value: it is copied, needs no clean-up, and outlives what it
+ * leads to (sending then fails).  Towards the core it names an address and transport;
+ * a message that came over a connection names that, too, and the worker that
+ * has it, so that its answer goes back the same way (RFC 3261 18.2.2).
+ *
  * Sends one whole message.  NGX_OK: sent or queued; NGX_ERROR: the flow is gone
  * or its queue is full, nothing was sent.  The bytes stay the caller's.
  */
@@ -50,8 +64,11 @@ struct ngx_ims_flow_s {
     ngx_ims_flow_send_pt      send;
     void                     *data;
     unsigned                  reliable:1;     /* no retransmissions */
-    ngx_sockaddr_t            sockaddr;       /* of a datagram flow */
+    unsigned                  transport:3;    /* ngx_ims_transport_e */
+    ngx_sockaddr_t            sockaddr;       /* towards the core */
     socklen_t                 socklen;
+    uint64_t                  connection;     /* 0: whichever leads there */
+    ngx_ims_owner_t           owner;          /* of it; zero: this worker */
 };
 
 

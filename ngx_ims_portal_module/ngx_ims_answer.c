@@ -56,7 +56,7 @@ ngx_ims_answer_client(ngx_ims_txn_t *t, ngx_int_t rc, ngx_ims_sip_msg_t *m)
     }
 
     if (fw->up) {
-        ngx_ims_core_result(fw->pool->core, &t->flow.sockaddr.sockaddr, 1);
+        ngx_ims_core_result(fw->pool->core, &t->flow, 1);
     }
 
     if (t->invite && m->status < 200) {
@@ -94,8 +94,7 @@ static void
 ngx_ims_answer_failed(ngx_ims_forward_t *fw, ngx_int_t rc)
 {
     if (fw->up) {
-        ngx_ims_core_result(fw->pool->core,
-                            &fw->client->flow.sockaddr.sockaddr, 0);
+        ngx_ims_core_result(fw->pool->core, &fw->client->flow, 0);
     }
 
     if (fw->canceled) {
@@ -562,6 +561,8 @@ ngx_ims_answer_ack(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
             return;
         }
 
+        ngx_ims_call_via(fw->pool, &flow, f);
+
     } else {
         flow = fw->session->flow;
     }
@@ -571,7 +572,7 @@ ngx_ims_answer_ack(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
                      "Via: SIP/2.0/%V %V;branch=%V;rport" CRLF,
                      fw->up ? &d->far_target : &d->web_target,
                      fw->up ? &f->r.transport : &f->r.web_transport,
-                     fw->up ? &f->r.edge : &f->r.web, &f->r.branch);
+                     fw->up ? &f->r.via : &f->r.web, &f->r.branch);
 
     if (fw->up && d->routes.len) {
         p = ngx_slprintf(p, last, "Route: %V" CRLF, &d->routes);

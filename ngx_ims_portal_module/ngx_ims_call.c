@@ -10,8 +10,7 @@
 #include <openssl/rand.h>
 
 
-static void ngx_ims_call_edge(ngx_ims_core_listen_t *local,
-    ngx_ims_facts_t *f);
+static u_char *ngx_ims_call_host(ngx_ims_core_listen_t *local, u_char *p);
 static void ngx_ims_call_stateless_tag(ngx_ims_sip_msg_t *m, u_char *out);
 static void ngx_ims_call_bye_response(ngx_ims_txn_t *t, ngx_int_t rc,
     ngx_ims_sip_msg_t *m);
@@ -39,8 +38,7 @@ ngx_ims_call_facts(ngx_ims_worker_t *w, ngx_ims_session_t *s,
 {
     u_char                 *p;
     ngx_ims_route_t        *r;
-    ngx_ims_core_server_t  *server;
-    ngx_ims_core_listen_t  *local;
+    ngx_ims_core_listen_t  *edge;
 
     ngx_memzero(f, sizeof(ngx_ims_facts_t));
     r = &f->r;
@@ -52,19 +50,19 @@ ngx_ims_call_facts(ngx_ims_worker_t *w, ngx_ims_session_t *s,
         return NGX_ERROR;
     }
 
-    /* not the next server: that would take a turn of its round robin */
+    edge = pool->core->edge;
 
-    server = pool->core->servers.elts;
-    local = ngx_ims_core_local(pool->core, server->addr.sockaddr->sa_family);
+    p = ngx_ims_call_host(edge, f->edge);
 
-    if (local == NULL) {
-        return NGX_ERROR;
+    if (edge->transport == NGX_IMS_TCP) {
+        p = ngx_cpymem(p, ";transport=tcp", 14);
+
+    } else if (edge->transport == NGX_IMS_TLS) {
+        p = ngx_cpymem(p, ";transport=tls", 14);
     }
 
-    ngx_ims_call_edge(local, f);
-
-    r->transport.data = (u_char *) "UDP";
-    r->transport.len = 3;
+    r->edge.data = f->edge;
+    r->edge.len = p - f->edge;
 
     ngx_ims_binding_token(pool, binding, f->token);
     r->token.data = f->token;
@@ -77,8 +75,7 @@ ngx_ims_call_facts(ngx_ims_worker_t *w, ngx_ims_session_t *s,
     ngx_ims_call_tag(f->icid);
     p = f->icid + 16;
     *p++ = '@';
-    p = ngx_cpymem(p, local->host.data,
-                   ngx_min(local->host.len, NGX_IMS_EDGE_LEN - 8));
+    p = ngx_cpymem(p, edge->host.data, ngx_min(edge->host.len, 255));
     r->icid.data = f->icid;
     r->icid.len = p - f->icid;
 
@@ -93,17 +90,33 @@ ngx_ims_call_facts(ngx_ims_worker_t *w, ngx_ims_session_t *s,
 }
 
 
-static void
-ngx_ims_call_edge(ngx_ims_core_listen_t *local, ngx_ims_facts_t *f)
+void
+ngx_ims_call_via(ngx_ims_pool_t *pool, ngx_ims_flow_t *flow,
+    ngx_ims_facts_t *f)
 {
-    u_char  *p;
+    u_char                 *p;
+    ngx_ims_core_listen_t  *local;
 
-    p = ngx_cpymem(f->edge, local->host.data,
-                   ngx_min(local->host.len, NGX_IMS_EDGE_LEN - 8));
-    p = ngx_sprintf(p, ":%ui", (ngx_uint_t) local->port);
+    local = ngx_ims_core_local(pool->core, flow->transport,
+                               flow->sockaddr.sockaddr.sa_family);
+    if (local == NULL) {
+        local = pool->core->edge;
+    }
 
-    f->r.edge.data = f->edge;
-    f->r.edge.len = p - f->edge;
+    p = ngx_ims_call_host(local, f->via);
+
+    f->r.via.data = f->via;
+    f->r.via.len = p - f->via;
+    f->r.transport = *ngx_ims_core_transport(flow->transport);
+}
+
+
+static u_char *
+ngx_ims_call_host(ngx_ims_core_listen_t *local, u_char *p)
+{
+    p = ngx_cpymem(p, local->host.data, ngx_min(local->host.len, 255));
+
+    return ngx_sprintf(p, ":%ui", (ngx_uint_t) local->port);
 }
 
 
@@ -111,9 +124,9 @@ ngx_int_t
 ngx_ims_call_next_hop(ngx_ims_pool_t *pool, ngx_str_t *routes,
     ngx_str_t *target, ngx_ims_flow_t *flow)
 {
-    u_char                 *p, *last;
-    ngx_ims_str_t           uri;
-    ngx_ims_core_server_t  *server;
+    u_char         *p, *last;
+    uint64_t        tried;
+    ngx_ims_str_t   uri;
 
     uri.data = target->data;
     uri.len = target->len;
@@ -134,10 +147,9 @@ ngx_ims_call_next_hop(ngx_ims_pool_t *pool, ngx_str_t *routes,
         return NGX_OK;
     }
 
-    server = ngx_ims_core_server(pool->core, 0);
+    tried = 0;
 
-    return ngx_ims_core_flow(pool->core, server->addr.sockaddr,
-                             server->addr.socklen, flow);
+    return ngx_ims_core_next(pool->core, &tried, flow);
 }
 
 
@@ -243,10 +255,13 @@ ngx_ims_call_bye(ngx_ims_worker_t *w, ngx_ims_session_t *s,
         && ngx_ims_call_next_hop(pool, &d->routes, &d->far_target, &flow)
            == NGX_OK)
     {
+        ngx_ims_call_via(pool, &flow, &f);
+
         p = ngx_slprintf(w->out, last,
                          "BYE %V SIP/2.0" CRLF
-                         "Via: SIP/2.0/UDP %V;branch=%V;rport" CRLF,
-                         &d->far_target, &f.r.edge, &f.r.branch);
+                         "Via: SIP/2.0/%V %V;branch=%V;rport" CRLF,
+                         &d->far_target, &f.r.transport, &f.r.via,
+                         &f.r.branch);
 
         if (d->routes.len) {
             p = ngx_slprintf(p, last, "Route: %V" CRLF, &d->routes);

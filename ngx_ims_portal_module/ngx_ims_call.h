@@ -16,16 +16,17 @@
 #include "ngx_ims_route.h"
 
 
-#define NGX_IMS_EDGE_LEN  (NGX_SOCKADDR_STRLEN + 256)
+/* host:port;transport=tcp */
+#define NGX_IMS_EDGE_LEN  (NGX_SOCKADDR_STRLEN + 256 + 16)
 
 
 /* the facts with their texts; the record buffers of the worker hold the rest */
 typedef struct {
     ngx_ims_route_t           r;
-    ngx_ims_flow_t            flow;           /* next hop, when asked for */
     u_char                    impu[NGX_IMS_MAX_IMPU];
     u_char                    token[NGX_IMS_TOKEN_LEN];
     u_char                    edge[NGX_IMS_EDGE_LEN];
+    u_char                    via[NGX_IMS_EDGE_LEN];
     u_char                    branch[NGX_IMS_BRANCH_LEN];
     u_char                    icid[16 + 1 + NGX_IMS_EDGE_LEN];
 } ngx_ims_facts_t;
@@ -33,11 +34,14 @@ typedef struct {
 
 /*
  * Fills identity, token, edge, web host and a new branch.  s may be NULL (the
- * browser is away); family: of the core's side.  NGX_OK, or NGX_ERROR: the
- * identity is unknown here, or no socket of that family.
+ * browser is away).  NGX_OK, or NGX_ERROR: the identity is unknown here.
  */
 ngx_int_t ngx_ims_call_facts(ngx_ims_worker_t *w, ngx_ims_session_t *s,
     ngx_ims_pool_t *pool, ngx_ims_ref_t *binding, uint32_t lease,
+    ngx_ims_facts_t *f);
+
+/* what the Via of a request up says: after the facts, once flow is known */
+void ngx_ims_call_via(ngx_ims_pool_t *pool, ngx_ims_flow_t *flow,
     ngx_ims_facts_t *f);
 
 /*

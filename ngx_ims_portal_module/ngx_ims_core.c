@@ -336,6 +336,7 @@ ngx_ims_core_datagram(ngx_ims_core_t *core, struct msghdr *msg, size_t len)
 {
     size_t            i;
     u_char           *p;
+    ngx_ims_flow_t    flow;
     struct sockaddr  *sa;
 
     sa = msg->msg_name;
@@ -362,7 +363,11 @@ ngx_ims_core_datagram(ngx_ims_core_t *core, struct msghdr *msg, size_t len)
         return;
     }
 
-    core->handler(core, sa, msg->msg_namelen, p, len);
+    if (ngx_ims_core_flow(core, NGX_IMS_UDP, sa, msg->msg_namelen, &flow)
+        == NGX_OK)
+    {
+        core->handler(core, &flow, p, len);
+    }
 }
 
 
@@ -443,30 +448,54 @@ ngx_ims_core_allowed(ngx_ims_core_t *core, struct sockaddr *sa)
 
 
 ngx_ims_core_listen_t *
-ngx_ims_core_local(ngx_ims_core_t *core, int family)
+ngx_ims_core_local(ngx_ims_core_t *core, ngx_uint_t transport, int family)
 {
     ngx_uint_t              i;
-    ngx_ims_core_listen_t  *lst;
+    ngx_ims_core_listen_t  *lst, *other;
 
     lst = core->listens.elts;
+    other = NULL;
 
     for (i = 0; i < core->listens.nelts; i++) {
 
-        if (lst[i].family == family) {
+        if (lst[i].family != family) {
+            continue;
+        }
+
+        if (lst[i].transport == transport) {
             return &lst[i];
+        }
+
+        if (other == NULL) {
+            other = &lst[i];
         }
     }
 
-    return NULL;
+    return other;
+}
+
+
+ngx_str_t *
+ngx_ims_core_transport(ngx_uint_t transport)
+{
+    static ngx_str_t  names[] = {
+        ngx_string("UDP"),
+        ngx_string("TCP"),
+        ngx_string("TLS"),
+        ngx_string("WS"),
+        ngx_string("LOCAL")
+    };
+
+    return &names[transport];
 }
 
 
 ngx_int_t
-ngx_ims_core_flow(ngx_ims_core_t *core, struct sockaddr *sa,
-    socklen_t socklen, ngx_ims_flow_t *flow)
+ngx_ims_core_flow(ngx_ims_core_t *core, ngx_uint_t transport,
+    struct sockaddr *sa, socklen_t socklen, ngx_ims_flow_t *flow)
 {
     if (socklen > sizeof(ngx_sockaddr_t)
-        || ngx_ims_core_local(core, sa->sa_family) == NULL)
+        || ngx_ims_core_local(core, transport, sa->sa_family) == NULL)
     {
         return NGX_DECLINED;
     }
@@ -475,6 +504,7 @@ ngx_ims_core_flow(ngx_ims_core_t *core, struct sockaddr *sa,
 
     flow->send = ngx_ims_core_send;
     flow->data = core;
+    flow->transport = transport;
     flow->socklen = socklen;
     ngx_memcpy(&flow->sockaddr, sa, socklen);
 
@@ -494,7 +524,8 @@ ngx_ims_core_send(ngx_ims_flow_t *flow, u_char *p, size_t len)
 
     core = flow->data;
 
-    lst = ngx_ims_core_local(core, flow->sockaddr.sockaddr.sa_family);
+    lst = ngx_ims_core_local(core, flow->transport,
+                             flow->sockaddr.sockaddr.sa_family);
 
     if (lst == NULL || lst->fd == (ngx_socket_t) -1) {
         return NGX_ERROR;

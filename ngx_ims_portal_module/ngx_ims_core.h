@@ -18,6 +18,7 @@ typedef struct ngx_ims_core_s  ngx_ims_core_t;
 
 typedef struct {
     ngx_addr_t                addr;           /* where; addr.name is its text */
+    ngx_uint_t                transport;      /* ngx_ims_transport_e */
     ngx_uint_t                weight;
     ngx_uint_t                max_fails;      /* 0: never considered down */
     time_t                    fail_timeout;   /* s */
@@ -35,14 +36,18 @@ typedef struct {
     ngx_str_t                 host;           /* what Via, Path, Contact say */
     in_port_t                 port;
     int                       family;
+    ngx_uint_t                transport;
     ngx_socket_t              fd;             /* a dup, for sending */
     struct sockaddr          *sockaddr;       /* the listening socket's */
 } ngx_ims_core_listen_t;
 
 
-/* one datagram from a listed address; p may be written to during the call */
+/*
+ * One whole message from a listed address; flow leads back to where it came
+ * from; p may be written to during the call.
+ */
 typedef void (*ngx_ims_core_handler_pt)(ngx_ims_core_t *core,
-    struct sockaddr *sa, socklen_t socklen, u_char *p, size_t len);
+    ngx_ims_flow_t *flow, u_char *p, size_t len);
 
 
 struct ngx_ims_core_s {
@@ -54,6 +59,8 @@ struct ngx_ims_core_s {
     ngx_str_t                 visited_network;
     ngx_str_t                 flag;           /* integrity-protected, or "" */
     ngx_msec_t                t1;             /* ms */
+    ngx_ims_core_listen_t    *edge;           /* Path, Contact, Record-Route
+                                                 name it, whatever the flow */
 
     u_char                   *file;           /* where it was defined */
     ngx_uint_t                line;
@@ -91,28 +98,38 @@ void ngx_ims_core_close(ngx_ims_core_t *core);
 ngx_uint_t ngx_ims_core_allowed(ngx_ims_core_t *core, struct sockaddr *sa);
 
 /*
- * The server to try next: smooth weighted round robin over those that are not
- * down, then the backups, then (all down) the one that was down longest.  Never
- * NULL when one is configured.  skip: servers tried before, a bitmap by index
- * (those above 63 are never skipped); when all were tried, it counts for
- * nothing and the round begins again.
+ * A flow to the server to try next: smooth weighted round robin over those that
+ * are not down, then the backups, then (all down) the one that was down
+ * longest.
+ *
+ * tried     servers tried before for this request, a bitmap by index that gets
+ *           the bit of the one that is taken (64 at most are configured)
+ *
+ * NGX_OK, or NGX_DECLINED: all were tried.
  */
-ngx_ims_core_server_t *ngx_ims_core_server(ngx_ims_core_t *core,
-    uint64_t skip);
+ngx_int_t ngx_ims_core_next(ngx_ims_core_t *core, uint64_t *tried,
+    ngx_ims_flow_t *flow);
 
-/* the outcome of a request to a server; ok = 0: it timed out or refused */
-void ngx_ims_core_result(ngx_ims_core_t *core, struct sockaddr *sa,
+/* the outcome of a request on a flow; ok = 0: it timed out or was refused */
+void ngx_ims_core_result(ngx_ims_core_t *core, ngx_ims_flow_t *flow,
     ngx_uint_t ok);
 
-/* the listening socket of the same family, NULL when there is none */
-ngx_ims_core_listen_t *ngx_ims_core_local(ngx_ims_core_t *core, int family);
+/*
+ * The listening socket of this transport and family, else the first of that
+ * family: what a Via says.  NULL: none of the family.
+ */
+ngx_ims_core_listen_t *ngx_ims_core_local(ngx_ims_core_t *core,
+    ngx_uint_t transport, int family);
 
 /*
- * Fills a datagram flow to an address.  NGX_OK, or NGX_DECLINED: no socket of
- * that family.  flow->data is the core; the flow needs no clean-up.
+ * Fills a flow to an address.  NGX_OK, or NGX_DECLINED: no socket of that
+ * family.  flow->data is the core.
  */
-ngx_int_t ngx_ims_core_flow(ngx_ims_core_t *core, struct sockaddr *sa,
-    socklen_t socklen, ngx_ims_flow_t *flow);
+ngx_int_t ngx_ims_core_flow(ngx_ims_core_t *core, ngx_uint_t transport,
+    struct sockaddr *sa, socklen_t socklen, ngx_ims_flow_t *flow);
+
+/* "UDP", "TCP", "TLS" or "LOCAL" for a Via */
+ngx_str_t *ngx_ims_core_transport(ngx_uint_t transport);
 
 /*
  * The next hop of a route URI: its host when that is an address literal (port

@@ -15,6 +15,8 @@ enum {
 };
 
 
+static ngx_ims_core_server_t *ngx_ims_core_server(ngx_ims_core_t *core,
+    uint64_t skip);
 static ngx_ims_core_server_t *ngx_ims_core_balance(ngx_ims_core_t *core,
     uint64_t skip, ngx_uint_t backup, time_t now);
 static ngx_uint_t ngx_ims_core_down(ngx_ims_core_server_t *s, time_t now);
@@ -22,7 +24,26 @@ static ngx_int_t ngx_ims_core_literal(ngx_ims_str_t *host, in_port_t port,
     ngx_sockaddr_t *sa, socklen_t *socklen);
 
 
-ngx_ims_core_server_t *
+ngx_int_t
+ngx_ims_core_next(ngx_ims_core_t *core, uint64_t *tried, ngx_ims_flow_t *flow)
+{
+    ngx_ims_core_server_t  *s;
+
+    s = ngx_ims_core_server(core, *tried);
+
+    if (s == NULL) {
+        return NGX_DECLINED;
+    }
+
+    *tried |= (uint64_t) 1 << (s - (ngx_ims_core_server_t *)
+                                   core->servers.elts);
+
+    return ngx_ims_core_flow(core, s->transport, s->addr.sockaddr,
+                             s->addr.socklen, flow);
+}
+
+
+static ngx_ims_core_server_t *
 ngx_ims_core_server(ngx_ims_core_t *core, uint64_t skip)
 {
     time_t                  now;
@@ -59,10 +80,6 @@ ngx_ims_core_server(ngx_ims_core_t *core, uint64_t skip)
         if (best == NULL || s[i].checked < best->checked) {
             best = &s[i];
         }
-    }
-
-    if (best == NULL && skip != 0) {
-        return ngx_ims_core_server(core, 0);
     }
 
     return best;
@@ -120,21 +137,17 @@ ngx_ims_core_down(ngx_ims_core_server_t *s, time_t now)
 
 
 void
-ngx_ims_core_result(ngx_ims_core_t *core, struct sockaddr *sa, ngx_uint_t ok)
+ngx_ims_core_result(ngx_ims_core_t *core, ngx_ims_flow_t *flow, ngx_uint_t ok)
 {
-    socklen_t               socklen;
     ngx_uint_t              i, was;
     ngx_ims_core_server_t  *s;
 
     s = core->servers.elts;
 
-    socklen = (sa->sa_family == AF_INET) ? sizeof(struct sockaddr_in)
-                                         : sizeof(struct sockaddr_in6);
-
     for (i = 0; i < core->servers.nelts; i++) {
 
-        if (ngx_cmp_sockaddr(sa, socklen, s[i].addr.sockaddr,
-                             s[i].addr.socklen, 1)
+        if (ngx_cmp_sockaddr(&flow->sockaddr.sockaddr, flow->socklen,
+                             s[i].addr.sockaddr, s[i].addr.socklen, 1)
             != NGX_OK)
         {
             continue;
@@ -202,7 +215,7 @@ ngx_ims_core_next_hop(ngx_ims_core_t *core, ngx_ims_str_t *uri,
         return NGX_DECLINED;
     }
 
-    return ngx_ims_core_flow(core, &sa.sockaddr, socklen, flow);
+    return ngx_ims_core_flow(core, NGX_IMS_UDP, &sa.sockaddr, socklen, flow);
 }
 
 

@@ -35,6 +35,9 @@ enum {
 typedef struct {
     uint32_t                  core;           /* crc32 of its name */
     uint32_t                  socklen;
+    uint32_t                  transport;
+    uint64_t                  connection;
+    ngx_ims_owner_t           owner;
     ngx_sockaddr_t            sockaddr;
 } ngx_ims_edge_datagram_t;
 
@@ -53,8 +56,7 @@ static void ngx_ims_edge_resume_up(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
 static void ngx_ims_edge_resume_down(ngx_ims_session_t *s,
     ngx_ims_flow_t *flow, u_char *p, size_t len);
 static void ngx_ims_edge_receive(ngx_ims_worker_t *w, ngx_ims_core_t *core,
-    struct sockaddr *sa, socklen_t socklen, u_char *p, size_t len,
-    ngx_uint_t handed);
+    ngx_ims_flow_t *flow, u_char *p, size_t len, ngx_uint_t handed);
 static void ngx_ims_edge_request_down(ngx_ims_worker_t *w,
     ngx_ims_core_t *core, ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m,
     ngx_uint_t handed);
@@ -66,10 +68,12 @@ static ngx_ims_pool_t *ngx_ims_edge_token(ngx_ims_worker_t *w,
     ngx_ims_core_t *core, ngx_ims_sip_msg_t *m, ngx_ims_str_t *token);
 static ngx_uint_t ngx_ims_edge_user(ngx_ims_str_t *uri, ngx_ims_str_t *token);
 static ngx_int_t ngx_ims_edge_hand_over(ngx_ims_worker_t *w,
-    ngx_ims_core_t *core, ngx_ims_owner_t *owner, struct sockaddr *sa,
-    socklen_t socklen, ngx_ims_str_t *text);
+    ngx_ims_core_t *core, ngx_ims_owner_t *owner, ngx_ims_flow_t *flow,
+    ngx_ims_str_t *text);
 static void ngx_ims_edge_moved(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
     ngx_ims_ref_t *ref, ngx_ims_owner_t *before);
+static void ngx_ims_edge_handed(ngx_ims_worker_t *w, ngx_ims_core_t *core,
+    ngx_ims_edge_datagram_t *head, u_char *p, size_t len);
 static void ngx_ims_edge_end(ngx_ims_session_t *s, ngx_ims_end_e how);
 static void ngx_ims_edge_token_end(ngx_ims_session_t *s);
 
@@ -222,19 +226,17 @@ ngx_ims_edge_request_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
 
 
 void
-ngx_ims_edge_datagram(ngx_ims_core_t *core, struct sockaddr *sa,
-    socklen_t socklen, u_char *p, size_t len)
+ngx_ims_edge_core(ngx_ims_core_t *core, ngx_ims_flow_t *flow, u_char *p,
+    size_t len)
 {
-    ngx_ims_edge_receive(core->data, core, sa, socklen, p, len, 0);
+    ngx_ims_edge_receive(core->data, core, flow, p, len, 0);
 }
 
 
 static void
 ngx_ims_edge_receive(ngx_ims_worker_t *w, ngx_ims_core_t *core,
-    struct sockaddr *sa, socklen_t socklen, u_char *p, size_t len,
-    ngx_uint_t handed)
+    ngx_ims_flow_t *flow, u_char *p, size_t len, ngx_uint_t handed)
 {
-    ngx_ims_flow_t      flow;
     ngx_ims_owner_t     owner;
     ngx_ims_sip_msg_t  *m;
 
@@ -245,10 +247,6 @@ ngx_ims_edge_receive(ngx_ims_worker_t *w, ngx_ims_core_t *core,
 
     m = &w->parsed->msg;
 
-    if (ngx_ims_core_flow(core, sa, socklen, &flow) != NGX_OK) {
-        return;
-    }
-
     if (ngx_ims_sip_parse(m, p, len, w->parsed->hdrs, NGX_IMS_SIP_MAX_HEADERS,
                           1)
         != NGX_IMS_OK)
@@ -256,12 +254,12 @@ ngx_ims_edge_receive(ngx_ims_worker_t *w, ngx_ims_core_t *core,
         ngx_log_error(NGX_LOG_ERR, w->log, 0,
                       "core \"%V\" sent invalid SIP message: %s at %uD",
                       &core->name, m->error, m->error_pos);
-        ngx_ims_call_refuse(w, &flow, m, m->code, NULL);
+        ngx_ims_call_refuse(w, flow, m, m->code, NULL);
         return;
     }
 
     if (m->status == 0) {
-        ngx_ims_edge_request_down(w, core, &flow, m, handed);
+        ngx_ims_edge_request_down(w, core, flow, m, handed);
         return;
     }
 
@@ -275,7 +273,7 @@ ngx_ims_edge_receive(ngx_ims_worker_t *w, ngx_ims_core_t *core,
         (void) ngx_ims_txn_response(w->txns, m);
 
     } else if (!handed) {
-        (void) ngx_ims_edge_hand_over(w, core, &owner, sa, socklen, &m->text);
+        (void) ngx_ims_edge_hand_over(w, core, &owner, flow, &m->text);
     }
 }
 
@@ -339,8 +337,7 @@ ngx_ims_edge_request_down(ngx_ims_worker_t *w, ngx_ims_core_t *core,
 
     if (owner.pid && !ngx_ims_owner_equal(&owner, &w->self) && !handed) {
 
-        rc = ngx_ims_edge_hand_over(w, core, &owner, &flow->sockaddr.sockaddr,
-                                    flow->socklen, &m->text);
+        rc = ngx_ims_edge_hand_over(w, core, &owner, flow, &m->text);
         if (rc == NGX_OK) {
             (void) ngx_atomic_fetch_add(&pool->zone.sh->counters.handed_over,
                                         1);
@@ -495,8 +492,7 @@ ngx_ims_edge_user(ngx_ims_str_t *uri, ngx_ims_str_t *token)
 
 static ngx_int_t
 ngx_ims_edge_hand_over(ngx_ims_worker_t *w, ngx_ims_core_t *core,
-    ngx_ims_owner_t *owner, struct sockaddr *sa, socklen_t socklen,
-    ngx_ims_str_t *text)
+    ngx_ims_owner_t *owner, ngx_ims_flow_t *flow, ngx_ims_str_t *text)
 {
     ngx_int_t                rc;
     struct iovec             iov[2];
@@ -505,8 +501,15 @@ ngx_ims_edge_hand_over(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_memzero(&head, sizeof(ngx_ims_edge_datagram_t));
 
     head.core = ngx_crc32_short(core->name.data, core->name.len);
-    head.socklen = socklen;
-    ngx_memcpy(&head.sockaddr, sa, socklen);
+    head.socklen = flow->socklen;
+    head.transport = flow->transport;
+    head.connection = flow->connection;
+    head.owner = flow->owner;
+    head.sockaddr = flow->sockaddr;
+
+    if (flow->connection && flow->owner.pid == 0) {
+        head.owner = w->self;
+    }
 
     iov[0].iov_base = &head;
     iov[0].iov_len = sizeof(ngx_ims_edge_datagram_t);
@@ -543,6 +546,31 @@ ngx_ims_edge_moved(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
 }
 
 
+/* a message that another worker got for us */
+
+static void
+ngx_ims_edge_handed(ngx_ims_worker_t *w, ngx_ims_core_t *core,
+    ngx_ims_edge_datagram_t *head, u_char *p, size_t len)
+{
+    ngx_ims_flow_t  flow;
+
+    if (ngx_ims_core_flow(core, head->transport, &head->sockaddr.sockaddr,
+                          head->socklen, &flow)
+        != NGX_OK)
+    {
+        return;
+    }
+
+    flow.connection = head->connection;
+
+    if (!ngx_ims_owner_equal(&head->owner, &w->self)) {
+        flow.owner = head->owner;
+    }
+
+    ngx_ims_edge_receive(w, core, &flow, p, len, 1);
+}
+
+
 void
 ngx_ims_edge_ipc(void *data, ngx_ims_owner_t *from, ngx_uint_t type,
     u_char *p, size_t len)
@@ -571,8 +599,7 @@ ngx_ims_edge_ipc(void *data, ngx_ims_owner_t *from, ngx_uint_t type,
             if (ngx_crc32_short(core[i]->name.data, core[i]->name.len)
                 == head.core)
             {
-                ngx_ims_edge_receive(w, core[i], &head.sockaddr.sockaddr,
-                                     head.socklen, p, len, 1);
+                ngx_ims_edge_handed(w, core[i], &head, p, len);
                 return;
             }
         }

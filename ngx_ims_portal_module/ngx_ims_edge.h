@@ -17,8 +17,8 @@
 void ngx_ims_edge_init(ngx_ims_worker_t *w);
 
 /* for ngx_ims_core_init_worker(): core->data is the worker */
-void ngx_ims_edge_datagram(ngx_ims_core_t *core, struct sockaddr *sa,
-    socklen_t socklen, u_char *p, size_t len);
+void ngx_ims_edge_core(ngx_ims_core_t *core, ngx_ims_flow_t *flow, u_char *p,
+    size_t len);
 
 /* for ngx_ims_ipc_open(): data is the worker */
 void ngx_ims_edge_ipc(void *data, ngx_ims_owner_t *from, ngx_uint_t type,

@@ -135,7 +135,7 @@ ngx_ims_init_cores(ngx_cycle_t *cycle, ngx_ims_worker_t *w)
     core = w->cores->elts;
 
     for (i = 0; i < w->cores->nelts; i++) {
-        if (ngx_ims_core_init_worker(cycle, core[i], ngx_ims_edge_datagram, w)
+        if (ngx_ims_core_init_worker(cycle, core[i], ngx_ims_edge_core, w)
             != NGX_OK)
         {
             return NGX_ERROR;

@@ -299,6 +299,8 @@ ngx_ims_proxy_send_up(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
         return;
     }
 
+    ngx_ims_call_via(fw->pool, &flow, &f);
+
     ngx_ims_proxy_edits(fw, &e);
     ngx_ims_route_request_up(&e, m, &f.r);
 
@@ -569,8 +571,14 @@ ngx_ims_proxy_ack_send(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
         f.r.core_id = d.core_id;
         f.r.routes = d.routes;
         f.r.offset = d.offset_up;
-        ngx_ims_route_request_up(&e, m, &f.r);
         rc = ngx_ims_call_next_hop(s->pool, &d.routes, &d.far_target, &flow);
+
+        if (rc != NGX_OK) {
+            return;
+        }
+
+        ngx_ims_call_via(s->pool, &flow, &f);
+        ngx_ims_route_request_up(&e, m, &f.r);
 
     } else {
         f.r.target = d.web_target;

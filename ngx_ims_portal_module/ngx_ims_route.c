@@ -150,7 +150,7 @@ ngx_ims_route_request_up(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
     ngx_ims_route_hygiene_up(e, m);
 
     lines = ngx_ims_sip_textf(e, "Via: SIP/2.0/%.*s %.*s;branch=%.*s;rport\r\n",
-                              NGX_IMS_V(r->transport), NGX_IMS_V(r->edge),
+                              NGX_IMS_V(r->transport), NGX_IMS_V(r->via),
                               NGX_IMS_V(r->branch));
     ngx_ims_sip_insert_top(e, m, lines);
 

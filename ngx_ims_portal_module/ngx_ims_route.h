@@ -23,7 +23,9 @@ typedef struct {
     ngx_ims_str_t    impu;               /* the assigned identity */
     ngx_ims_str_t    alias;              /* its tel: URI, or empty */
     ngx_ims_str_t    token;              /* the flow token */
-    ngx_ims_str_t    edge;               /* host[:port] that the core sees */
+    ngx_ims_str_t    edge;               /* host[:port][;transport=...] that
+                                            the core sends to */
+    ngx_ims_str_t    via;                /* host[:port] in the Via up */
     ngx_ims_str_t    transport;          /* towards the core: "UDP", ... */
     ngx_ims_str_t    web;                /* host[:port] the browser sees */
     ngx_ims_str_t    web_transport;      /* "WSS" or "WS" */

@@ -100,7 +100,6 @@ ngx_ims_uac_send(ngx_ims_register_t *reg)
     ngx_ims_flow_t          flow;
     ngx_ims_facts_t         f;
     ngx_ims_worker_t       *w;
-    ngx_ims_core_server_t  *server;
 
     w = reg->worker;
     core = reg->pool->core;
@@ -126,30 +125,27 @@ ngx_ims_uac_send(ngx_ims_register_t *reg)
 
     reg->cseq = cseq;
 
-    server = ngx_ims_core_server(core, reg->tried);
-    reg->tried |= (uint64_t) 1
-                  << (server - (ngx_ims_core_server_t *) core->servers.elts);
-    reg->tries++;
-
-    if (ngx_ims_core_flow(core, server->addr.sockaddr, server->addr.socklen,
-                          &flow)
-        != NGX_OK)
-    {
+    if (ngx_ims_core_next(core, &reg->tried, &flow) != NGX_OK) {
         return NGX_ERROR;
     }
+
+    reg->tries++;
+
+    ngx_ims_call_via(reg->pool, &flow, &f);
 
     last = w->out + w->out_size;
 
     p = ngx_slprintf(w->out, last,
                      "REGISTER sip:%V SIP/2.0" CRLF
-                     "Via: SIP/2.0/UDP %V;branch=%V;rport" CRLF
+                     "Via: SIP/2.0/%V %V;branch=%V;rport" CRLF
                      "Max-Forwards: 70" CRLF
                      "Path: <sip:%V@%V;lr;ob>" CRLF
                      "Require: path" CRLF
                      "Supported: path" CRLF
                      "P-Visited-Network-ID: \"%V\"" CRLF
                      "P-Charging-Vector: icid-value=\"%V\"" CRLF,
-                     &core->home_domain, &f.r.edge, &f.r.branch, &f.r.token,
+                     &core->home_domain, &f.r.transport, &f.r.via,
+                     &f.r.branch, &f.r.token,
                      &f.r.edge, &core->visited_network, &f.r.icid);
 
     /* TS 33.203 annex U.2: the trusted node vouches for the user (RG-9) */
@@ -226,8 +222,7 @@ ngx_ims_uac_response(ngx_ims_txn_t *t, ngx_int_t rc, ngx_ims_sip_msg_t *m)
             return;
         }
 
-        ngx_ims_core_result(core, &t->flow.sockaddr.sockaddr,
-                            m->status != 503);
+        ngx_ims_core_result(core, &t->flow, m->status != 503);
 
         if (m->status != 503) {
             ngx_ims_uac_answer(reg, m);
@@ -235,7 +230,7 @@ ngx_ims_uac_response(ngx_ims_txn_t *t, ngx_int_t rc, ngx_ims_sip_msg_t *m)
         }
 
     } else {
-        ngx_ims_core_result(core, &t->flow.sockaddr.sockaddr, 0);
+        ngx_ims_core_result(core, &t->flow, 0);
         ngx_log_error(NGX_LOG_ERR, reg->worker->log,
                       rc == NGX_BUSY ? NGX_ETIMEDOUT : 0,
                       "core \"%V\" did not answer REGISTER", &core->name);

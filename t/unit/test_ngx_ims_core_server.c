@@ -31,9 +31,10 @@ ngx_ims_core_allowed(ngx_ims_core_t *c, struct sockaddr *sa)
 
 
 ngx_int_t
-ngx_ims_core_flow(ngx_ims_core_t *c, struct sockaddr *sa, socklen_t socklen,
-    ngx_ims_flow_t *flow)
+ngx_ims_core_flow(ngx_ims_core_t *c, ngx_uint_t transport,
+    struct sockaddr *sa, socklen_t socklen, ngx_ims_flow_t *flow)
 {
+    flow->transport = transport;
     memcpy(&flow->sockaddr, sa, socklen);
     flow->socklen = socklen;
 
@@ -66,6 +67,21 @@ setup(unsigned n)
 }
 
 
+/* the index of the next server, -1: none is left */
+
+static int
+next(uint64_t skip)
+{
+    ngx_ims_flow_t  flow;
+
+    if (ngx_ims_core_next(&core, &skip, &flow) != NGX_OK) {
+        return -1;
+    }
+
+    return ntohl(flow.sockaddr.sockaddr_in.sin_addr.s_addr) - 0x0a000001;
+}
+
+
 /* the next n choices, "0120" */
 
 static void
@@ -75,7 +91,7 @@ order(unsigned n, uint64_t skip, const char *expected, const char *name)
     unsigned  i;
 
     for (i = 0; i < n; i++) {
-        buf[i] = '0' + (ngx_ims_core_server(&core, skip) - servers);
+        buf[i] = '0' + next(skip);
     }
 
     is_str(buf, n, expected, name);
@@ -83,10 +99,23 @@ order(unsigned n, uint64_t skip, const char *expected, const char *name)
 
 
 static void
+result(unsigned i, ngx_uint_t good)
+{
+    ngx_ims_flow_t  flow;
+
+    memset(&flow, 0, sizeof(flow));
+    flow.socklen = sizeof(struct sockaddr_in);
+    flow.sockaddr.sockaddr_in = addrs[i];
+
+    ngx_ims_core_result(&core, &flow, good);
+}
+
+
+static void
 fails(unsigned i, unsigned n)
 {
     while (n--) {
-        ngx_ims_core_result(&core, (struct sockaddr *) &addrs[i], 0);
+        result(i, 0);
     }
 }
 
@@ -108,7 +137,7 @@ test_balance(void)
     setup(3);
     order(3, 1, "121", "what was tried is skipped");
     order(3, 5, "111", "two of them");
-    ok(ngx_ims_core_server(&core, 7) != NULL, "all: it begins again");
+    is_int(next(7), -1, "all: none is left");
 
     setup(1);
     order(3, 0, "000", "one server");
@@ -132,17 +161,16 @@ test_down(void)
 
     standin_run(5000);
     fails(2, 2);
-    ok(ngx_ims_core_server(&core, 0) != NULL, "all down: still one");
-    ok(ngx_ims_core_server(&core, 0) != &servers[2],
-       "which was down longest");
+    ok(next(0) != -1, "all down: still one");
+    ok(next(0) != 2, "which was down longest");
 
     setup(2);
     fails(0, 2);
     standin_run(11000);
     order(3, 0, "011", "one request tries it after fail_timeout");
     standin_run(11000);
-    (void) ngx_ims_core_server(&core, 0);
-    ngx_ims_core_result(&core, (struct sockaddr *) &addrs[0], 1);
+    (void) next(0);
+    result(0, 1);
     is_int(servers[0].fails, 0, "an answer makes it good");
 
     setup(2);
