@@ -325,6 +325,10 @@ ngx_ims_answer_send(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     if (status >= 200) {
         fw->answered = 1;
         ngx_ims_answer_keep(fw, m, w->out, len);
+
+        if (fw->initial && fw->up && fw->session != NULL) {
+            ngx_ims_forward_calling(fw->session);
+        }
     }
 
     (void) ngx_ims_txn_reply(fw->server, status, w->out, len);

@@ -72,6 +72,10 @@ ngx_ims_binding_get(ngx_ims_pool_t *pool, uint32_t lease, u_char *instance,
 
     b = &zone->bindings[i];
 
+    if (!ngx_ims_owner_equal(&b->owner, owner)) {
+        b->calling = 0;
+    }
+
     *before = b->owner;
     b->owner = *owner;
     b->lost = 0;
@@ -317,6 +321,7 @@ ngx_ims_binding_lose(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
 
     if (sh != NULL && ngx_ims_owner_equal(&sh->owner, owner)) {
         ngx_memzero(&sh->owner, sizeof(ngx_ims_owner_t));
+        sh->calling = 0;
         sh->lost = ngx_time();
         rc = NGX_OK;
     }
@@ -324,6 +329,24 @@ ngx_ims_binding_lose(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
     ngx_ims_zone_unlock(&pool->zone);
 
     return rc;
+}
+
+
+void
+ngx_ims_binding_calling(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
+    ngx_ims_owner_t *owner, ngx_uint_t n)
+{
+    ngx_ims_binding_sh_t  *sh;
+
+    ngx_ims_zone_lock(&pool->zone);
+
+    sh = ngx_ims_binding_sh(pool, ref);
+
+    if (sh != NULL && ngx_ims_owner_equal(&sh->owner, owner)) {
+        sh->calling = n;
+    }
+
+    ngx_ims_zone_unlock(&pool->zone);
 }
 
 

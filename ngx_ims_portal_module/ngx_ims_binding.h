@@ -89,6 +89,10 @@ void ngx_ims_binding_idle(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref);
 ngx_int_t ngx_ims_binding_lose(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
     ngx_ims_owner_t *owner);
 
+/* how many INVITEs of its browser have no final answer; no effect if stale */
+void ngx_ims_binding_calling(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
+    ngx_ims_owner_t *owner, ngx_uint_t n);
+
 /* frees the record; its lease starts the time until it rests */
 void ngx_ims_binding_free(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref);
 

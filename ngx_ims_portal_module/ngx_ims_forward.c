@@ -101,6 +101,47 @@ ngx_ims_forward_create(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
 }
 
 
+ngx_int_t
+ngx_ims_forward_uri(ngx_ims_forward_t *fw, ngx_ims_str_t *uri)
+{
+    fw->request_uri.data = ngx_alloc(uri->len, fw->worker->log);
+    if (fw->request_uri.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(fw->request_uri.data, uri->data, uri->len);
+    fw->request_uri.len = uri->len;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_ims_forward_calling(ngx_ims_session_t *s)
+{
+    ngx_uint_t          n;
+    ngx_queue_t        *q;
+    ngx_ims_forward_t  *fw;
+
+    if (!s->bound) {
+        return;
+    }
+
+    n = 0;
+
+    for (q = ngx_queue_head(&s->requests);
+         q != ngx_queue_sentinel(&s->requests);
+         q = ngx_queue_next(q))
+    {
+        fw = ngx_queue_data(q, ngx_ims_forward_t, queue);
+
+        n += (fw->up && fw->initial && !fw->answered);
+    }
+
+    ngx_ims_binding_calling(s->pool, &s->binding, &s->worker->self, n);
+}
+
+
 void
 ngx_ims_forward_unref(ngx_ims_forward_t *fw)
 {
@@ -121,7 +162,16 @@ ngx_ims_forward_unref(ngx_ims_forward_t *fw)
     if (s != NULL) {
         ngx_queue_remove(&fw->queue);
         s->nrequests--;
+
+        if (fw->up && fw->initial) {
+            ngx_ims_forward_calling(s);
+        }
+
         ngx_ims_call_recount(s);
+    }
+
+    if (fw->request_uri.data != NULL) {
+        ngx_free(fw->request_uri.data);
     }
 
     if (fw->held.data != NULL) {
@@ -239,6 +289,10 @@ ngx_ims_forward_local(ngx_ims_forward_t *fw, ngx_uint_t status,
         if (fw->initial) {
             ngx_ims_dialog_forget_early(fw->pool, &fw->binding, &fw->call_id,
                                         fw->up);
+        }
+
+        if (fw->initial && fw->up && fw->session != NULL) {
+            ngx_ims_forward_calling(fw->session);
         }
     }
 
@@ -529,4 +583,6 @@ ngx_ims_forward_detach(ngx_ims_session_t *s)
 
         ngx_ims_forward_unref(fw);
     }
+
+    ngx_ims_forward_calling(s);
 }

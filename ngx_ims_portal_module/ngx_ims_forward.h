@@ -40,6 +40,7 @@ typedef struct {
     ngx_ims_txn_t            *client;
     ngx_ims_media_req_t      *command;
     ngx_str_t                 call_id;
+    ngx_str_t                 request_uri;    /* sent up instead; or empty */
     ngx_str_t                 held;           /* an answer, with the helper */
     ngx_str_t                 final;          /* the 2xx of an INVITE */
     uint32_t                  final_tag;      /* crc32 of its To tag */
@@ -56,6 +57,7 @@ typedef struct {
     unsigned                  media:1;        /* the helper holds the call, and
                                                  no dialog record says so */
     unsigned                  offered:1;      /* the request had the offer */
+    unsigned                  emergency:1;    /* has a route of its own */
     unsigned                  canceled:1;
     unsigned                  answered:1;     /* final answer given */
 } ngx_ims_forward_t;
@@ -68,6 +70,15 @@ typedef struct {
  */
 ngx_ims_forward_t *ngx_ims_forward_create(ngx_ims_session_t *s,
     ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_uint_t up);
+
+/* another Request-URI on its way up, copied; NGX_OK or NGX_ERROR */
+ngx_int_t ngx_ims_forward_uri(ngx_ims_forward_t *fw, ngx_ims_str_t *uri);
+
+/*
+ * Notes in the zone how many calls of this browser ring: to be called when the
+ * number may have changed.
+ */
+void ngx_ims_forward_calling(ngx_ims_session_t *s);
 
 /* one holder less; the last one frees it, and the helper's part of it */
 void ngx_ims_forward_unref(ngx_ims_forward_t *fw);

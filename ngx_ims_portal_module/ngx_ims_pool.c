@@ -435,6 +435,8 @@ ngx_ims_pool_lease(ngx_ims_pool_t *pool, u_char *user, uint32_t *lease,
 
         l = &pool->zone.leases[i];
         ngx_memcpy(l->user, user, NGX_IMS_DIGEST_LEN);
+        l->calls = 0;
+        l->premium = 0;
 
         bucket = ngx_ims_pool_bucket(pool, user);
         l->user_next = *bucket;

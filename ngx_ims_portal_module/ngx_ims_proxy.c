@@ -290,6 +290,7 @@ ngx_ims_proxy_send_up(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
         routes = &b.service_route;
         ngx_str_null(&target);
         ngx_ims_call_alias(&b.associated, &f.r.alias);
+        f.r.request_uri = fw->request_uri;
     }
 
     f.r.routes = *routes;

@@ -40,6 +40,8 @@ static void ngx_ims_route_lines(ngx_ims_sip_edits_t *e,
     ngx_ims_sip_hdr_e id);
 static void ngx_ims_route_body(ngx_ims_sip_edits_t *e,
     const ngx_ims_sip_msg_t *m, const ngx_ims_route_t *r);
+static void ngx_ims_route_location(ngx_ims_sip_edits_t *e,
+    const ngx_ims_sip_msg_t *m, const ngx_ims_route_t *r);
 
 
 #define NGX_IMS_V(s)  (int) (s).len, (s).data
@@ -148,6 +150,14 @@ ngx_ims_route_request_up(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
     ngx_ims_str_t  lines;
 
     ngx_ims_route_hygiene_up(e, m);
+
+    if (r->request_uri.len) {
+        ngx_ims_sip_replace(e, m, &m->uri, r->request_uri);
+    }
+
+    if (r->no_location) {
+        ngx_ims_route_location(e, m, r);
+    }
 
     lines = ngx_ims_sip_textf(e, "Via: SIP/2.0/%.*s %.*s;branch=%.*s;rport\r\n",
                               NGX_IMS_V(r->transport), NGX_IMS_V(r->via),
@@ -634,5 +644,36 @@ ngx_ims_route_body(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
 
     } else if (m->content_length < 0) {
         ngx_ims_sip_body(e, m, m->body);
+    }
+}
+
+
+/* where an emergency call comes from, by the site's word (RFC 6442 4) */
+
+static void
+ngx_ims_route_location(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
+    const ngx_ims_route_t *r)
+{
+    unsigned  i;
+
+    static const char  name[] = "Geolocation";
+
+    /* Geolocation, Geolocation-Routing, Geolocation-Error */
+
+    for (i = 0; i < m->nhdrs; i++) {
+        if (m->hdrs[i].name.len >= sizeof(name) - 1
+            && strncasecmp((char *) m->hdrs[i].name.data, name,
+                           sizeof(name) - 1) == 0)
+        {
+            ngx_ims_sip_remove_hdr(e, &m->hdrs[i]);
+        }
+    }
+
+    if (r->location.len) {
+        ngx_ims_sip_insert_end(e, m,
+                               ngx_ims_sip_textf(e, "Geolocation: <%.*s>\r\n"
+                                                 "Geolocation-Routing: yes"
+                                                 "\r\n",
+                                                 NGX_IMS_V(r->location)));
     }
 }

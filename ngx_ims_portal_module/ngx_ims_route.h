@@ -35,8 +35,12 @@ typedef struct {
     ngx_ims_str_t    core_id;            /* Mary's From within a dialog */
     ngx_ims_str_t    web_id;             /* Mary's To within a dialog */
     ngx_ims_str_t    target;             /* Request-URI down */
+    ngx_ims_str_t    request_uri;        /* the one up; empty: as it came */
+    ngx_ims_str_t    location;           /* instead of the browser's own,
+                                            see no_location; may be empty */
     uint32_t         offset;             /* added to CSeq of a request */
     int              in_dialog;
+    int              no_location;        /* the browser's is taken out */
     int              has_body;           /* body replaces the message's */
     ngx_ims_str_t    body;
 } ngx_ims_route_t;

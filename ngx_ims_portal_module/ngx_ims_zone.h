@@ -54,6 +54,8 @@ typedef struct {
     uint32_t                  next;
     uint32_t                  seq;
     uint32_t                  removed;        /* not in the configuration */
+    uint64_t                  calls;          /* of the user's limits: ms,  */
+    uint64_t                  premium;        /* when their buckets are full */
 } ngx_ims_lease_sh_t;
 
 
@@ -74,6 +76,7 @@ typedef struct {
     uint32_t                  cseq;           /* last CSeq of REGISTER sent */
     uint32_t                  ndialogs;
     uint32_t                  dialogs;        /* head of the list */
+    uint32_t                  calling;        /* INVITEs not answered yet */
     time_t                    expires;        /* granted by the core */
     time_t                    token_expires;
     time_t                    lost;           /* when the socket went; 0 */
@@ -121,7 +124,7 @@ typedef struct {
     ngx_atomic_t              registers;
     ngx_atomic_t              messages;
     ngx_atomic_t              exhausted;
-    ngx_atomic_t              refused;
+    ngx_atomic_t              refused;        /* by dial plan or limits */
     ngx_atomic_t              sockets;
     ngx_atomic_t              handed_over;
 } ngx_ims_counters_sh_t;
