@@ -1,10 +1,10 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * The client's side of Digest authentication in SIP: a challenge is chosen, kept
- * for as long as its nonce serves, and answered (RFC 2617, RFC 7616, RFC 8760;
- * with AKA: RFC 3310, RFC 4169).  MD5, SHA-256, SHA-512-256, qop "auth" or none.
- * Pure, beside libcrypto.
+ * The client's side of Digest authentication in SIP: a challenge is chosen,
+ * kept for as long as its nonce serves, and answered (RFC 2617, RFC 7616,
+ * RFC 8760; with AKA: RFC 3310, RFC 4169).  MD5, SHA-256, SHA-512-256, qop
+ * "auth" or none.  Pure, beside libcrypto.
  */
 
 
@@ -95,9 +95,9 @@ typedef struct {
 
 /*
  * Reads the challenges of a 401 or 407 and keeps the strongest that the secret
- * can answer, with nc = 0.  With AKA this is the moment at which AUTN is checked
- * and its SQN taken; one that is not fresh is OK with d->sync set: the answer
- * asks the network to synchronize.
+ * can answer, with nc = 0.  With AKA this is the moment at which AUTN is
+ * checked and its SQN taken; one that is not fresh is OK with d->sync set: the
+ * answer asks the network to synchronize.
  *
  * m        the response; WWW-Authenticate counts in a 401, Proxy-Authenticate
  *          in a 407, the other when that is absent

@@ -67,7 +67,7 @@ for my $file (glob "$module/*.[ch] $root/media-helper/*.[ch]") {
     $includes{$name} = [ slurp($file) =~ /^#include ["<]([^">]+)[">]/mg ];
 }
 
-my $pure = qr/^ngx_ims_(?:str|sip|ws|ng|jwt|jwks)(?:_\w+)?\.[ch]$/;
+my $pure = qr/^ngx_ims_(?:str|sip|ws|ng|jwt|jwks|aka|digest)(?:_\w+)?\.[ch]$/;
 
 @bad = ();
 
@@ -88,13 +88,13 @@ is(join("\n", @bad), '', 'floors');
 # those of lower floors, never sideways, never up.
 
 my @floors = (
-    [ 'str' ], [ qw/ sip ws ng jwt / ],         # pure
-    [ qw/ route / ],
+    [ 'str' ], [ qw/ sip ws ng jwt aka / ],     # pure
+    [ qw/ route digest / ],
     [ 'ims' ],                                  # nginx from here on
-    [ qw/ zone txn core ipc media / ],          # one resource each
+    [ qw/ zone txn core ipc media secret / ],   # one resource each
     [ 'pool' ], [ 'binding' ], [ 'dialog' ],    # records
     [ 'session' ],                              # one browser
-    [ 'call' ],
+    [ qw/ call handover / ],
     [ qw/ forward uac bearer / ],
     [ qw/ answer linger register_answer / ],
     [ qw/ proxy register / ],
