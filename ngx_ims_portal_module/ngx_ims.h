@@ -50,9 +50,10 @@ typedef struct ngx_ims_flow_s  ngx_ims_flow_t;
 
 /*
  * A flow is a value: it is copied, needs no clean-up, and outlives what it
- * leads to (sending then fails).  Towards the core it names an address and transport;
- * a message that came over a connection names that, too, and the worker that
- * has it, so that its answer goes back the same way (RFC 3261 18.2.2).
+ * leads to (sending then fails).  Towards the core it names an address and
+ * transport; a message that came over a connection names that, too, and the
+ * worker that has it, so that its answer goes back the same way (RFC 3261
+ * 18.2.2).
  *
  * Sends one whole message.  NGX_OK: sent or queued; NGX_ERROR: the flow is gone
  * or its queue is full, nothing was sent.  The bytes stay the caller's.

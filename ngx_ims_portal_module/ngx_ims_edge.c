@@ -12,6 +12,7 @@
 #include "ngx_ims_edge.h"
 #include "ngx_ims_answer.h"
 #include "ngx_ims_bearer.h"
+#include "ngx_ims_handover.h"
 #include "ngx_ims_linger.h"
 #include "ngx_ims_proxy.h"
 #include "ngx_ims_register.h"
@@ -22,30 +23,6 @@
 #define NGX_IMS_EDGE_ALLOW                                                    \
     "Allow: INVITE, ACK, BYE, CANCEL, REGISTER, OPTIONS, MESSAGE, INFO, "     \
     "PRACK, UPDATE, REFER, NOTIFY, PUBLISH" CRLF
-
-
-/* hand-over messages */
-
-enum {
-    NGX_IMS_EDGE_DATAGRAM = 1,
-    NGX_IMS_EDGE_MOVED
-};
-
-
-typedef struct {
-    uint32_t                  core;           /* crc32 of its name */
-    uint32_t                  socklen;
-    uint32_t                  transport;
-    uint64_t                  connection;
-    ngx_ims_owner_t           owner;
-    ngx_sockaddr_t            sockaddr;
-} ngx_ims_edge_datagram_t;
-
-
-typedef struct {
-    uint32_t                  pool;           /* crc32 of its name */
-    ngx_ims_ref_t             ref;
-} ngx_ims_edge_moved_t;
 
 
 static void ngx_ims_edge_message(ngx_ims_session_t *s, u_char *p, size_t len);
@@ -67,13 +44,8 @@ static void ngx_ims_edge_stranded(ngx_ims_worker_t *w, ngx_ims_flow_t *flow,
 static ngx_ims_pool_t *ngx_ims_edge_token(ngx_ims_worker_t *w,
     ngx_ims_core_t *core, ngx_ims_sip_msg_t *m, ngx_ims_str_t *token);
 static ngx_uint_t ngx_ims_edge_user(ngx_ims_str_t *uri, ngx_ims_str_t *token);
-static ngx_int_t ngx_ims_edge_hand_over(ngx_ims_worker_t *w,
-    ngx_ims_core_t *core, ngx_ims_owner_t *owner, ngx_ims_flow_t *flow,
-    ngx_ims_str_t *text);
-static void ngx_ims_edge_moved(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
-    ngx_ims_ref_t *ref, ngx_ims_owner_t *before);
 static void ngx_ims_edge_handed(ngx_ims_worker_t *w, ngx_ims_core_t *core,
-    ngx_ims_edge_datagram_t *head, u_char *p, size_t len);
+    ngx_ims_flow_t *flow, u_char *p, size_t len);
 static void ngx_ims_edge_end(ngx_ims_session_t *s, ngx_ims_end_e how);
 static void ngx_ims_edge_token_end(ngx_ims_session_t *s);
 
@@ -86,7 +58,8 @@ ngx_ims_edge_init(ngx_ims_worker_t *w)
     w->token_end = ngx_ims_edge_token_end;
     w->refresh = ngx_ims_register_refresh;
 
-    ngx_ims_register_init(ngx_ims_edge_moved);
+    ngx_ims_handover_init(ngx_ims_edge_handed);
+    ngx_ims_register_init(ngx_ims_handover_moved);
     ngx_ims_forward_init(ngx_ims_edge_resume_up, ngx_ims_edge_resume_down,
                          ngx_ims_answer_response);
 }
@@ -273,7 +246,7 @@ ngx_ims_edge_receive(ngx_ims_worker_t *w, ngx_ims_core_t *core,
         (void) ngx_ims_txn_response(w->txns, m);
 
     } else if (!handed) {
-        (void) ngx_ims_edge_hand_over(w, core, &owner, flow, &m->text);
+        (void) ngx_ims_handover_send(w, core, &owner, flow, &m->text);
     }
 }
 
@@ -337,7 +310,7 @@ ngx_ims_edge_request_down(ngx_ims_worker_t *w, ngx_ims_core_t *core,
 
     if (owner.pid && !ngx_ims_owner_equal(&owner, &w->self) && !handed) {
 
-        rc = ngx_ims_edge_hand_over(w, core, &owner, flow, &m->text);
+        rc = ngx_ims_handover_send(w, core, &owner, flow, &m->text);
         if (rc == NGX_OK) {
             (void) ngx_atomic_fetch_add(&pool->zone.sh->counters.handed_over,
                                         1);
@@ -490,149 +463,13 @@ ngx_ims_edge_user(ngx_ims_str_t *uri, ngx_ims_str_t *token)
 }
 
 
-static ngx_int_t
-ngx_ims_edge_hand_over(ngx_ims_worker_t *w, ngx_ims_core_t *core,
-    ngx_ims_owner_t *owner, ngx_ims_flow_t *flow, ngx_ims_str_t *text)
-{
-    ngx_int_t                rc;
-    struct iovec             iov[2];
-    ngx_ims_edge_datagram_t  head;
-
-    ngx_memzero(&head, sizeof(ngx_ims_edge_datagram_t));
-
-    head.core = ngx_crc32_short(core->name.data, core->name.len);
-    head.socklen = flow->socklen;
-    head.transport = flow->transport;
-    head.connection = flow->connection;
-    head.owner = flow->owner;
-    head.sockaddr = flow->sockaddr;
-
-    if (flow->connection && flow->owner.pid == 0) {
-        head.owner = w->self;
-    }
-
-    iov[0].iov_base = &head;
-    iov[0].iov_len = sizeof(ngx_ims_edge_datagram_t);
-    iov[1].iov_base = text->data;
-    iov[1].iov_len = text->len;
-
-    rc = ngx_ims_ipc_send(w->ipc, owner, NGX_IMS_EDGE_DATAGRAM, iov, 2);
-
-    if (rc == NGX_BUSY) {
-        ngx_log_error(NGX_LOG_ERR, w->log, 0,
-                      "too many messages wait for worker %uD", owner->pid);
-    }
-
-    return rc;
-}
-
-
-/* a binding of another worker has a new socket here */
-
-static void
-ngx_ims_edge_moved(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
-    ngx_ims_ref_t *ref, ngx_ims_owner_t *before)
-{
-    struct iovec          iov;
-    ngx_ims_edge_moved_t  moved;
-
-    moved.pool = pool->crc;
-    moved.ref = *ref;
-
-    iov.iov_base = &moved;
-    iov.iov_len = sizeof(ngx_ims_edge_moved_t);
-
-    (void) ngx_ims_ipc_send(w->ipc, before, NGX_IMS_EDGE_MOVED, &iov, 1);
-}
-
-
 /* a message that another worker got for us */
 
 static void
 ngx_ims_edge_handed(ngx_ims_worker_t *w, ngx_ims_core_t *core,
-    ngx_ims_edge_datagram_t *head, u_char *p, size_t len)
+    ngx_ims_flow_t *flow, u_char *p, size_t len)
 {
-    ngx_ims_flow_t  flow;
-
-    if (ngx_ims_core_flow(core, head->transport, &head->sockaddr.sockaddr,
-                          head->socklen, &flow)
-        != NGX_OK)
-    {
-        return;
-    }
-
-    flow.connection = head->connection;
-
-    if (!ngx_ims_owner_equal(&head->owner, &w->self)) {
-        flow.owner = head->owner;
-    }
-
-    ngx_ims_edge_receive(w, core, &flow, p, len, 1);
-}
-
-
-void
-ngx_ims_edge_ipc(void *data, ngx_ims_owner_t *from, ngx_uint_t type,
-    u_char *p, size_t len)
-{
-    ngx_uint_t                i;
-    ngx_ims_core_t          **core;
-    ngx_ims_pool_t          **pool;
-    ngx_ims_owner_t           owner;
-    ngx_ims_worker_t         *w;
-    ngx_ims_session_t        *s;
-    ngx_ims_edge_moved_t      moved;
-    ngx_ims_edge_datagram_t   head;
-
-    w = data;
-
-    if (type == NGX_IMS_EDGE_DATAGRAM
-        && len > sizeof(ngx_ims_edge_datagram_t))
-    {
-        ngx_memcpy(&head, p, sizeof(ngx_ims_edge_datagram_t));
-        p += sizeof(ngx_ims_edge_datagram_t);
-        len -= sizeof(ngx_ims_edge_datagram_t);
-
-        core = w->cores->elts;
-
-        for (i = 0; i < w->cores->nelts; i++) {
-            if (ngx_crc32_short(core[i]->name.data, core[i]->name.len)
-                == head.core)
-            {
-                ngx_ims_edge_handed(w, core[i], &head, p, len);
-                return;
-            }
-        }
-
-        return;
-    }
-
-    if (type == NGX_IMS_EDGE_MOVED && len == sizeof(ngx_ims_edge_moved_t)) {
-        ngx_memcpy(&moved, p, sizeof(ngx_ims_edge_moved_t));
-
-        pool = w->pools->elts;
-
-        for (i = 0; i < w->pools->nelts; i++) {
-
-            if (pool[i]->crc != moved.pool) {
-                continue;
-            }
-
-            s = ngx_ims_session_find(w, pool[i], &moved.ref);
-
-            /* not when the browser has come back here since that was sent */
-
-            if (s != NULL
-                && !(ngx_ims_binding_owner(pool[i], &moved.ref, &owner)
-                     == NGX_OK && ngx_ims_owner_equal(&owner, &w->self)))
-            {
-                ngx_ims_session_close(s, NGX_IMS_WS_REPLACED, "replaced",
-                                      NGX_IMS_END_MOVED);
-            }
-
-            return;
-        }
-    }
+    ngx_ims_edge_receive(w, core, flow, p, len, 1);
 }
 
 

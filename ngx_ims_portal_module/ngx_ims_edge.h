@@ -20,9 +20,5 @@ void ngx_ims_edge_init(ngx_ims_worker_t *w);
 void ngx_ims_edge_core(ngx_ims_core_t *core, ngx_ims_flow_t *flow, u_char *p,
     size_t len);
 
-/* for ngx_ims_ipc_open(): data is the worker */
-void ngx_ims_edge_ipc(void *data, ngx_ims_owner_t *from, ngx_uint_t type,
-    u_char *p, size_t len);
-
 
 #endif /* _NGX_IMS_EDGE_H_INCLUDED_ */

@@ -9,6 +9,7 @@
 
 #include "ngx_http_ims_portal_module.h"
 #include "ngx_ims_edge.h"
+#include "ngx_ims_handover.h"
 #include "ngx_ims_linger.h"
 
 
@@ -101,7 +102,7 @@ ngx_ims_init_process(ngx_cycle_t *cycle)
 
     w->txns = ngx_ims_txns_create(cycle->pool, cycle->log, &w->self,
                                   &imcf->txn);
-    w->ipc = ngx_ims_ipc_open(cycle, &w->self, ngx_ims_edge_ipc, w);
+    w->ipc = ngx_ims_ipc_open(cycle, &w->self, ngx_ims_handover_ipc, w);
 
     if (w->txns == NULL || w->ipc == NULL) {
         return NGX_ERROR;
