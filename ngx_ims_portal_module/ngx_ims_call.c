@@ -375,6 +375,15 @@ void
 ngx_ims_call_refuse(ngx_ims_worker_t *w, ngx_ims_flow_t *flow,
     ngx_ims_sip_msg_t *m, ngx_uint_t status, const char *extra)
 {
+    ngx_ims_call_refuse_body(w, flow, m, status, extra, NULL);
+}
+
+
+void
+ngx_ims_call_refuse_body(ngx_ims_worker_t *w, ngx_ims_flow_t *flow,
+    ngx_ims_sip_msg_t *m, ngx_uint_t status, const char *extra,
+    ngx_ims_str_t *body)
+{
     size_t         len;
     u_char         tag[16];
     ngx_ims_str_t  to_tag;
@@ -387,7 +396,7 @@ ngx_ims_call_refuse(ngx_ims_worker_t *w, ngx_ims_flow_t *flow,
     to_tag.data = tag;
     to_tag.len = sizeof(tag);
 
-    if (ngx_ims_sip_reply(m, status, NULL, &to_tag, extra, NULL, w->out,
+    if (ngx_ims_sip_reply(m, status, NULL, &to_tag, extra, body, w->out,
                           w->out_size, &len)
         == NGX_IMS_OK)
     {

@@ -92,6 +92,11 @@ void ngx_ims_call_alias(ngx_str_t *associated, ngx_ims_str_t *alias);
 void ngx_ims_call_refuse(ngx_ims_worker_t *w, ngx_ims_flow_t *flow,
     ngx_ims_sip_msg_t *m, ngx_uint_t status, const char *extra);
 
+/* the same with a body, whose Content-Type is in extra */
+void ngx_ims_call_refuse_body(ngx_ims_worker_t *w, ngx_ims_flow_t *flow,
+    ngx_ims_sip_msg_t *m, ngx_uint_t status, const char *extra,
+    ngx_ims_str_t *body);
+
 /* a new tag, 16 hex digits */
 void ngx_ims_call_tag(u_char *out);
 

@@ -11,6 +11,7 @@
 
 
 #include "ngx_ims.h"
+#include "ngx_ims_dial.h"
 
 
 typedef struct ngx_ims_core_s  ngx_ims_core_t;
@@ -50,6 +51,18 @@ typedef void (*ngx_ims_core_handler_pt)(ngx_ims_core_t *core,
     ngx_ims_flow_t *flow, u_char *p, size_t len);
 
 
+/* where emergency requests go (spec SE-18) */
+typedef struct {
+    ngx_uint_t                set;            /* there was such a line */
+    ngx_str_t                 route;          /* "<sip:...;lr>"; empty: 380 */
+    ngx_str_t                 uri;            /* the same without "<>" */
+    ngx_addr_t                addr;           /* its next hop */
+    ngx_uint_t                transport;
+    ngx_uint_t                no_location;    /* the browser's is not sent */
+    ngx_str_t                 location;       /* but this one; may be empty */
+} ngx_ims_core_sos_t;
+
+
 struct ngx_ims_core_s {
     ngx_str_t                 name;
     ngx_array_t               listens;        /* ngx_ims_core_listen_t */
@@ -59,6 +72,8 @@ struct ngx_ims_core_s {
     ngx_str_t                 visited_network;
     ngx_str_t                 flag;           /* integrity-protected, or "" */
     ngx_msec_t                t1;             /* ms */
+    ngx_ims_dial_plan_t       dial;
+    ngx_ims_core_sos_t        sos;
     ngx_ims_core_listen_t    *edge;           /* Path, Contact, Record-Route
                                                  name it, whatever the flow */
 

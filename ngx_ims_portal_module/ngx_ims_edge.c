@@ -16,6 +16,7 @@
 #include "ngx_ims_linger.h"
 #include "ngx_ims_proxy.h"
 #include "ngx_ims_register.h"
+#include "ngx_ims_screen.h"
 
 
 #define NGX_IMS_EDGE_LEFT_WAIT  2000          /* ms for a page to come back */
@@ -159,6 +160,7 @@ ngx_ims_edge_request_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
     }
 
     if (m->method != NGX_IMS_SIP_ACK && m->method != NGX_IMS_SIP_CANCEL
+        && !ngx_ims_screen_emergency(s, m)
         && ngx_ims_bearer_check(s, m) != NGX_OK)
     {
         return;

@@ -42,6 +42,9 @@ typedef struct {
     time_t                    lease;          /* s */
     time_t                    quarantine;     /* s */
     ngx_uint_t                devices;        /* browsers of one user */
+    ngx_uint_t                calls;          /* of a user at once, 0: any */
+    ngx_uint_t                calls_per_hour;      /* 0: any */
+    ngx_uint_t                premium_per_hour;    /* 0: any */
     ngx_msec_t                grace;          /* ms, longest of a location */
 
     uint32_t                 *identity_of;    /* lease entry -> identity */

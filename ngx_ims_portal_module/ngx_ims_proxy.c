@@ -15,10 +15,12 @@
 
 #include "ngx_ims_proxy.h"
 #include "ngx_ims_answer.h"
+#include "ngx_ims_screen.h"
 
 
 static void ngx_ims_proxy_begin(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
-    ngx_ims_sip_msg_t *m, ngx_uint_t up, ngx_ims_dialog_t *d);
+    ngx_ims_sip_msg_t *m, ngx_uint_t up, ngx_ims_dialog_t *d,
+    ngx_ims_screen_t *screen);
 static ngx_uint_t ngx_ims_proxy_hides_sdp(ngx_ims_sip_msg_t *m);
 static void ngx_ims_proxy_request_media(void *data, ngx_int_t rc,
     ngx_str_t *sdp, ngx_str_t *reason);
@@ -48,6 +50,7 @@ void
 ngx_ims_proxy_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
 {
     ngx_ims_dialog_t   d;
+    ngx_ims_screen_t   screen;
     ngx_ims_worker_t  *w;
 
     w = s->worker;
@@ -66,9 +69,15 @@ ngx_ims_proxy_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
         return;
     }
 
+    if (ngx_ims_screen_up(s, m, &screen) != NGX_OK) {
+        return;
+    }
+
     /* a call goes on when its token or the registration has ended */
 
-    if (!s->bound || (m->to.tag.len == 0 && !s->registered)) {
+    if (!s->bound
+        || (m->to.tag.len == 0 && !s->registered && !screen.emergency))
+    {
         ngx_ims_call_refuse(w, &s->flow, m, 403,
                              "Warning: 399 portal \"not registered\"" CRLF);
         return;
@@ -86,13 +95,15 @@ ngx_ims_proxy_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
             return;
         }
 
-    } else if (s->expired && m->method == NGX_IMS_SIP_INVITE) {
+    } else if (s->expired && m->method == NGX_IMS_SIP_INVITE
+               && !screen.emergency)
+    {
         ngx_ims_call_refuse(w, &s->flow, m, 403,
                              "Warning: 399 portal \"token ended\"" CRLF);
         return;
     }
 
-    ngx_ims_proxy_begin(s, &s->flow, m, 1, &d);
+    ngx_ims_proxy_begin(s, &s->flow, m, 1, &d, &screen);
 }
 
 
@@ -131,18 +142,19 @@ ngx_ims_proxy_down(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
         return;
     }
 
-    ngx_ims_proxy_begin(s, flow, m, 0, &d);
+    ngx_ims_proxy_begin(s, flow, m, 0, &d, NULL);
 }
 
 
 /*
  * A request that may pass: it goes by the helper when it has SDP.  d is its
- * dialog, zeroed when it is outside of one.
+ * dialog, zeroed when it is outside of one; screen is NULL on the way down.
  */
 
 static void
 ngx_ims_proxy_begin(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
-    ngx_ims_sip_msg_t *m, ngx_uint_t up, ngx_ims_dialog_t *d)
+    ngx_ims_sip_msg_t *m, ngx_uint_t up, ngx_ims_dialog_t *d,
+    ngx_ims_screen_t *screen)
 {
     ngx_uint_t          sdp;
     ngx_ims_forward_t  *fw;
@@ -150,6 +162,7 @@ ngx_ims_proxy_begin(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     sdp = m->method != NGX_IMS_SIP_MESSAGE && ngx_ims_forward_has_sdp(m);
 
     if (!sdp && ngx_ims_proxy_hides_sdp(m)) {
+        ngx_ims_forward_calling(s);
         ngx_ims_call_refuse(s->worker, flow, m, 415,
                             "Accept: application/sdp" CRLF);
         return;
@@ -157,6 +170,7 @@ ngx_ims_proxy_begin(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
 
     fw = ngx_ims_forward_create(s, flow, m, up);
     if (fw == NULL) {
+        ngx_ims_forward_calling(s);
         ngx_ims_call_refuse(s->worker, flow, m, 503, "Retry-After: 5" CRLF);
         return;
     }
@@ -168,6 +182,17 @@ ngx_ims_proxy_begin(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     if (m->method == NGX_IMS_SIP_INVITE) {
         fw->initial = !fw->in_dialog;
         ngx_ims_forward_local(fw, 100, NULL);
+    }
+
+    if (up) {
+        fw->emergency = screen->emergency;
+
+        if (screen->dial.uri.len
+            && ngx_ims_forward_uri(fw, &screen->dial.uri) != NGX_OK)
+        {
+            ngx_ims_forward_local(fw, 503, "Retry-After: 5" CRLF);
+            return;
+        }
     }
 
     if (sdp) {
@@ -268,6 +293,7 @@ static void
 ngx_ims_proxy_send_up(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     ngx_str_t *body)
 {
+    ngx_int_t            rc;
     ngx_str_t            target, *routes;
     ngx_ims_flow_t       flow;
     ngx_ims_facts_t      f;
@@ -295,7 +321,10 @@ ngx_ims_proxy_send_up(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
 
     f.r.routes = *routes;
 
-    if (ngx_ims_call_next_hop(fw->pool, routes, &target, &flow) != NGX_OK) {
+    rc = fw->emergency ? ngx_ims_screen_route(fw->pool, &f.r, &flow)
+                       : ngx_ims_call_next_hop(fw->pool, routes, &target,
+                                               &flow);
+    if (rc != NGX_OK) {
         ngx_ims_forward_local(fw, 503, "Retry-After: 5" CRLF);
         return;
     }

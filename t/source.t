@@ -67,7 +67,8 @@ for my $file (glob "$module/*.[ch] $root/media-helper/*.[ch]") {
     $includes{$name} = [ slurp($file) =~ /^#include ["<]([^">]+)[">]/mg ];
 }
 
-my $pure = qr/^ngx_ims_(?:str|sip|ws|ng|jwt|jwks|aka|digest)(?:_\w+)?\.[ch]$/;
+my $pure = qr/^ngx_ims_
+    (?:str|sip|dial|ws|ng|jwt|jwks|aka|digest)(?:_\w+)?\.[ch]$/x;
 
 @bad = ();
 
@@ -89,12 +90,13 @@ is(join("\n", @bad), '', 'floors');
 
 my @floors = (
     [ 'str' ], [ qw/ sip ws ng jwt aka / ],     # pure
-    [ qw/ route digest / ],
+    [ qw/ route digest dial / ],
     [ 'ims' ],                                  # nginx from here on
     [ qw/ zone txn core ipc media secret / ],   # one resource each
     [ 'pool' ], [ 'binding' ], [ 'dialog' ],    # records
     [ 'session' ],                              # one browser
     [ qw/ call handover / ],
+    [ 'screen' ],
     [ qw/ forward uac bearer / ],
     [ qw/ answer linger register_answer / ],
     [ qw/ proxy register / ],

@@ -1,0 +1,49 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * What a browser's request meets before it is sent on: emergency first (spec
+ * SE-18), then the dial plan, then the limits of its user against toll fraud.
+ */
+
+
+#ifndef _NGX_IMS_SCREEN_H_INCLUDED_
+#define _NGX_IMS_SCREEN_H_INCLUDED_
+
+
+#include "ngx_ims_call.h"
+
+
+/* the outcome for a request that may go on; not to be copied */
+typedef struct {
+    ngx_ims_dial_t            dial;           /* dial.uri: the new Request-URI,
+                                                 empty: as it came */
+    ngx_uint_t                emergency;      /* by the route of its own */
+} ngx_ims_screen_t;
+
+
+/* 1 when m is an emergency request outside a dialog, else 0 */
+ngx_uint_t ngx_ims_screen_emergency(ngx_ims_session_t *s,
+    ngx_ims_sip_msg_t *m);
+
+/*
+ * Screens a request up, any method but ACK and CANCEL; REFER within a dialog
+ * for its Refer-To, too.  Emergency is told even when the browser is not
+ * registered any more; other requests of such a one are left to the caller.
+ *
+ * An INVITE that may go on counts as a call from here on, until
+ * ngx_ims_binding_calling() says otherwise.
+ *
+ * NGX_OK, or NGX_DECLINED: it was answered (380, 403, 404, 480, 484).
+ */
+ngx_int_t ngx_ims_screen_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
+    ngx_ims_screen_t *screen);
+
+/*
+ * Route and flow of an emergency request, and what is said of its location.
+ * NGX_OK, or NGX_DECLINED: no socket leads there.
+ */
+ngx_int_t ngx_ims_screen_route(ngx_ims_pool_t *pool, ngx_ims_route_t *r,
+    ngx_ims_flow_t *flow);
+
+
+#endif /* _NGX_IMS_SCREEN_H_INCLUDED_ */
