@@ -9,8 +9,9 @@
 #include "ngx_ims_dialog.h"
 
 
-static ngx_ims_dialog_sh_t *ngx_ims_dialog_sh(ngx_ims_pool_t *pool,
-    ngx_ims_ref_t *ref);
+static ngx_int_t ngx_ims_dialog_seek(ngx_ims_pool_t *pool,
+    ngx_ims_ref_t *binding, ngx_ims_str_t *call_id, ngx_ims_str_t *web_tag,
+    ngx_ims_str_t *tag, ngx_uint_t shown, ngx_ims_dialog_t *d, u_char *buf);
 static uint32_t ngx_ims_dialog_hash(ngx_ims_str_t *call_id,
     ngx_ims_str_t *tag);
 static uint32_t ngx_ims_dialog_tag(ngx_str_t *id, ngx_ims_str_t *tag);
@@ -62,11 +63,15 @@ ngx_ims_dialog_create(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d)
     sh->cseq_down = d->cseq_down;
     sh->offset_up = d->offset_up;
     sh->offset_down = d->offset_down;
+    sh->invite_up = d->invite_up;
+    sh->invite_down = d->invite_down;
     sh->helper = d->helper;
     sh->media = d->media;
     sh->created = ngx_time();
 
     sh->far_hash = ngx_ims_dialog_tag(&d->far_id, &tag);
+    sh->shown_hash = d->shown_id.len
+                     ? ngx_ims_dialog_tag(&d->shown_id, &tag) : sh->far_hash;
     (void) ngx_ims_dialog_tag(&d->web_id, &tag);
     sh->web_hash = ngx_ims_dialog_hash(&d->call_id, &tag);
 
@@ -74,6 +79,7 @@ ngx_ims_dialog_create(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d)
         || ngx_ims_zone_put(zone, &sh->web_id, &d->web_id) != NGX_OK
         || ngx_ims_zone_put(zone, &sh->core_id, &d->core_id) != NGX_OK
         || ngx_ims_zone_put(zone, &sh->far_id, &d->far_id) != NGX_OK
+        || ngx_ims_zone_put(zone, &sh->shown_id, &d->shown_id) != NGX_OK
         || ngx_ims_zone_put(zone, &sh->routes, &d->routes) != NGX_OK
         || ngx_ims_zone_put(zone, &sh->web_target, &d->web_target) != NGX_OK
         || ngx_ims_zone_put(zone, &sh->far_target, &d->far_target) != NGX_OK)
@@ -110,6 +116,63 @@ ngx_ims_dialog_find(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
     ngx_ims_str_t *call_id, ngx_ims_str_t *web_tag, ngx_ims_str_t *far_tag,
     ngx_ims_dialog_t *d, u_char *buf)
 {
+    return ngx_ims_dialog_seek(pool, binding, call_id, web_tag, far_tag, 0, d,
+                               buf);
+}
+
+
+ngx_int_t
+ngx_ims_dialog_find_shown(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
+    ngx_ims_str_t *call_id, ngx_ims_str_t *web_tag, ngx_ims_str_t *shown_tag,
+    ngx_ims_dialog_t *d, u_char *buf)
+{
+    return ngx_ims_dialog_seek(pool, binding, call_id, web_tag, shown_tag, 1,
+                               d, buf);
+}
+
+
+ngx_int_t
+ngx_ims_dialog_match(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
+    ngx_ims_sip_msg_t *m, ngx_uint_t up, ngx_ims_dialog_t *d, u_char *buf)
+{
+    return up ? ngx_ims_dialog_find_shown(pool, binding, &m->call_id,
+                                          &m->from.tag, &m->to.tag, d, buf)
+              : ngx_ims_dialog_find(pool, binding, &m->call_id, &m->to.tag,
+                                    &m->from.tag, d, buf);
+}
+
+
+ngx_int_t
+ngx_ims_dialog_load(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
+    ngx_ims_dialog_t *d, u_char *buf)
+{
+    ngx_int_t             rc;
+    ngx_ims_dialog_sh_t  *sh;
+
+    rc = NGX_DECLINED;
+
+    ngx_ims_zone_lock(&pool->zone);
+
+    sh = ngx_ims_dialog_sh(pool, ref);
+
+    if (sh != NULL) {
+        ngx_ims_dialog_copy(pool, ref->index, d, buf);
+        rc = NGX_OK;
+    }
+
+    ngx_ims_zone_unlock(&pool->zone);
+
+    return rc;
+}
+
+
+/* a bucket has the newest first */
+
+static ngx_int_t
+ngx_ims_dialog_seek(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
+    ngx_ims_str_t *call_id, ngx_ims_str_t *web_tag, ngx_ims_str_t *tag,
+    ngx_uint_t shown, ngx_ims_dialog_t *d, u_char *buf)
+{
     uint32_t              i, hash, far;
     ngx_int_t             rc;
     ngx_ims_zone_t       *zone;
@@ -119,7 +182,7 @@ ngx_ims_dialog_find(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
     rc = NGX_DECLINED;
 
     hash = ngx_ims_dialog_hash(call_id, web_tag);
-    far = ngx_crc32_short(far_tag->data, far_tag->len);
+    far = ngx_crc32_short(tag->data, tag->len);
 
     ngx_ims_zone_lock(zone);
 
@@ -132,7 +195,8 @@ ngx_ims_dialog_find(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
         if (sh->web_hash == hash
             && sh->binding == binding->index
             && zone->bindings[sh->binding].seq == binding->seq
-            && (far_tag->len == 0 || sh->far_hash == far)
+            && (tag->len == 0
+                || (shown ? sh->shown_hash : sh->far_hash) == far)
             && ngx_ims_zone_equal(zone, &sh->call_id, call_id))
         {
             ngx_ims_dialog_copy(pool, i, d, buf);
@@ -182,8 +246,8 @@ ngx_ims_dialog_copy(ngx_ims_pool_t *pool, uint32_t i, ngx_ims_dialog_t *d,
     u_char *buf)
 {
     ngx_uint_t            n;
-    ngx_str_t            *text[7];
-    ngx_ims_blob_t       *blob[7];
+    ngx_str_t            *text[8];
+    ngx_ims_blob_t       *blob[8];
     ngx_ims_zone_t       *zone;
     ngx_ims_dialog_sh_t  *sh;
 
@@ -200,6 +264,8 @@ ngx_ims_dialog_copy(ngx_ims_pool_t *pool, uint32_t i, ngx_ims_dialog_t *d,
     d->cseq_down = sh->cseq_down;
     d->offset_up = sh->offset_up;
     d->offset_down = sh->offset_down;
+    d->invite_up = sh->invite_up;
+    d->invite_down = sh->invite_down;
     d->helper = sh->helper;
     d->media = sh->media;
 
@@ -210,35 +276,50 @@ ngx_ims_dialog_copy(ngx_ims_pool_t *pool, uint32_t i, ngx_ims_dialog_t *d,
     text[4] = &d->routes;        blob[4] = &sh->routes;
     text[5] = &d->web_target;    blob[5] = &sh->web_target;
     text[6] = &d->far_target;    blob[6] = &sh->far_target;
+    text[7] = &d->shown_id;      blob[7] = &sh->shown_id;
 
-    for (n = 0; n < 7; n++) {
+    for (n = 0; n < 8; n++) {
         text[n]->data = buf;
         text[n]->len = blob[n]->len;
         buf = ngx_ims_zone_get(zone, blob[n], buf);
     }
+
+    d->merged = (d->shown_id.len != 0);
+
+    if (!d->merged) {
+        d->shown_id = d->far_id;
+    }
 }
 
 
-void
-ngx_ims_dialog_passed(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d,
-    ngx_uint_t up, uint32_t cseq)
+ngx_int_t
+ngx_ims_dialog_confirm(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d)
 {
+    ngx_int_t             rc;
+    ngx_ims_zone_t       *zone;
     ngx_ims_dialog_sh_t  *sh;
 
-    ngx_ims_zone_lock(&pool->zone);
+    zone = &pool->zone;
+    rc = NGX_ERROR;
+
+    ngx_ims_zone_lock(zone);
 
     sh = ngx_ims_dialog_sh(pool, &d->ref);
 
-    if (sh != NULL) {
-        if (up) {
-            sh->cseq_up = ngx_max(sh->cseq_up, cseq);
-
-        } else {
-            sh->cseq_down = ngx_max(sh->cseq_down, cseq);
-        }
+    if (sh != NULL
+        && ngx_ims_zone_put(zone, &sh->routes, &d->routes) == NGX_OK
+        && ngx_ims_zone_put(zone, &sh->web_target, &d->web_target) == NGX_OK
+        && ngx_ims_zone_put(zone, &sh->far_target, &d->far_target) == NGX_OK)
+    {
+        sh->helper = d->helper;
+        sh->media = d->media;
+        sh->state = NGX_IMS_DIALOG_CONFIRMED;
+        rc = NGX_OK;
     }
 
-    ngx_ims_zone_unlock(&pool->zone);
+    ngx_ims_zone_unlock(zone);
+
+    return rc;
 }
 
 
@@ -327,12 +408,14 @@ void
 ngx_ims_dialog_forget_early(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
     ngx_ims_str_t *call_id, ngx_uint_t originated)
 {
-    uint32_t               i, next;
+    uint32_t               i, next, heard;
     ngx_ims_zone_t        *zone;
-    ngx_ims_dialog_sh_t   *sh;
+    ngx_ims_dialog_sh_t   *sh, *winner;
     ngx_ims_binding_sh_t  *b;
 
     zone = &pool->zone;
+    winner = NULL;
+    heard = 0;
 
     if (binding->index >= zone->sh->nbindings) {
         return;
@@ -349,13 +432,26 @@ ngx_ims_dialog_forget_early(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
         sh = &zone->dialogs[i];
         next = sh->sibling;
 
-        if (sh->state == NGX_IMS_DIALOG_EARLY
-            && sh->originated == originated
-            && ngx_ims_zone_equal(zone, &sh->call_id, call_id))
+        if (sh->originated != originated
+            || !ngx_ims_zone_equal(zone, &sh->call_id, call_id))
         {
-            ngx_ims_dialog_unlink(pool, i);
-            ngx_ims_zone_free_dialog(zone, i);
+            continue;
         }
+
+        if (sh->state == NGX_IMS_DIALOG_CONFIRMED) {
+            winner = sh;
+            continue;
+        }
+
+        heard = ngx_max(heard, sh->cseq_down);
+
+        ngx_ims_dialog_unlink(pool, i);
+        ngx_ims_zone_free_dialog(zone, i);
+    }
+
+    if (winner != NULL && heard > winner->cseq_down) {
+        winner->offset_down += heard - winner->cseq_down;
+        winner->cseq_down = heard;
     }
 
     ngx_ims_zone_unlock(zone);
@@ -386,7 +482,7 @@ ngx_ims_dialog_count(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding)
 }
 
 
-static ngx_ims_dialog_sh_t *
+ngx_ims_dialog_sh_t *
 ngx_ims_dialog_sh(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref)
 {
     ngx_ims_dialog_sh_t  *sh;

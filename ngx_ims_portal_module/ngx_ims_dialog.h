@@ -4,7 +4,9 @@
  * Dialog records (design D4, D17): what it takes to route a request within a
  * dialog, or to speak for one of its sides, whichever worker it comes to.
  * Towards the browser and towards the core a dialog has one Call-ID and the
- * same tags; From/To URIs and CSeq numbers may differ.
+ * same tag of the browser; From/To URIs and CSeq numbers may differ, and so may
+ * the far end's tag: the branches of a forked INVITE have a record each, and
+ * are shown to the browser as one dialog (spec SE-16).
  */
 
 
@@ -21,7 +23,7 @@ enum {
 
 
 /* room for the texts of one record */
-#define NGX_IMS_DIALOG_BUFFER  (7 * NGX_IMS_MAX_BLOB)
+#define NGX_IMS_DIALOG_BUFFER  (8 * NGX_IMS_MAX_BLOB)
 
 
 /* a copy of a record; the texts are in the caller's buffer */
@@ -34,15 +36,20 @@ typedef struct {
     uint32_t                  cseq_down;
     uint32_t                  offset_up;
     uint32_t                  offset_down;
+    uint32_t                  invite_up;
+    uint32_t                  invite_down;
     ngx_int_t                 helper;
     ngx_uint_t                media;
     ngx_str_t                 call_id;
     ngx_str_t                 web_id;
     ngx_str_t                 core_id;
     ngx_str_t                 far_id;
+    ngx_str_t                 shown_id;       /* far_id, as the browser sees
+                                                 it; empty at creation: same */
     ngx_str_t                 routes;
     ngx_str_t                 web_target;
     ngx_str_t                 far_target;
+    unsigned                  merged:1;       /* shown_id has another tag */
 } ngx_ims_dialog_t;
 
 
@@ -55,16 +62,59 @@ typedef struct {
 ngx_int_t ngx_ims_dialog_create(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d);
 
 /*
- * Finds the dialog of a binding by Call-ID and tags and copies it; far_tag may
- * be empty: any.  buf has NGX_IMS_DIALOG_BUFFER bytes.  NGX_OK or NGX_DECLINED.
+ * Finds the dialog of a binding by Call-ID and tags, the far end's as the core
+ * knows it, and copies it; far_tag may be empty: any.  buf has
+ * NGX_IMS_DIALOG_BUFFER bytes.  NGX_OK or NGX_DECLINED.
  */
 ngx_int_t ngx_ims_dialog_find(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
     ngx_ims_str_t *call_id, ngx_ims_str_t *web_tag, ngx_ims_str_t *far_tag,
     ngx_ims_dialog_t *d, u_char *buf);
 
+/*
+ * The same with the far end's tag as the browser knows it.  Of several early
+ * dialogs that it takes for one, the one that was made last.
+ */
+ngx_int_t ngx_ims_dialog_find_shown(ngx_ims_pool_t *pool,
+    ngx_ims_ref_t *binding, ngx_ims_str_t *call_id, ngx_ims_str_t *web_tag,
+    ngx_ims_str_t *shown_tag, ngx_ims_dialog_t *d, u_char *buf);
+
+/* the dialog of a request that came from the browser (up) or from the core */
+ngx_int_t ngx_ims_dialog_match(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
+    ngx_ims_sip_msg_t *m, ngx_uint_t up, ngx_ims_dialog_t *d, u_char *buf);
+
+/* copies the record of a reference; NGX_OK, NGX_DECLINED: it is gone */
+ngx_int_t ngx_ims_dialog_load(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
+    ngx_ims_dialog_t *d, u_char *buf);
+
 /* the first dialog of a binding, for ending them one by one */
 ngx_int_t ngx_ims_dialog_first(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
     ngx_ims_dialog_t *d, u_char *buf);
+
+/*
+ * An early dialog is confirmed by a 2xx: its record, named by d->ref, gets the
+ * state, media, routes and targets of d.  NGX_OK, or NGX_ERROR: gone, or the
+ * zone is full.
+ */
+ngx_int_t ngx_ims_dialog_confirm(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d);
+
+/*
+ * The portal speaks for a side: the CSeq for a request of its own, to the core
+ * (up) or to the browser.  The numbers of that side move on.  0: it is gone.
+ */
+uint32_t ngx_ims_dialog_speak(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d,
+    ngx_uint_t up);
+
+/* an INVITE has passed with this offset: its ACK and RAck will need it */
+void ngx_ims_dialog_invited(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d,
+    ngx_uint_t up, uint32_t offset);
+
+/*
+ * The offset for a request of this CSeq to the browser.  Branches that are
+ * shown as one count each from its own number: the offset is raised, so that
+ * the browser sees them rise.
+ */
+uint32_t ngx_ims_dialog_below(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d,
+    uint32_t cseq);
 
 /* a request passed: its CSeq as sent on, and the new target if it has one */
 void ngx_ims_dialog_passed(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d,
@@ -75,9 +125,16 @@ void ngx_ims_dialog_target(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d,
 /* frees the record; NGX_OK once, NGX_DECLINED when it was gone before */
 ngx_int_t ngx_ims_dialog_free(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d);
 
-/* frees the early dialogs of a call: it was answered, refused or given up */
+/*
+ * Frees the early dialogs of a call: it was answered, refused or given up.  A
+ * confirmed one of the same call takes over how far the browser has counted.
+ */
 void ngx_ims_dialog_forget_early(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
     ngx_ims_str_t *call_id, ngx_uint_t originated);
+
+/* the entry of a reference, NULL: it is gone; the caller holds the lock */
+ngx_ims_dialog_sh_t *ngx_ims_dialog_sh(ngx_ims_pool_t *pool,
+    ngx_ims_ref_t *ref);
 
 /* how many dialogs a binding has */
 ngx_uint_t ngx_ims_dialog_count(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding);

@@ -394,6 +394,7 @@ ngx_ims_zone_free_dialog(ngx_ims_zone_t *zone, uint32_t i)
     ngx_ims_zone_free_text(zone, &d->web_id);
     ngx_ims_zone_free_text(zone, &d->core_id);
     ngx_ims_zone_free_text(zone, &d->far_id);
+    ngx_ims_zone_free_text(zone, &d->shown_id);
     ngx_ims_zone_free_text(zone, &d->routes);
     ngx_ims_zone_free_text(zone, &d->web_target);
     ngx_ims_zone_free_text(zone, &d->far_target);

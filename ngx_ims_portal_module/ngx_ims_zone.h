@@ -101,11 +101,15 @@ typedef struct {
     uint32_t                  sibling;        /* next of the binding */
     uint32_t                  web_hash;       /* of Call-ID and browser's tag */
     uint32_t                  far_hash;       /* of the far end's tag */
+    uint32_t                  shown_hash;     /* of the one that the browser
+                                                 knows it by */
     uint32_t                  originated;     /* by the browser */
     uint32_t                  cseq_up;        /* last that the core saw */
     uint32_t                  cseq_down;      /* last that the browser saw */
     uint32_t                  offset_up;      /* added to the browser's CSeq */
     uint32_t                  offset_down;    /* added to the core's CSeq */
+    uint32_t                  invite_up;      /* those of the last INVITE, */
+    uint32_t                  invite_down;    /* for its ACK and RAck */
     int32_t                   helper;         /* media helper, -1 none */
     uint32_t                  media;          /* it holds this call */
     time_t                    created;
@@ -113,6 +117,8 @@ typedef struct {
     ngx_ims_blob_t            web_id;         /* Mary's From/To, browser's */
     ngx_ims_blob_t            core_id;        /* the same as the core sees */
     ngx_ims_blob_t            far_id;         /* the far end's From/To */
+    ngx_ims_blob_t            shown_id;       /* the same as the browser sees,
+                                                 when it differs (SE-16) */
     ngx_ims_blob_t            routes;         /* towards the core, in order */
     ngx_ims_blob_t            web_target;     /* the browser's Contact URI */
     ngx_ims_blob_t            far_target;     /* the far end's Contact URI */
