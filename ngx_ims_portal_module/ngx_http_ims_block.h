@@ -32,5 +32,9 @@ char *ngx_http_ims_run_block(ngx_conf_t *cf, void *object,
 ngx_ims_core_t *ngx_http_ims_find_core(ngx_http_ims_main_conf_t *imcf,
     ngx_str_t *name);
 
+/* the line "register" of a core's block */
+char *ngx_http_ims_core_register(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+
 
 #endif /* _NGX_HTTP_IMS_BLOCK_H_INCLUDED_ */

@@ -19,8 +19,6 @@ static char *ngx_http_ims_core_home_domain(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
 static char *ngx_http_ims_core_visited_network(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
-static char *ngx_http_ims_core_register(ngx_conf_t *cf, void *object,
-    ngx_str_t *args, ngx_uint_t n);
 
 
 static ngx_http_ims_line_t  ngx_http_ims_core_lines[] = {
@@ -29,7 +27,7 @@ static ngx_http_ims_line_t  ngx_http_ims_core_lines[] = {
     { ngx_string("allow"), 1, 64, ngx_http_ims_core_allow },
     { ngx_string("home_domain"), 1, 1, ngx_http_ims_core_home_domain },
     { ngx_string("visited_network"), 1, 1, ngx_http_ims_core_visited_network },
-    { ngx_string("register"), 1, 2, ngx_http_ims_core_register },
+    { ngx_string("register"), 1, 4, ngx_http_ims_core_register },
     { ngx_null_string, 0, 0, NULL }
 };
 
@@ -412,47 +410,4 @@ ngx_http_ims_core_visited_network(ngx_conf_t *cf, void *object,
     return ngx_http_ims_core_text(
                                &((ngx_ims_core_t *) object)->visited_network,
                                &args[0]);
-}
-
-
-/* register trusted [flag=value] */
-
-static char *
-ngx_http_ims_core_register(ngx_conf_t *cf, void *object, ngx_str_t *args,
-    ngx_uint_t n)
-{
-    ngx_str_t        flag;
-    ngx_ims_core_t  *core;
-
-    core = object;
-
-    if (ngx_strcmp(args[0].data, "trusted") != 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid mode \"%V\" in \"register\" "
-                           "of \"ims_portal_core\", it may be \"trusted\"",
-                           &args[0]);
-        return NGX_CONF_ERROR;
-    }
-
-    if (n == 1) {
-        return NGX_CONF_OK;
-    }
-
-    if (ngx_strncmp(args[1].data, "flag=", 5) != 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid parameter \"%V\" in \"register\" "
-                           "of \"ims_portal_core\"", &args[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    flag.data = args[1].data + 5;
-    flag.len = args[1].len - 5;
-
-    if (flag.len == 4 && ngx_strncmp(flag.data, "none", 4) == 0) {
-        flag.len = 0;
-    }
-
-    ngx_str_null(&core->flag);
-
-    return ngx_http_ims_core_text(&core->flag, &flag);
 }

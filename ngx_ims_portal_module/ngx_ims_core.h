@@ -71,6 +71,11 @@ struct ngx_ims_core_s {
     ngx_str_t                 home_domain;
     ngx_str_t                 visited_network;
     ngx_str_t                 flag;           /* integrity-protected, or "" */
+    ngx_str_t                 waf;            /* ', name="value"', or "" */
+    struct ngx_ims_secrets_s *secrets;        /* NULL: register trusted */
+    ngx_str_t                 realm;          /* of these; "": home_domain */
+    unsigned                  register_set:1; /* there was such a line */
+    unsigned                  reg_event:1;    /* SUBSCRIBE to it */
     ngx_msec_t                t1;             /* ms */
     ngx_ims_dial_plan_t       dial;
     ngx_ims_core_sos_t        sos;

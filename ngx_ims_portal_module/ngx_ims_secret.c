@@ -1,0 +1,710 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * The file of secrets stays in memory of its own, that is not in core dumps and
+ * is cleared with its cycle; entries, sorted, point into it.  SQNs of AKA lie in
+ * memory that all workers share: each accepts a number once.
+ *
+ * No timers.
+ */
+
+
+#include "ngx_ims_secret.h"
+
+#include <sys/mman.h>
+#include <openssl/crypto.h>
+
+
+enum {
+    NGX_IMS_SECRET_MAX_FILE = 0x10000000,    /* bytes */
+    NGX_IMS_SECRET_MAX_IMPI = 255
+};
+
+
+typedef struct {
+    u_char                   *impi;
+    u_char                   *value;          /* AKA: K, then OPc */
+    uint32_t                  value_len;
+    uint32_t                  sqn;            /* AKA: index */
+    uint8_t                   impi_len;
+    uint8_t                   kind;           /* ngx_ims_secret_kind_e */
+    uint16_t                  set;
+} ngx_ims_secret_entry_t;
+
+
+struct ngx_ims_secrets_s {
+    ngx_ims_secret_entry_t   *entries;        /* sorted by IMPI */
+    ngx_uint_t                n;
+    ngx_ims_secret_entry_t    any;            /* of "*", when any.set */
+    u_char                   *text;           /* the file */
+    size_t                    size;
+    ngx_ims_aka_sqn_t        *sqns;           /* shared memory */
+    ngx_uint_t                nsqns;
+};
+
+
+static ngx_int_t ngx_ims_secret_load(ngx_conf_t *cf, ngx_str_t *file,
+    ngx_ims_secrets_t *secrets);
+static u_char *ngx_ims_secret_map(ngx_conf_t *cf, size_t size, int flags);
+static void ngx_ims_secret_clear(void *data);
+static ngx_int_t ngx_ims_secret_lines(ngx_conf_t *cf, ngx_str_t *file,
+    ngx_ims_secrets_t *secrets);
+static ngx_int_t ngx_ims_secret_sqns(ngx_conf_t *cf,
+    ngx_ims_secrets_t *secrets, ngx_array_t *numbers);
+static ngx_int_t ngx_ims_secret_sort(ngx_conf_t *cf, ngx_str_t *file,
+    ngx_ims_secrets_t *secrets);
+static const char *ngx_ims_secret_line(u_char *p, u_char *last,
+    ngx_ims_secret_entry_t *e, uint64_t *sqn);
+static u_char *ngx_ims_secret_word(u_char **p, u_char *last, size_t *len);
+static const char *ngx_ims_secret_password(u_char *p, u_char *last,
+    ngx_ims_secret_entry_t *e);
+static const char *ngx_ims_secret_ha1(u_char *p, u_char *last,
+    ngx_ims_secret_entry_t *e);
+static const char *ngx_ims_secret_aka(u_char *p, u_char *last,
+    ngx_ims_secret_entry_t *e, uint64_t *sqn);
+static ngx_int_t ngx_ims_secret_hex(u_char *p, size_t len, const char *name,
+    u_char *out, size_t size);
+static int ngx_libc_cdecl ngx_ims_secret_cmp(const void *one,
+    const void *two);
+static void ngx_ims_secret_keep_sqns(ngx_ims_secrets_t *secrets,
+    ngx_ims_secrets_t *old);
+static ngx_ims_secret_entry_t *ngx_ims_secret_entry(
+    ngx_ims_secrets_t *secrets, u_char *impi, size_t len);
+
+
+ngx_ims_secrets_t *
+ngx_ims_secret_read(ngx_conf_t *cf, ngx_str_t *file, ngx_ims_secrets_t *old)
+{
+    ngx_pool_cleanup_t  *cln;
+    ngx_ims_secrets_t   *secrets;
+
+    secrets = ngx_pcalloc(cf->pool, sizeof(ngx_ims_secrets_t));
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+
+    if (secrets == NULL || cln == NULL) {
+        return NULL;
+    }
+
+    cln->handler = ngx_ims_secret_clear;
+    cln->data = secrets;
+
+    if (ngx_ims_secret_load(cf, file, secrets) != NGX_OK
+        || ngx_ims_secret_lines(cf, file, secrets) != NGX_OK
+        || ngx_ims_secret_sort(cf, file, secrets) != NGX_OK)
+    {
+        return NULL;
+    }
+
+    if (old != NULL) {
+        ngx_ims_secret_keep_sqns(secrets, old);
+    }
+
+    return secrets;
+}
+
+
+static ngx_int_t
+ngx_ims_secret_load(ngx_conf_t *cf, ngx_str_t *file,
+    ngx_ims_secrets_t *secrets)
+{
+    off_t            size;
+    ssize_t          n;
+    ngx_fd_t         fd;
+    ngx_int_t        rc;
+    ngx_file_info_t  fi;
+
+    fd = ngx_open_file(file->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_open_file_n " \"%V\" failed", file);
+        return NGX_ERROR;
+    }
+
+    rc = NGX_ERROR;
+
+    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_fd_info_n " \"%V\" failed", file);
+        goto done;
+    }
+
+    if (!ngx_is_file(&fi)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "secrets \"%V\" are not a file", file);
+        goto done;
+    }
+
+    if (fi.st_mode & (S_IROTH|S_IWOTH)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "secrets \"%V\" may be read or written by others",
+                           file);
+        goto done;
+    }
+
+    size = ngx_file_size(&fi);
+
+    if (size > NGX_IMS_SECRET_MAX_FILE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "secrets \"%V\" are larger than %d bytes", file,
+                           NGX_IMS_SECRET_MAX_FILE);
+        goto done;
+    }
+
+    secrets->size = size + 1;
+    secrets->text = ngx_ims_secret_map(cf, secrets->size, MAP_PRIVATE);
+
+    if (secrets->text == NULL) {
+        goto done;
+    }
+
+    n = ngx_read_fd(fd, secrets->text, size);
+
+    if (n != size) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, n == -1 ? ngx_errno : 0,
+                           ngx_read_fd_n " \"%V\" failed", file);
+        goto done;
+    }
+
+    secrets->text[size] = LF;
+
+    rc = NGX_OK;
+
+done:
+
+    if (ngx_close_file(fd) == NGX_FILE_ERROR) {
+        ngx_conf_log_error(NGX_LOG_ALERT, cf, ngx_errno,
+                           ngx_close_file_n " \"%V\" failed", file);
+    }
+
+    return rc;
+}
+
+
+static u_char *
+ngx_ims_secret_map(ngx_conf_t *cf, size_t size, int flags)
+{
+    u_char  *p;
+
+    p = mmap(NULL, size, PROT_READ|PROT_WRITE, flags|MAP_ANONYMOUS, -1, 0);
+
+    if (p == MAP_FAILED) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "mmap(%uz) for secrets failed", size);
+        return NULL;
+    }
+
+#ifdef MADV_DONTDUMP
+
+    if (madvise(p, size, MADV_DONTDUMP) == -1) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, ngx_errno,
+                           "madvise(MADV_DONTDUMP) for secrets failed");
+    }
+
+#endif
+
+    return p;
+}
+
+
+static void
+ngx_ims_secret_clear(void *data)
+{
+    ngx_ims_secrets_t  *secrets = data;
+
+    if (secrets->text != NULL) {
+        OPENSSL_cleanse(secrets->text, secrets->size);
+        (void) munmap(secrets->text, secrets->size);
+        secrets->text = NULL;
+    }
+
+    if (secrets->sqns != NULL) {
+        (void) munmap(secrets->sqns,
+                      secrets->nsqns * sizeof(ngx_ims_aka_sqn_t));
+        secrets->sqns = NULL;
+    }
+}
+
+
+static ngx_int_t
+ngx_ims_secret_lines(ngx_conf_t *cf, ngx_str_t *file,
+    ngx_ims_secrets_t *secrets)
+{
+    u_char                  *p, *eol, *last;
+    uint64_t                 sqn, *sqns;
+    ngx_uint_t               n, line;
+    const char              *error;
+    ngx_array_t              numbers;
+    ngx_ims_secret_entry_t   e;
+
+    last = secrets->text + secrets->size;
+
+    for (n = 0, p = secrets->text; p < last; p++) {
+        n += (*p == LF);
+    }
+
+    secrets->entries = ngx_palloc(cf->pool, n * sizeof(e));
+
+    if (secrets->entries == NULL
+        || ngx_array_init(&numbers, cf->temp_pool, 16, sizeof(uint64_t))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    for (p = secrets->text, line = 1; p < last; p = eol + 1, line++) {
+        eol = ngx_strlchr(p, last, LF);
+
+        ngx_memzero(&e, sizeof(ngx_ims_secret_entry_t));
+        sqn = 0;
+
+        error = ngx_ims_secret_line(p, eol, &e, &sqn);
+
+        if (error != NULL) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "%s in line %ui of secrets \"%V\"",
+                               error, line, file);
+            return NGX_ERROR;
+        }
+
+        if (!e.set) {
+            continue;
+        }
+
+        if (e.kind == NGX_IMS_SECRET_AKA) {
+            sqns = ngx_array_push(&numbers);
+            if (sqns == NULL) {
+                return NGX_ERROR;
+            }
+
+            *sqns = sqn;
+            e.sqn = numbers.nelts - 1;
+        }
+
+        if (e.impi_len != 1 || e.impi[0] != '*') {
+            secrets->entries[secrets->n++] = e;
+            continue;
+        }
+
+        if (secrets->any.set) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "second \"*\" in line %ui of secrets \"%V\"",
+                               line, file);
+            return NGX_ERROR;
+        }
+
+        secrets->any = e;
+    }
+
+    return ngx_ims_secret_sqns(cf, secrets, &numbers);
+}
+
+
+static ngx_int_t
+ngx_ims_secret_sqns(ngx_conf_t *cf, ngx_ims_secrets_t *secrets,
+    ngx_array_t *numbers)
+{
+    size_t  size;
+
+    size = numbers->nelts * sizeof(ngx_ims_aka_sqn_t);
+
+    if (size == 0) {
+        return NGX_OK;
+    }
+
+    secrets->sqns = (ngx_ims_aka_sqn_t *) ngx_ims_secret_map(cf, size,
+                                                             MAP_SHARED);
+    if (secrets->sqns == NULL) {
+        return NGX_ERROR;
+    }
+
+    secrets->nsqns = numbers->nelts;
+    ngx_memcpy(secrets->sqns, numbers->elts, size);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_ims_secret_sort(ngx_conf_t *cf, ngx_str_t *file,
+    ngx_ims_secrets_t *secrets)
+{
+    ngx_uint_t               i;
+    ngx_ims_secret_entry_t  *e;
+
+    e = secrets->entries;
+
+    ngx_qsort(e, secrets->n, sizeof(ngx_ims_secret_entry_t),
+              ngx_ims_secret_cmp);
+
+    for (i = 1; i < secrets->n; i++) {
+
+        if (ngx_ims_secret_cmp(&e[i - 1], &e[i]) == 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%*s\" is twice in secrets \"%V\"",
+                               (size_t) e[i].impi_len, e[i].impi, file);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* one line: its entry, or an empty one for nothing; what is wrong, or NULL */
+
+static const char *
+ngx_ims_secret_line(u_char *p, u_char *last, ngx_ims_secret_entry_t *e,
+    uint64_t *sqn)
+{
+    size_t   len, i;
+    u_char  *word;
+
+    if (last > p && last[-1] == CR) {
+        last--;
+    }
+
+    word = ngx_ims_secret_word(&p, last, &len);
+
+    if (len == 0 || word[0] == '#') {
+        return NULL;
+    }
+
+    if (len > NGX_IMS_SECRET_MAX_IMPI) {
+        return "too long identity";
+    }
+
+    for (i = 0; i < len; i++) {
+        if (word[i] <= ' ' || word[i] == '"' || word[i] == '\\'
+            || word[i] == 0x7f)
+        {
+            return "invalid identity";
+        }
+    }
+
+    e->impi = word;
+    e->impi_len = len;
+    e->set = 1;
+
+    word = ngx_ims_secret_word(&p, last, &len);
+
+    if (len == 8 && ngx_strncmp(word, "password", 8) == 0) {
+        return ngx_ims_secret_password(p, last, e);
+    }
+
+    if (len == 3 && ngx_strncmp(word, "ha1", 3) == 0) {
+        return ngx_ims_secret_ha1(p, last, e);
+    }
+
+    if (len == 3 && ngx_strncmp(word, "aka", 3) == 0) {
+        return ngx_ims_secret_aka(p, last, e, sqn);
+    }
+
+    return "neither \"password\" nor \"ha1\" nor \"aka\"";
+}
+
+
+/* the next word; *len is 0 at the end */
+
+static u_char *
+ngx_ims_secret_word(u_char **p, u_char *last, size_t *len)
+{
+    u_char  *start;
+
+    while (*p < last && (**p == ' ' || **p == '\t')) {
+        (*p)++;
+    }
+
+    start = *p;
+
+    while (*p < last && **p != ' ' && **p != '\t') {
+        (*p)++;
+    }
+
+    *len = *p - start;
+
+    return start;
+}
+
+
+static const char *
+ngx_ims_secret_password(u_char *p, u_char *last, ngx_ims_secret_entry_t *e)
+{
+    size_t   len;
+    u_char  *dst;
+
+    e->kind = NGX_IMS_SECRET_PASSWORD;
+    e->value = ngx_ims_secret_word(&p, last, &len);
+    e->value_len = len;
+
+    if (len == 0) {
+        return "no password";
+    }
+
+    if (e->value[0] == '"') {
+        dst = e->value;
+
+        for (p = e->value + 1; p < last && *p != '"'; p++) {
+            if (*p == '\\' && p + 1 < last) {
+                p++;
+            }
+
+            *dst++ = *p;
+        }
+
+        if (p == last) {
+            return "no closing quote";
+        }
+
+        p++;
+        e->value_len = dst - e->value;
+    }
+
+    (void) ngx_ims_secret_word(&p, last, &len);
+
+    return len ? "something behind the password" : NULL;
+}
+
+
+static const char *
+ngx_ims_secret_ha1(u_char *p, u_char *last, ngx_ims_secret_entry_t *e)
+{
+    size_t  len, i;
+
+    e->kind = NGX_IMS_SECRET_HA1;
+    e->value = ngx_ims_secret_word(&p, last, &len);
+    e->value_len = len;
+
+    if (len != 32 && len != 64) {
+        return "HA1 is neither 32 nor 64 hex digits";
+    }
+
+    for (i = 0; i < len; i++) {
+        e->value[i] = ngx_tolower(e->value[i]);
+
+        if (ngx_hextoi(&e->value[i], 1) == NGX_ERROR) {
+            return "HA1 is not hex digits";
+        }
+    }
+
+    (void) ngx_ims_secret_word(&p, last, &len);
+
+    return len ? "something behind the HA1" : NULL;
+}
+
+
+/* K and OPc replace the text that they were written in */
+
+static const char *
+ngx_ims_secret_aka(u_char *p, u_char *last, ngx_ims_secret_entry_t *e,
+    uint64_t *sqn)
+{
+    size_t       len;
+    u_char      *word, *start, k[16], opc[16], op[16], number[6];
+    ngx_uint_t   i, has_k, has_opc, has_op;
+    const char  *error;
+
+    start = p;
+    has_k = has_opc = has_op = 0;
+    error = "neither K, OPC, OP, SQN nor AMF in hex digits";
+
+    for ( ;; ) {
+        word = ngx_ims_secret_word(&p, last, &len);
+
+        if (len == 0) {
+            break;
+        }
+
+        if (ngx_ims_secret_hex(word, len, "K=", k, 16) == NGX_OK) {
+            has_k = 1;
+
+        } else if (ngx_ims_secret_hex(word, len, "OPC=", opc, 16) == NGX_OK) {
+            has_opc = 1;
+
+        } else if (ngx_ims_secret_hex(word, len, "OP=", op, 16) == NGX_OK) {
+            has_op = 1;
+
+        } else if (ngx_ims_secret_hex(word, len, "SQN=", number, 6)
+                   == NGX_OK)
+        {
+            for (i = 0, *sqn = 0; i < 6; i++) {
+                *sqn = *sqn << 8 | number[i];
+            }
+
+        } else if (ngx_ims_secret_hex(word, len, "AMF=", number, 2)
+                   != NGX_OK)
+        {
+            goto done;
+        }
+    }
+
+    error = "AKA needs K and either OPC or OP";
+
+    if (!has_k || has_opc + has_op != 1) {
+        goto done;
+    }
+
+    if (has_op && ngx_ims_aka_opc(k, op, opc) != NGX_IMS_OK) {
+        error = "libcrypto failed";
+        goto done;
+    }
+
+    e->kind = NGX_IMS_SECRET_AKA;
+    e->value = start;
+    e->value_len = 32;
+    ngx_memcpy(start, k, 16);
+    ngx_memcpy(start + 16, opc, 16);
+
+    error = NULL;
+
+done:
+
+    OPENSSL_cleanse(k, sizeof(k));
+    OPENSSL_cleanse(op, sizeof(op));
+    OPENSSL_cleanse(opc, sizeof(opc));
+
+    return error;
+}
+
+
+/* "NAME=" and so many bytes in hex; NGX_OK or NGX_DECLINED */
+
+static ngx_int_t
+ngx_ims_secret_hex(u_char *p, size_t len, const char *name, u_char *out,
+    size_t size)
+{
+    size_t     n, i;
+    ngx_int_t  c;
+
+    n = ngx_strlen(name);
+
+    if (len != n + 2 * size
+        || ngx_strncasecmp(p, (u_char *) name, n) != 0)
+    {
+        return NGX_DECLINED;
+    }
+
+    for (i = 0; i < size; i++) {
+        c = ngx_hextoi(p + n + 2 * i, 2);
+
+        if (c == NGX_ERROR) {
+            return NGX_DECLINED;
+        }
+
+        out[i] = (u_char) c;
+    }
+
+    return NGX_OK;
+}
+
+
+static int ngx_libc_cdecl
+ngx_ims_secret_cmp(const void *one, const void *two)
+{
+    int                            rc;
+    const ngx_ims_secret_entry_t  *a = one, *b = two;
+
+    rc = ngx_memcmp(a->impi, b->impi, ngx_min(a->impi_len, b->impi_len));
+
+    return rc ? rc : (int) a->impi_len - (int) b->impi_len;
+}
+
+
+/* a number that was accepted before a reload is not accepted behind it */
+
+static void
+ngx_ims_secret_keep_sqns(ngx_ims_secrets_t *secrets, ngx_ims_secrets_t *old)
+{
+    ngx_uint_t               i;
+    ngx_ims_secret_entry_t  *e, *o;
+
+    for (i = 0; old->nsqns && i < old->n; i++) {
+        o = &old->entries[i];
+
+        if (o->kind != NGX_IMS_SECRET_AKA) {
+            continue;
+        }
+
+        e = ngx_ims_secret_entry(secrets, o->impi, o->impi_len);
+
+        if (e != NULL && e->kind == NGX_IMS_SECRET_AKA
+            && ngx_memcmp(e->value, o->value, 32) == 0)
+        {
+            secrets->sqns[e->sqn] = ngx_max(secrets->sqns[e->sqn],
+                                            old->sqns[o->sqn]);
+        }
+    }
+}
+
+
+static ngx_ims_secret_entry_t *
+ngx_ims_secret_entry(ngx_ims_secrets_t *secrets, u_char *impi, size_t len)
+{
+    int                      rc;
+    size_t                   low, high, mid;
+    ngx_ims_secret_entry_t   key;
+
+    if (len > NGX_IMS_SECRET_MAX_IMPI) {
+        return NULL;
+    }
+
+    key.impi = impi;
+    key.impi_len = len;
+
+    for (low = 0, high = secrets->n; low < high; /* void */) {
+        mid = (low + high) / 2;
+        rc = ngx_ims_secret_cmp(&key, &secrets->entries[mid]);
+
+        if (rc == 0) {
+            return &secrets->entries[mid];
+        }
+
+        if (rc < 0) {
+            high = mid;
+
+        } else {
+            low = mid + 1;
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_int_t
+ngx_ims_secret_find(ngx_ims_secrets_t *secrets, ngx_ims_str_t *impi,
+    ngx_ims_secret_t *secret)
+{
+    ngx_ims_secret_entry_t  *e;
+
+    if (secrets == NULL) {
+        return NGX_DECLINED;
+    }
+
+    e = ngx_ims_secret_entry(secrets, impi->data, impi->len);
+
+    if (e == NULL) {
+
+        if (!secrets->any.set) {
+            return NGX_DECLINED;
+        }
+
+        e = &secrets->any;
+    }
+
+    ngx_memzero(secret, sizeof(ngx_ims_secret_t));
+
+    secret->kind = e->kind;
+
+    if (e->kind == NGX_IMS_SECRET_AKA) {
+        secret->k = e->value;
+        secret->opc = e->value + NGX_IMS_AKA_KEY;
+        secret->sqn = &secrets->sqns[e->sqn];
+
+    } else {
+        secret->value.data = e->value;
+        secret->value.len = e->value_len;
+    }
+
+    return NGX_OK;
+}
