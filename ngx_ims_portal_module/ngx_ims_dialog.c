@@ -6,18 +6,13 @@
  */
 
 
-#include "ngx_ims_dialog.h"
+#include "ngx_ims_dialog_int.h"
 
 
 static ngx_int_t ngx_ims_dialog_seek(ngx_ims_pool_t *pool,
     ngx_ims_ref_t *binding, ngx_ims_str_t *call_id, ngx_ims_str_t *web_tag,
     ngx_ims_str_t *tag, ngx_uint_t shown, ngx_ims_dialog_t *d, u_char *buf);
-static uint32_t ngx_ims_dialog_hash(ngx_ims_str_t *call_id,
-    ngx_ims_str_t *tag);
 static uint32_t ngx_ims_dialog_tag(ngx_str_t *id, ngx_ims_str_t *tag);
-static void ngx_ims_dialog_copy(ngx_ims_pool_t *pool, uint32_t i,
-    ngx_ims_dialog_t *d, u_char *buf);
-static void ngx_ims_dialog_unlink(ngx_ims_pool_t *pool, uint32_t i);
 
 
 ngx_int_t
@@ -68,6 +63,11 @@ ngx_ims_dialog_create(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d)
     sh->helper = d->helper;
     sh->media = d->media;
     sh->created = ngx_time();
+    sh->events = d->events;
+    ngx_memcpy(sh->usages, d->usages, sizeof(d->usages));
+    sh->interval = d->interval;
+    sh->due = d->due;
+    sh->refresh = d->refresh;
 
     sh->far_hash = ngx_ims_dialog_tag(&d->far_id, &tag);
     sh->shown_hash = d->shown_id.len
@@ -241,7 +241,7 @@ ngx_ims_dialog_first(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
 }
 
 
-static void
+void
 ngx_ims_dialog_copy(ngx_ims_pool_t *pool, uint32_t i, ngx_ims_dialog_t *d,
     u_char *buf)
 {
@@ -268,6 +268,11 @@ ngx_ims_dialog_copy(ngx_ims_pool_t *pool, uint32_t i, ngx_ims_dialog_t *d,
     d->invite_down = sh->invite_down;
     d->helper = sh->helper;
     d->media = sh->media;
+    d->events = sh->events;
+    ngx_memcpy(d->usages, sh->usages, sizeof(d->usages));
+    d->interval = sh->interval;
+    d->due = sh->due;
+    d->refresh = sh->refresh;
 
     text[0] = &d->call_id;       blob[0] = &sh->call_id;
     text[1] = &d->web_id;        blob[1] = &sh->web_id;
@@ -367,7 +372,7 @@ ngx_ims_dialog_free(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d)
 }
 
 
-static void
+void
 ngx_ims_dialog_unlink(ngx_ims_pool_t *pool, uint32_t i)
 {
     uint32_t              *link;
@@ -432,7 +437,7 @@ ngx_ims_dialog_forget_early(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
         sh = &zone->dialogs[i];
         next = sh->sibling;
 
-        if (sh->originated != originated
+        if (sh->events || sh->originated != originated
             || !ngx_ims_zone_equal(zone, &sh->call_id, call_id))
         {
             continue;
@@ -461,6 +466,7 @@ ngx_ims_dialog_forget_early(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
 ngx_uint_t
 ngx_ims_dialog_count(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding)
 {
+    uint32_t               i;
     ngx_uint_t             n;
     ngx_ims_binding_sh_t  *b;
 
@@ -472,7 +478,12 @@ ngx_ims_dialog_count(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding)
         b = &pool->zone.bindings[binding->index];
 
         if (b->state != NGX_IMS_BINDING_FREE && b->seq == binding->seq) {
-            n = b->ndialogs;
+            for (i = b->dialogs;
+                 i != NGX_IMS_NONE;
+                 i = pool->zone.dialogs[i].sibling)
+            {
+                n += !pool->zone.dialogs[i].events;
+            }
         }
     }
 
@@ -501,7 +512,7 @@ ngx_ims_dialog_sh(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref)
 }
 
 
-static uint32_t
+uint32_t
 ngx_ims_dialog_hash(ngx_ims_str_t *call_id, ngx_ims_str_t *tag)
 {
     uint32_t  crc;

@@ -26,6 +26,13 @@ enum {
 #define NGX_IMS_DIALOG_BUFFER  (8 * NGX_IMS_MAX_BLOB)
 
 
+/* which subscription of a dialog (RFC 6665 4.5.1): crc32 of the texts */
+typedef struct {
+    uint32_t                  package;
+    uint32_t                  id;             /* 0: none, fits any */
+} ngx_ims_event_t;
+
+
 /* a copy of a record; the texts are in the caller's buffer */
 typedef struct {
     ngx_ims_ref_t             ref;
@@ -40,6 +47,11 @@ typedef struct {
     uint32_t                  invite_down;
     ngx_int_t                 helper;
     ngx_uint_t                media;
+    ngx_uint_t                events;         /* subscriptions, no call */
+    ngx_ims_usage_sh_t        usages[NGX_IMS_USAGES];
+    uint32_t                  interval;       /* s, of the session timer */
+    uint32_t                  due;
+    uint32_t                  refresh;
     ngx_str_t                 call_id;
     ngx_str_t                 web_id;
     ngx_str_t                 core_id;
@@ -136,8 +148,55 @@ void ngx_ims_dialog_forget_early(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
 ngx_ims_dialog_sh_t *ngx_ims_dialog_sh(ngx_ims_pool_t *pool,
     ngx_ims_ref_t *ref);
 
-/* how many dialogs a binding has */
+/* how many calls a binding has, early ones too */
 ngx_uint_t ngx_ims_dialog_count(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding);
+
+/*
+ * The record of a SUBSCRIBE or REFER whose dialogs are to come: state EARLY,
+ * events, and no tag of its notifier yet.  buf as above.  NGX_OK, NGX_DECLINED.
+ */
+ngx_int_t ngx_ims_dialog_pending(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
+    ngx_ims_str_t *call_id, ngx_ims_str_t *web_tag, ngx_ims_dialog_t *d,
+    u_char *buf);
+
+/*
+ * A subscription lasts until then (s).  NGX_OK, NGX_DECLINED: no such dialog,
+ * NGX_BUSY: it has NGX_IMS_USAGES others.
+ */
+ngx_int_t ngx_ims_dialog_subscribed(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d,
+    ngx_ims_event_t *event, time_t until);
+
+/* it is over; the record goes with the last one when there is no call */
+void ngx_ims_dialog_unsubscribed(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d,
+    ngx_ims_event_t *event);
+
+/*
+ * The call is over, what is subscribed to in its dialog goes on (RFC 5057
+ * 4.1).  NGX_OK, NGX_DECLINED: nothing is, the caller frees the record.
+ */
+ngx_int_t ngx_ims_dialog_uncall(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d);
+
+/*
+ * The session timer of a call (RFC 4028): it ends at due unless there is a
+ * refresh, which the portal makes at refresh (0: not the portal).  All in s;
+ * due = 0 stops the timer.
+ */
+void ngx_ims_dialog_session(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d,
+    uint32_t interval, time_t due, time_t refresh);
+
+/*
+ * Frees the subscriptions of a binding that nobody renewed.  Returns when the
+ * next thing is due in its dialogs, s; 0: none.
+ */
+time_t ngx_ims_dialog_expire(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
+    time_t now);
+
+/*
+ * The first call of a binding whose session timer or refresh is due.  NGX_OK,
+ * NGX_DECLINED.
+ */
+ngx_int_t ngx_ims_dialog_due(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
+    time_t now, ngx_ims_dialog_t *d, u_char *buf);
 
 
 #endif /* _NGX_IMS_DIALOG_H_INCLUDED_ */

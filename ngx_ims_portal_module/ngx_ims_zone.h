@@ -23,7 +23,8 @@
 
 enum {
     NGX_IMS_CHUNK = 124,                 /* bytes of text in one chunk */
-    NGX_IMS_MAX_BLOB = 4096              /* bytes of one text */
+    NGX_IMS_MAX_BLOB = 4096,             /* bytes of one text */
+    NGX_IMS_USAGES = 4                   /* subscriptions in one dialog */
 };
 
 
@@ -93,6 +94,14 @@ typedef enum {
 } ngx_ims_dialog_state_e;
 
 
+/* a subscription within a dialog; until = 0: none */
+typedef struct {
+    uint32_t                  package;        /* crc32 of the event's name */
+    uint32_t                  id;             /* ... of its id; 0: none */
+    uint32_t                  until;          /* s */
+} ngx_ims_usage_sh_t;
+
+
 typedef struct {
     uint32_t                  state;
     uint32_t                  seq;
@@ -113,6 +122,12 @@ typedef struct {
     int32_t                   helper;         /* media helper, -1 none */
     uint32_t                  media;          /* it holds this call */
     time_t                    created;
+    uint32_t                  events;         /* no call in it, only ... */
+    ngx_ims_usage_sh_t        usages[NGX_IMS_USAGES];   /* subscriptions */
+    uint32_t                  interval;       /* s, of its session timer */
+    uint32_t                  due;            /* s, when it ends; 0: never */
+    uint32_t                  refresh;        /* s, when the portal refreshes
+                                                 it; 0: a side does */
     ngx_ims_blob_t            call_id;
     ngx_ims_blob_t            web_id;         /* Mary's From/To, browser's */
     ngx_ims_blob_t            core_id;        /* the same as the core sees */
