@@ -4,6 +4,8 @@
  * The SIP parser: a message that came whole is cut into lines and headers in
  * one pass; the headers that routing needs are taken apart at once, all others
  * stay a name and a value.  No function reads at or behind its end pointer.
+ * Most of the time goes by in the three loops that look for the end of a line,
+ * of a name, and of a run of one class: they take many bytes at a time.
  */
 
 
@@ -12,35 +14,6 @@
 #endif
 
 #include "ngx_ims_sip_int.h"
-
-
-#define ngx_ims_sip_name(s, id)  { s, sizeof(s) - 1, id }
-
-
-typedef struct {
-    const char          *name;
-    size_t               len;
-    uint16_t             id;
-} ngx_ims_sip_name_t;
-
-
-static const ngx_ims_sip_name_t  ngx_ims_sip_methods[] = {
-    ngx_ims_sip_name("INVITE", NGX_IMS_SIP_INVITE),
-    ngx_ims_sip_name("ACK", NGX_IMS_SIP_ACK),
-    ngx_ims_sip_name("BYE", NGX_IMS_SIP_BYE),
-    ngx_ims_sip_name("CANCEL", NGX_IMS_SIP_CANCEL),
-    ngx_ims_sip_name("REGISTER", NGX_IMS_SIP_REGISTER),
-    ngx_ims_sip_name("OPTIONS", NGX_IMS_SIP_OPTIONS),
-    ngx_ims_sip_name("MESSAGE", NGX_IMS_SIP_MESSAGE),
-    ngx_ims_sip_name("INFO", NGX_IMS_SIP_INFO),
-    ngx_ims_sip_name("PRACK", NGX_IMS_SIP_PRACK),
-    ngx_ims_sip_name("UPDATE", NGX_IMS_SIP_UPDATE),
-    ngx_ims_sip_name("SUBSCRIBE", NGX_IMS_SIP_SUBSCRIBE),
-    ngx_ims_sip_name("NOTIFY", NGX_IMS_SIP_NOTIFY),
-    ngx_ims_sip_name("REFER", NGX_IMS_SIP_REFER),
-    ngx_ims_sip_name("PUBLISH", NGX_IMS_SIP_PUBLISH),
-    { NULL, 0, 0 }
-};
 
 
 /* what may stand only once in a message (RFC 3261 7.3.1, 20) */
@@ -68,20 +41,16 @@ static const unsigned char  ngx_ims_sip_single[NGX_IMS_HDR_N] = {
 };
 
 
-static void ngx_ims_sip_fail(ngx_ims_sip_msg_t *m, unsigned code,
-    const unsigned char *pos, const char *error);
-static unsigned char *ngx_ims_sip_line_end(unsigned char *p,
+static inline unsigned char *ngx_ims_sip_line_end(unsigned char *p,
     unsigned char *end);
 static unsigned char *ngx_ims_sip_line(ngx_ims_sip_msg_t *m, unsigned char *p,
     unsigned char *end, unsigned char **next);
-static void ngx_ims_sip_start_line(ngx_ims_sip_msg_t *m, unsigned char *p,
-    unsigned char *end);
-static void ngx_ims_sip_status_line(ngx_ims_sip_msg_t *m, unsigned char *p,
-    unsigned char *end);
-static void ngx_ims_sip_request_uri(ngx_ims_sip_msg_t *m);
 static unsigned char *ngx_ims_sip_headers(ngx_ims_sip_msg_t *m,
     unsigned char *p, unsigned char *end, unsigned max);
+static unsigned char *ngx_ims_sip_name(unsigned char *p, unsigned char *end,
+    ngx_ims_str_t *name);
 static void ngx_ims_sip_header(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_t *h);
+static void ngx_ims_sip_top_via(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_t *h);
 static void ngx_ims_sip_call_id(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_t *h);
 static void ngx_ims_sip_header_number(ngx_ims_sip_msg_t *m,
     ngx_ims_sip_hdr_t *h);
@@ -145,7 +114,7 @@ ngx_ims_sip_parse(ngx_ims_sip_msg_t *m, unsigned char *p, size_t len,
 
 /* the first error stands, parsing goes on for what an answer needs */
 
-static void
+void
 ngx_ims_sip_fail(ngx_ims_sip_msg_t *m, unsigned code,
     const unsigned char *pos, const char *error)
 {
@@ -159,9 +128,9 @@ ngx_ims_sip_fail(ngx_ims_sip_msg_t *m, unsigned code,
 }
 
 
-/* the first control character other than HT in [p, end), or end */
+/* the first control character in [p, end), or end; HT may be passed over */
 
-static unsigned char *
+static inline unsigned char *
 ngx_ims_sip_line_end(unsigned char *p, unsigned char *end)
 {
 #ifdef __SSE2__
@@ -173,7 +142,6 @@ ngx_ims_sip_line_end(unsigned char *p, unsigned char *end)
         x = _mm_loadu_si128((__m128i *) p);
 
         low = _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(0x1f)), x);
-        low = _mm_andnot_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('\t')), low);
         low = _mm_or_si128(low, _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7f)));
 
         mask = _mm_movemask_epi8(low);
@@ -212,17 +180,13 @@ ngx_ims_sip_line(ngx_ims_sip_msg_t *m, unsigned char *p, unsigned char *end,
     for ( ;; ) {
         p = ngx_ims_sip_line_end(p, end);
 
-        if (end - p < 2) {
-            ngx_ims_sip_fail(m, 400, p, "head is not complete");
-            *next = NULL;
-            return NULL;
-        }
+        if (end - p >= 2 && p[0] == '\r' && p[1] == '\n') {
 
-        if (p[0] != '\r' || p[1] != '\n') {
-            break;
-        }
+            if (end - p > 2 && (p[2] == ' ' || p[2] == '\t') && p != start) {
+                p += 3;
+                continue;
+            }
 
-        if (end - p == 2 || (p[2] != ' ' && p[2] != '\t') || p == start) {
             *next = p + 2;
 
             if (p - start > NGX_IMS_SIP_MAX_LINE) {
@@ -233,7 +197,17 @@ ngx_ims_sip_line(ngx_ims_sip_msg_t *m, unsigned char *p, unsigned char *end,
             return p;
         }
 
-        p += 3;
+        if (end - p < 2) {
+            ngx_ims_sip_fail(m, 400, p, "head is not complete");
+            *next = NULL;
+            return NULL;
+        }
+
+        if (*p != '\t') {
+            break;
+        }
+
+        p++;
     }
 
     ngx_ims_sip_fail(m, 400, p, "control character in the head");
@@ -242,135 +216,6 @@ ngx_ims_sip_line(ngx_ims_sip_msg_t *m, unsigned char *p, unsigned char *end,
     *next = p ? p + 1 : NULL;
 
     return NULL;
-}
-
-
-/* Request-Line = Method SP Request-URI SP SIP-Version (RFC 3261 7.1) */
-
-static void
-ngx_ims_sip_start_line(ngx_ims_sip_msg_t *m, unsigned char *p,
-    unsigned char *end)
-{
-    unsigned char  *s;
-
-    if (end - p >= 4 && ngx_ims_sip_same(p, (unsigned char *) "sip/", 4)) {
-        ngx_ims_sip_status_line(m, p, end);
-        return;
-    }
-
-    s = ngx_ims_sip_skip(p, end, NGX_IMS_C_TOKEN);
-
-    if (s == p || s == end || *s != ' ') {
-        ngx_ims_sip_fail(m, 400, s, "method is not well formed");
-        return;
-    }
-
-    m->method_name.data = p;
-    m->method_name.len = s - p;
-    m->method = ngx_ims_sip_method(&m->method_name);
-
-    p = ++s;
-    s = ngx_ims_sip_skip(p, end, NGX_IMS_C_URI);
-
-    if (s == p || s == end || *s != ' ') {
-        ngx_ims_sip_fail(m, 400, s, "request URI is not well formed");
-        return;
-    }
-
-    m->uri.data = p;
-    m->uri.len = s - p;
-
-    p = ++s;
-
-    if (end - p < 5 || !ngx_ims_sip_same(p, (unsigned char *) "sip/", 4)
-        || ngx_ims_sip_skip(p + 4, end, NGX_IMS_C_TOKEN) != end)
-    {
-        ngx_ims_sip_fail(m, 400, p, "version is not well formed");
-        return;
-    }
-
-    if (end - p != 7 || memcmp(p + 4, "2.0", 3) != 0) {
-        ngx_ims_sip_fail(m, 505, p, "version is not supported");
-        return;
-    }
-
-    ngx_ims_sip_request_uri(m);
-}
-
-
-/* Status-Line = SIP-Version SP Status-Code SP Reason-Phrase (7.2) */
-
-static void
-ngx_ims_sip_status_line(ngx_ims_sip_msg_t *m, unsigned char *p,
-    unsigned char *end)
-{
-    uint64_t       n;
-    ngx_ims_str_t  code;
-
-    m->status = 999;
-
-    if (end - p < 8 || memcmp(p + 4, "2.0 ", 4) != 0) {
-        ngx_ims_sip_fail(m, 505, p, "version is not supported");
-        return;
-    }
-
-    p += 8;
-
-    code.data = p;
-    code.len = 3;
-
-    /* a missing SP before an empty reason is common and harms nobody */
-
-    if (end - p < 3 || (end - p > 3 && p[3] != ' ')
-        || ngx_ims_sip_number(&code, 699, &n) != 0 || n < 100)
-    {
-        ngx_ims_sip_fail(m, 400, p, "status is not well formed");
-        return;
-    }
-
-    m->status = n;
-
-    if (end - p > 4) {
-        m->reason.data = p + 4;
-        m->reason.len = end - (p + 4);
-    }
-
-    if (ngx_ims_sip_skip_lws(p, end) != p
-        || (m->reason.len && memchr(m->reason.data, '\r', m->reason.len)))
-    {
-        ngx_ims_sip_fail(m, 400, p, "status line is folded");
-    }
-}
-
-
-/* 416 for what no proxy of ours could route (RFC 3261 8.2.2.1) */
-
-static void
-ngx_ims_sip_request_uri(ngx_ims_sip_msg_t *m)
-{
-    unsigned                    i;
-    ngx_ims_sip_uri_t           uri;
-    static const ngx_ims_str_t  schemes[] = {
-        ngx_ims_str("sip"), ngx_ims_str("sips"), ngx_ims_str("tel"),
-        ngx_ims_str("urn"), ngx_ims_str("im"), ngx_ims_str("pres")
-    };
-
-    if (ngx_ims_sip_parse_uri(&m->uri, &uri) != NGX_IMS_OK) {
-        ngx_ims_sip_fail(m, 400, m->uri.data, "request URI is not well formed");
-        return;
-    }
-
-    for (i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
-
-        if (uri.scheme.len == schemes[i].len
-            && ngx_ims_sip_same(uri.scheme.data, schemes[i].data,
-                                schemes[i].len))
-        {
-            return;
-        }
-    }
-
-    ngx_ims_sip_fail(m, 416, m->uri.data, "URI scheme is not supported");
 }
 
 
@@ -383,31 +228,48 @@ static unsigned char *
 ngx_ims_sip_headers(ngx_ims_sip_msg_t *m, unsigned char *p,
     unsigned char *end, unsigned max)
 {
+    unsigned            id;
     uint16_t            last[NGX_IMS_HDR_N];
-    unsigned char      *eol, *next, *s, *name_end;
+    ngx_ims_str_t       name;
+    unsigned char      *eol, *next, *s;
     ngx_ims_sip_hdr_t  *h;
 
     for ( /* void */ ; p != NULL; p = next) {
 
-        eol = ngx_ims_sip_line(m, p, end, &next);
+        eol = ngx_ims_sip_line_end(p, end);
+        next = eol + 2;
 
-        if (eol == NULL) {
-            continue;
+        /* all but what is folded, too long, wrong or the last */
+
+        if (!(end - eol > 2 && eol[0] == '\r' && eol[1] == '\n'
+              && eol[2] > ' ' && eol - p <= NGX_IMS_SIP_MAX_LINE))
+        {
+            eol = ngx_ims_sip_line(m, p, end, &next);
+
+            if (eol == NULL) {
+                continue;
+            }
         }
 
         if (eol == p) {
             return next;
         }
 
-        name_end = ngx_ims_sip_skip(p, eol, NGX_IMS_C_TOKEN);
-        s = name_end;
+        s = ngx_ims_sip_name(p, end, &name);
 
-        while (s < eol && (*s == ' ' || *s == '\t')) {
-            s++;
+        if (name.len == 0 || *s != ':') {
+            ngx_ims_sip_fail(m, 400, s, "header is not well formed");
+            continue;
         }
 
-        if (name_end == p || s == eol || *s != ':') {
-            ngx_ims_sip_fail(m, 400, s, "header is not well formed");
+        id = ngx_ims_sip_hdr_id(&name);
+
+        /* a name that is known is a token */
+
+        if ((id == NGX_IMS_HDR_OTHER || id == NGX_IMS_HDR_P_OTHER)
+            && ngx_ims_sip_skip_many(p, s, NGX_IMS_C_TOKEN) != p + name.len)
+        {
+            ngx_ims_sip_fail(m, 400, p, "header is not well formed");
             continue;
         }
 
@@ -418,28 +280,27 @@ ngx_ims_sip_headers(ngx_ims_sip_msg_t *m, unsigned char *p,
 
         h = &m->hdrs[m->nhdrs++];
 
-        h->name.data = p;
-        h->name.len = name_end - p;
+        h->name = name;
         h->value = ngx_ims_sip_trim(s + 1, eol);
         h->start = p - m->text.data;
         h->end = next - m->text.data;
-        h->id = ngx_ims_sip_hdr_id(&h->name);
+        h->id = id;
         h->next = 0;
 
-        if (m->first[h->id] == 0) {
-            m->first[h->id] = m->nhdrs;
-            last[h->id] = m->nhdrs;
+        if (m->first[id] == 0) {
+            m->first[id] = m->nhdrs;
+            last[id] = m->nhdrs;
             ngx_ims_sip_header(m, h);
             continue;
         }
 
-        m->hdrs[last[h->id] - 1].next = m->nhdrs;
-        last[h->id] = m->nhdrs;
+        m->hdrs[last[id] - 1].next = m->nhdrs;
+        last[id] = m->nhdrs;
 
-        if (ngx_ims_sip_single[h->id]) {
+        if (ngx_ims_sip_single[id]) {
             ngx_ims_sip_fail(m, 400, p, "single header is repeated");
 
-        } else if (h->id == NGX_IMS_HDR_CONTENT_LENGTH) {
+        } else if (id == NGX_IMS_HDR_CONTENT_LENGTH) {
             ngx_ims_sip_header_number(m, h);
         }
     }
@@ -448,25 +309,63 @@ ngx_ims_sip_headers(ngx_ims_sip_msg_t *m, unsigned char *p,
 }
 
 
+/*
+ * What stands before the colon of a header line, without the space around it.
+ * Returns the colon, or whatever stands in its place.  The line ends in CRLF,
+ * which ends the name, too.
+ */
+
+static unsigned char *
+ngx_ims_sip_name(unsigned char *p, unsigned char *end, ngx_ims_str_t *name)
+{
+    name->data = p;
+
+#ifdef __SSE2__
+
+    while (end - p >= 16) {
+        int      mask;
+        __m128i  x, stop;
+
+        x = _mm_loadu_si128((__m128i *) p);
+
+        stop = _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8(':')),
+                    _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(' ')), x));
+
+        mask = _mm_movemask_epi8(stop);
+
+        if (mask != 0) {
+            p += __builtin_ctz(mask);
+            break;
+        }
+
+        p += 16;
+    }
+
+#endif
+
+    while (*p > ' ' && *p != ':') {
+        p++;
+    }
+
+    name->len = p - name->data;
+
+    while (*p == ' ' || *p == '\t') {
+        p++;
+    }
+
+    return p;
+}
+
+
 /* the first header of its id, as far as each message needs it */
 
 static void
 ngx_ims_sip_header(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_t *h)
 {
-    ngx_ims_str_t       value;
-    ngx_ims_sip_iter_t  it;
-
     switch (h->id) {
 
     case NGX_IMS_HDR_VIA:
-        memset(&it, 0, sizeof(ngx_ims_sip_iter_t));
-
-        if (!ngx_ims_sip_next(m, NGX_IMS_HDR_VIA, &it, &value)
-            || ngx_ims_sip_parse_via(&value, &m->via) != NGX_IMS_OK)
-        {
-            ngx_ims_sip_fail(m, 400, h->value.data, "Via is not well formed");
-        }
-
+        ngx_ims_sip_top_via(m, h);
         return;
 
     case NGX_IMS_HDR_FROM:
@@ -499,6 +398,28 @@ ngx_ims_sip_header(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_t *h)
 
     default:
         return;
+    }
+}
+
+
+/* mostly each Via has a line of its own */
+
+static void
+ngx_ims_sip_top_via(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_t *h)
+{
+    ngx_ims_str_t       value;
+    ngx_ims_sip_iter_t  it;
+
+    value = h->value;
+
+    if (value.len && memchr(value.data, ',', value.len) != NULL) {
+        memset(&it, 0, sizeof(ngx_ims_sip_iter_t));
+        value.len = 0;
+        (void) ngx_ims_sip_next(m, NGX_IMS_HDR_VIA, &it, &value);
+    }
+
+    if (ngx_ims_sip_parse_via(&value, &m->via) != NGX_IMS_OK) {
+        ngx_ims_sip_fail(m, 400, h->value.data, "Via is not well formed");
     }
 }
 
@@ -622,19 +543,23 @@ ngx_ims_sip_cseq(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_t *h)
 static void
 ngx_ims_sip_complete(ngx_ims_sip_msg_t *m)
 {
-    unsigned                         i;
-    static const ngx_ims_sip_name_t  needed[] = {
-        ngx_ims_sip_name("Via is missing", NGX_IMS_HDR_VIA),
-        ngx_ims_sip_name("From is missing", NGX_IMS_HDR_FROM),
-        ngx_ims_sip_name("To is missing", NGX_IMS_HDR_TO),
-        ngx_ims_sip_name("Call-ID is missing", NGX_IMS_HDR_CALL_ID),
-        ngx_ims_sip_name("CSeq is missing", NGX_IMS_HDR_CSEQ)
+    unsigned  i;
+
+    static const struct {
+        unsigned     id;
+        const char  *error;
+    } needed[] = {
+        { NGX_IMS_HDR_VIA, "Via is missing" },
+        { NGX_IMS_HDR_FROM, "From is missing" },
+        { NGX_IMS_HDR_TO, "To is missing" },
+        { NGX_IMS_HDR_CALL_ID, "Call-ID is missing" },
+        { NGX_IMS_HDR_CSEQ, "CSeq is missing" }
     };
 
     for (i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
 
         if (m->first[needed[i].id] == 0) {
-            ngx_ims_sip_fail(m, 400, m->text.data + m->head, needed[i].name);
+            ngx_ims_sip_fail(m, 400, m->text.data + m->head, needed[i].error);
             return;
         }
     }
@@ -670,20 +595,4 @@ ngx_ims_sip_take_body(ngx_ims_sip_msg_t *m, unsigned char *end, int datagram)
 
     m->body.len = m->content_length;
     m->text.len = m->head + m->body.len;
-}
-
-
-ngx_ims_sip_method_e
-ngx_ims_sip_method(const ngx_ims_str_t *name)
-{
-    const ngx_ims_sip_name_t  *n;
-
-    for (n = ngx_ims_sip_methods; n->name; n++) {
-
-        if (n->len == name->len && memcmp(n->name, name->data, n->len) == 0) {
-            return n->id;
-        }
-    }
-
-    return NGX_IMS_SIP_OTHER;
 }

@@ -45,7 +45,7 @@ ngx_ims_sip_parse_addr(const ngx_ims_str_t *s, ngx_ims_sip_addr_t *a)
 
         p = laquot + 1;
         a->uri.data = p;
-        p = ngx_ims_sip_skip(p, end, NGX_IMS_C_URI);
+        p = ngx_ims_sip_skip_many(p, end, NGX_IMS_C_URI);
         a->uri.len = p - a->uri.data;
 
         if (p == end || *p != '>') {
@@ -69,7 +69,7 @@ ngx_ims_sip_parse_addr(const ngx_ims_str_t *s, ngx_ims_sip_addr_t *a)
         a->uri.len = p - a->uri.data;
     }
 
-    if (ngx_ims_sip_absolute(&a->uri) != NGX_IMS_OK) {
+    if (ngx_ims_sip_scheme_end(&a->uri) == NULL) {
         return NGX_IMS_INVALID;
     }
 

@@ -83,6 +83,7 @@ ngx_ims_sip_frame_length(const unsigned char *p, const unsigned char *end,
     const unsigned char  *colon, *eol;
 
     found = 0;
+    *n = 0;
 
     /* a head ends in an empty line, so a line end is always found */
 

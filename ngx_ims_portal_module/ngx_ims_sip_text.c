@@ -47,274 +47,101 @@ const unsigned char  ngx_ims_sip_class[256] = {
 };
 
 
-typedef struct {
-    const char          *name;
-    unsigned             id;
-} ngx_ims_sip_hdr_name_t;
+/*
+ * Header names in lower case, each at the place that its length, first and last
+ * letter give.  The factors were found by trial so that no two share one; two
+ * that did would not compile.
+ */
 
+#define ngx_ims_sip_known(name, first, last, id)                              \
+    [ngx_ims_sip_hash(sizeof(name) - 1, first, last)]                         \
+        = { name, sizeof(name) - 1, id }
 
-/* header names by length, in lower case; a list ends with a NULL */
-
-static const ngx_ims_sip_hdr_name_t  ngx_ims_sip_names_1[] = {
-    { "v", NGX_IMS_HDR_VIA },
-    { "f", NGX_IMS_HDR_FROM },
-    { "t", NGX_IMS_HDR_TO },
-    { "i", NGX_IMS_HDR_CALL_ID },
-    { "m", NGX_IMS_HDR_CONTACT },
-    { "l", NGX_IMS_HDR_CONTENT_LENGTH },
-    { "c", NGX_IMS_HDR_CONTENT_TYPE },
-    { "k", NGX_IMS_HDR_SUPPORTED },
-    { "o", NGX_IMS_HDR_EVENT },
-    { "r", NGX_IMS_HDR_REFER_TO },
-    { "b", NGX_IMS_HDR_REFERRED_BY },
-    { "x", NGX_IMS_HDR_SESSION_EXPIRES },
-    { "s", NGX_IMS_HDR_SUBJECT },
-    { "e", NGX_IMS_HDR_CONTENT_ENCODING },
-    { NULL, 0 }
-};
-
-static const ngx_ims_sip_hdr_name_t  ngx_ims_sip_names_2[] = {
-    { "to", NGX_IMS_HDR_TO },
-    { NULL, 0 }
-};
-
-static const ngx_ims_sip_hdr_name_t  ngx_ims_sip_names_3[] = {
-    { "via", NGX_IMS_HDR_VIA },
-    { NULL, 0 }
-};
-
-static const ngx_ims_sip_hdr_name_t  ngx_ims_sip_names_4[] = {
-    { "from", NGX_IMS_HDR_FROM },
-    { "cseq", NGX_IMS_HDR_CSEQ },
-    { "path", NGX_IMS_HDR_PATH },
-    { "rack", NGX_IMS_HDR_RACK },
-    { "rseq", NGX_IMS_HDR_RSEQ },
-    { NULL, 0 }
-};
-
-static const ngx_ims_sip_hdr_name_t  ngx_ims_sip_names_5[] = {
-    { "route", NGX_IMS_HDR_ROUTE },
-    { "allow", NGX_IMS_HDR_ALLOW },
-    { "event", NGX_IMS_HDR_EVENT },
-    { NULL, 0 }
-};
-
-static const ngx_ims_sip_hdr_name_t  ngx_ims_sip_names_6[] = {
-    { "reason", NGX_IMS_HDR_REASON },
-    { "min-se", NGX_IMS_HDR_MIN_SE },
-    { NULL, 0 }
-};
-
-static const ngx_ims_sip_hdr_name_t  ngx_ims_sip_names_7[] = {
-    { "call-id", NGX_IMS_HDR_CALL_ID },
-    { "contact", NGX_IMS_HDR_CONTACT },
-    { "expires", NGX_IMS_HDR_EXPIRES },
-    { "require", NGX_IMS_HDR_REQUIRE },
-    { "privacy", NGX_IMS_HDR_PRIVACY },
-    { "warning", NGX_IMS_HDR_WARNING },
-    { "subject", NGX_IMS_HDR_SUBJECT },
-    { NULL, 0 }
-};
-
-static const ngx_ims_sip_hdr_name_t  ngx_ims_sip_names_8[] = {
-    { "refer-to", NGX_IMS_HDR_REFER_TO },
-    { "replaces", NGX_IMS_HDR_REPLACES },
-    { NULL, 0 }
-};
-
-static const ngx_ims_sip_hdr_name_t  ngx_ims_sip_names_9[] = {
-    { "supported", NGX_IMS_HDR_SUPPORTED },
-    { NULL, 0 }
-};
-
-static const ngx_ims_sip_hdr_name_t  ngx_ims_sip_names_10[] = {
-    { "flow-timer", NGX_IMS_HDR_FLOW_TIMER },
-    { NULL, 0 }
-};
-
-static const ngx_ims_sip_hdr_name_t  ngx_ims_sip_names_11[] = {
-    { "min-expires", NGX_IMS_HDR_MIN_EXPIRES },
-    { "unsupported", NGX_IMS_HDR_UNSUPPORTED },
-    { "retry-after", NGX_IMS_HDR_RETRY_AFTER },
-    { "referred-by", NGX_IMS_HDR_REFERRED_BY },
-    { NULL, 0 }
-};
-
-static const ngx_ims_sip_hdr_name_t  ngx_ims_sip_names_12[] = {
-    { "max-forwards", NGX_IMS_HDR_MAX_FORWARDS },
-    { "content-type", NGX_IMS_HDR_CONTENT_TYPE },
-    { "record-route", NGX_IMS_HDR_RECORD_ROUTE },
-    { NULL, 0 }
-};
-
-static const ngx_ims_sip_hdr_name_t  ngx_ims_sip_names_13[] = {
-    { "service-route", NGX_IMS_HDR_SERVICE_ROUTE },
-    { "proxy-require", NGX_IMS_HDR_PROXY_REQUIRE },
-    { "authorization", NGX_IMS_HDR_AUTHORIZATION },
-    { "p-early-media", NGX_IMS_HDR_P_EARLY_MEDIA },
-    { NULL, 0 }
-};
-
-static const ngx_ims_sip_hdr_name_t  ngx_ims_sip_names_14[] = {
-    { "content-length", NGX_IMS_HDR_CONTENT_LENGTH },
-    { NULL, 0 }
-};
-
-static const ngx_ims_sip_hdr_name_t  ngx_ims_sip_names_15[] = {
-    { "security-client", NGX_IMS_HDR_SECURITY_CLIENT },
-    { "security-server", NGX_IMS_HDR_SECURITY_SERVER },
-    { "security-verify", NGX_IMS_HDR_SECURITY_VERIFY },
-    { "session-expires", NGX_IMS_HDR_SESSION_EXPIRES },
-    { NULL, 0 }
-};
-
-static const ngx_ims_sip_hdr_name_t  ngx_ims_sip_names_16[] = {
-    { "www-authenticate", NGX_IMS_HDR_WWW_AUTHENTICATE },
-    { "p-associated-uri", NGX_IMS_HDR_P_ASSOCIATED_URI },
-    { "content-encoding", NGX_IMS_HDR_CONTENT_ENCODING },
-    { NULL, 0 }
-};
-
-static const ngx_ims_sip_hdr_name_t  ngx_ims_sip_names_17[] = {
-    { "p-called-party-id", NGX_IMS_HDR_P_CALLED_PARTY_ID },
-    { "p-charging-vector", NGX_IMS_HDR_P_CHARGING_VECTOR },
-    { NULL, 0 }
-};
-
-static const ngx_ims_sip_hdr_name_t  ngx_ims_sip_names_18[] = {
-    { "proxy-authenticate", NGX_IMS_HDR_PROXY_AUTHENTICATE },
-    { NULL, 0 }
-};
-
-static const ngx_ims_sip_hdr_name_t  ngx_ims_sip_names_19[] = {
-    { "proxy-authorization", NGX_IMS_HDR_PROXY_AUTHORIZATION },
-    { "p-asserted-identity", NGX_IMS_HDR_P_ASSERTED_IDENTITY },
-    { "p-preferred-service", NGX_IMS_HDR_P_PREFERRED_SERVICE },
-    { NULL, 0 }
-};
-
-static const ngx_ims_sip_hdr_name_t  ngx_ims_sip_names_20[] = {
-    { "p-preferred-identity", NGX_IMS_HDR_P_PREFERRED_IDENTITY },
-    { "p-visited-network-id", NGX_IMS_HDR_P_VISITED_NETWORK_ID },
-    { NULL, 0 }
-};
-
-static const ngx_ims_sip_hdr_name_t  ngx_ims_sip_names_21[] = {
-    { "p-access-network-info", NGX_IMS_HDR_P_ACCESS_NETWORK_INFO },
-    { NULL, 0 }
-};
-
-static const ngx_ims_sip_hdr_name_t  ngx_ims_sip_names_29[] = {
-    { "p-charging-function-addresses",
-      NGX_IMS_HDR_P_CHARGING_FUNCTION_ADDRESSES },
-    { NULL, 0 }
-};
-
-static const ngx_ims_sip_hdr_name_t  *const ngx_ims_sip_names[] = {
-    [1] = ngx_ims_sip_names_1,
-    [2] = ngx_ims_sip_names_2,
-    [3] = ngx_ims_sip_names_3,
-    [4] = ngx_ims_sip_names_4,
-    [5] = ngx_ims_sip_names_5,
-    [6] = ngx_ims_sip_names_6,
-    [7] = ngx_ims_sip_names_7,
-    [8] = ngx_ims_sip_names_8,
-    [9] = ngx_ims_sip_names_9,
-    [10] = ngx_ims_sip_names_10,
-    [11] = ngx_ims_sip_names_11,
-    [12] = ngx_ims_sip_names_12,
-    [13] = ngx_ims_sip_names_13,
-    [14] = ngx_ims_sip_names_14,
-    [15] = ngx_ims_sip_names_15,
-    [16] = ngx_ims_sip_names_16,
-    [17] = ngx_ims_sip_names_17,
-    [18] = ngx_ims_sip_names_18,
-    [19] = ngx_ims_sip_names_19,
-    [20] = ngx_ims_sip_names_20,
-    [21] = ngx_ims_sip_names_21,
-    [29] = ngx_ims_sip_names_29
+const ngx_ims_sip_hdr_name_t  ngx_ims_sip_names[NGX_IMS_SIP_HASH_SIZE] = {
+    ngx_ims_sip_known("v", 'v', 'v', NGX_IMS_HDR_VIA),
+    ngx_ims_sip_known("f", 'f', 'f', NGX_IMS_HDR_FROM),
+    ngx_ims_sip_known("t", 't', 't', NGX_IMS_HDR_TO),
+    ngx_ims_sip_known("i", 'i', 'i', NGX_IMS_HDR_CALL_ID),
+    ngx_ims_sip_known("m", 'm', 'm', NGX_IMS_HDR_CONTACT),
+    ngx_ims_sip_known("l", 'l', 'l', NGX_IMS_HDR_CONTENT_LENGTH),
+    ngx_ims_sip_known("c", 'c', 'c', NGX_IMS_HDR_CONTENT_TYPE),
+    ngx_ims_sip_known("k", 'k', 'k', NGX_IMS_HDR_SUPPORTED),
+    ngx_ims_sip_known("o", 'o', 'o', NGX_IMS_HDR_EVENT),
+    ngx_ims_sip_known("r", 'r', 'r', NGX_IMS_HDR_REFER_TO),
+    ngx_ims_sip_known("b", 'b', 'b', NGX_IMS_HDR_REFERRED_BY),
+    ngx_ims_sip_known("x", 'x', 'x', NGX_IMS_HDR_SESSION_EXPIRES),
+    ngx_ims_sip_known("s", 's', 's', NGX_IMS_HDR_SUBJECT),
+    ngx_ims_sip_known("e", 'e', 'e', NGX_IMS_HDR_CONTENT_ENCODING),
+    ngx_ims_sip_known("to", 't', 'o', NGX_IMS_HDR_TO),
+    ngx_ims_sip_known("via", 'v', 'a', NGX_IMS_HDR_VIA),
+    ngx_ims_sip_known("from", 'f', 'm', NGX_IMS_HDR_FROM),
+    ngx_ims_sip_known("cseq", 'c', 'q', NGX_IMS_HDR_CSEQ),
+    ngx_ims_sip_known("path", 'p', 'h', NGX_IMS_HDR_PATH),
+    ngx_ims_sip_known("rack", 'r', 'k', NGX_IMS_HDR_RACK),
+    ngx_ims_sip_known("rseq", 'r', 'q', NGX_IMS_HDR_RSEQ),
+    ngx_ims_sip_known("route", 'r', 'e', NGX_IMS_HDR_ROUTE),
+    ngx_ims_sip_known("allow", 'a', 'w', NGX_IMS_HDR_ALLOW),
+    ngx_ims_sip_known("event", 'e', 't', NGX_IMS_HDR_EVENT),
+    ngx_ims_sip_known("reason", 'r', 'n', NGX_IMS_HDR_REASON),
+    ngx_ims_sip_known("min-se", 'm', 'e', NGX_IMS_HDR_MIN_SE),
+    ngx_ims_sip_known("call-id", 'c', 'd', NGX_IMS_HDR_CALL_ID),
+    ngx_ims_sip_known("contact", 'c', 't', NGX_IMS_HDR_CONTACT),
+    ngx_ims_sip_known("expires", 'e', 's', NGX_IMS_HDR_EXPIRES),
+    ngx_ims_sip_known("require", 'r', 'e', NGX_IMS_HDR_REQUIRE),
+    ngx_ims_sip_known("privacy", 'p', 'y', NGX_IMS_HDR_PRIVACY),
+    ngx_ims_sip_known("warning", 'w', 'g', NGX_IMS_HDR_WARNING),
+    ngx_ims_sip_known("subject", 's', 't', NGX_IMS_HDR_SUBJECT),
+    ngx_ims_sip_known("refer-to", 'r', 'o', NGX_IMS_HDR_REFER_TO),
+    ngx_ims_sip_known("replaces", 'r', 's', NGX_IMS_HDR_REPLACES),
+    ngx_ims_sip_known("supported", 's', 'd', NGX_IMS_HDR_SUPPORTED),
+    ngx_ims_sip_known("flow-timer", 'f', 'r', NGX_IMS_HDR_FLOW_TIMER),
+    ngx_ims_sip_known("min-expires", 'm', 's', NGX_IMS_HDR_MIN_EXPIRES),
+    ngx_ims_sip_known("unsupported", 'u', 'd', NGX_IMS_HDR_UNSUPPORTED),
+    ngx_ims_sip_known("retry-after", 'r', 'r', NGX_IMS_HDR_RETRY_AFTER),
+    ngx_ims_sip_known("referred-by", 'r', 'y', NGX_IMS_HDR_REFERRED_BY),
+    ngx_ims_sip_known("max-forwards", 'm', 's', NGX_IMS_HDR_MAX_FORWARDS),
+    ngx_ims_sip_known("content-type", 'c', 'e', NGX_IMS_HDR_CONTENT_TYPE),
+    ngx_ims_sip_known("record-route", 'r', 'e', NGX_IMS_HDR_RECORD_ROUTE),
+    ngx_ims_sip_known("service-route", 's', 'e', NGX_IMS_HDR_SERVICE_ROUTE),
+    ngx_ims_sip_known("proxy-require", 'p', 'e', NGX_IMS_HDR_PROXY_REQUIRE),
+    ngx_ims_sip_known("authorization", 'a', 'n', NGX_IMS_HDR_AUTHORIZATION),
+    ngx_ims_sip_known("p-early-media", 'p', 'a', NGX_IMS_HDR_P_EARLY_MEDIA),
+    ngx_ims_sip_known("content-length", 'c', 'h', NGX_IMS_HDR_CONTENT_LENGTH),
+    ngx_ims_sip_known("security-client", 's', 't', NGX_IMS_HDR_SECURITY_CLIENT),
+    ngx_ims_sip_known("security-server", 's', 'r', NGX_IMS_HDR_SECURITY_SERVER),
+    ngx_ims_sip_known("security-verify", 's', 'y', NGX_IMS_HDR_SECURITY_VERIFY),
+    ngx_ims_sip_known("session-expires", 's', 's', NGX_IMS_HDR_SESSION_EXPIRES),
+    ngx_ims_sip_known("www-authenticate", 'w', 'e',
+                      NGX_IMS_HDR_WWW_AUTHENTICATE),
+    ngx_ims_sip_known("p-associated-uri", 'p', 'i',
+                      NGX_IMS_HDR_P_ASSOCIATED_URI),
+    ngx_ims_sip_known("content-encoding", 'c', 'g',
+                      NGX_IMS_HDR_CONTENT_ENCODING),
+    ngx_ims_sip_known("p-called-party-id", 'p', 'd',
+                      NGX_IMS_HDR_P_CALLED_PARTY_ID),
+    ngx_ims_sip_known("p-charging-vector", 'p', 'r',
+                      NGX_IMS_HDR_P_CHARGING_VECTOR),
+    ngx_ims_sip_known("proxy-authenticate", 'p', 'e',
+                      NGX_IMS_HDR_PROXY_AUTHENTICATE),
+    ngx_ims_sip_known("proxy-authorization", 'p', 'n',
+                      NGX_IMS_HDR_PROXY_AUTHORIZATION),
+    ngx_ims_sip_known("p-asserted-identity", 'p', 'y',
+                      NGX_IMS_HDR_P_ASSERTED_IDENTITY),
+    ngx_ims_sip_known("p-preferred-service", 'p', 'e',
+                      NGX_IMS_HDR_P_PREFERRED_SERVICE),
+    ngx_ims_sip_known("p-preferred-identity", 'p', 'y',
+                      NGX_IMS_HDR_P_PREFERRED_IDENTITY),
+    ngx_ims_sip_known("p-visited-network-id", 'p', 'd',
+                      NGX_IMS_HDR_P_VISITED_NETWORK_ID),
+    ngx_ims_sip_known("p-access-network-info", 'p', 'o',
+                      NGX_IMS_HDR_P_ACCESS_NETWORK_INFO),
+    ngx_ims_sip_known("p-charging-function-addresses", 'p', 's',
+                      NGX_IMS_HDR_P_CHARGING_FUNCTION_ADDRESSES)
 };
 
 
 static unsigned char *ngx_ims_sip_item_end(unsigned char *p,
     unsigned char *end);
-static inline int ngx_ims_sip_name_same(const unsigned char *a,
-    const unsigned char *b, size_t n);
-
-
-unsigned
-ngx_ims_sip_hdr_id(const ngx_ims_str_t *name)
-{
-    unsigned char                  c;
-    const ngx_ims_sip_hdr_name_t  *n;
-
-    if (name->len == 0) {
-        return NGX_IMS_HDR_OTHER;
-    }
-
-    c = name->data[0] | 0x20;
-
-    if (name->len < sizeof(ngx_ims_sip_names) / sizeof(ngx_ims_sip_names[0])
-        && ngx_ims_sip_names[name->len] != NULL)
-    {
-        for (n = ngx_ims_sip_names[name->len]; n->name; n++) {
-
-            if ((unsigned char) n->name[0] == c
-                && ngx_ims_sip_name_same(name->data,
-                                         (const unsigned char *) n->name,
-                                         name->len))
-            {
-                return n->id;
-            }
-        }
-    }
-
-    if (c == 'p' && name->len > 2 && name->data[1] == '-') {
-        return NGX_IMS_HDR_P_OTHER;
-    }
-
-    return NGX_IMS_HDR_OTHER;
-}
-
-
-/*
- * a is a token, b a name of the tables: in a token no character but the capital
- * letter becomes a small letter or "-" by bit 5.
- */
-
-static inline int
-ngx_ims_sip_name_same(const unsigned char *a, const unsigned char *b, size_t n)
-{
-    uint64_t  x, y;
-
-    if (n < 8) {
-
-        for ( /* void */ ; n; n--) {
-
-            if ((*a++ | 0x20) != *b++) {
-                return 0;
-            }
-        }
-
-        return 1;
-    }
-
-    for ( /* void */ ; n > 8; a += 8, b += 8, n -= 8) {
-        memcpy(&x, a, 8);
-        memcpy(&y, b, 8);
-
-        if ((x | 0x2020202020202020ULL) != y) {
-            return 0;
-        }
-    }
-
-    /* the last eight, which may overlap those before */
-
-    memcpy(&x, a + n - 8, 8);
-    memcpy(&y, b + n - 8, 8);
-
-    return (x | 0x2020202020202020ULL) == y;
-}
 
 
 ngx_ims_sip_hdr_t *

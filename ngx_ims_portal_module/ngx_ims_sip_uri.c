@@ -15,8 +15,8 @@ static int ngx_ims_sip_parse_userinfo(unsigned char *p, unsigned char *end,
     ngx_ims_sip_uri_t *u);
 static int ngx_ims_sip_parse_tel_uri(unsigned char *p, unsigned char *end,
     ngx_ims_sip_uri_t *u);
-static int ngx_ims_sip_escapes(const unsigned char *p,
-    const unsigned char *end, unsigned class);
+static int ngx_ims_sip_escapes(unsigned char *p, unsigned char *end);
+static int ngx_ims_sip_user_part(unsigned char *p, unsigned char *end);
 static int ngx_ims_sip_sip_equal(const ngx_ims_sip_uri_t *a,
     const ngx_ims_sip_uri_t *b);
 static int ngx_ims_sip_tel_equal(const ngx_ims_sip_uri_t *a,
@@ -33,56 +33,71 @@ static const unsigned char *ngx_ims_sip_unescape(const unsigned char *p,
     const unsigned char *end, unsigned *c);
 
 
-int
-ngx_ims_sip_absolute(const ngx_ims_str_t *uri)
+unsigned char *
+ngx_ims_sip_scheme_end(const ngx_ims_str_t *uri)
 {
-    size_t         i;
-    unsigned char  c;
+    unsigned char   c, *p, *end;
 
-    for (i = 0; i < uri->len; i++) {
-        c = uri->data[i] | 0x20;
+    p = uri->data;
+    end = p + uri->len;
+
+    for ( /* void */ ; p < end; p++) {
+        c = *p | 0x20;
 
         if (c >= 'a' && c <= 'z') {
             continue;
         }
 
-        c = uri->data[i];
+        c = *p;
 
-        if (i > 0 && c == ':') {
-            return (i + 1 < uri->len) ? NGX_IMS_OK : NGX_IMS_INVALID;
+        if (p == uri->data) {
+            return NULL;
         }
 
-        if (i == 0
-            || !((c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.'))
-        {
-            return NGX_IMS_INVALID;
+        if (c == ':') {
+            return (p + 1 < end) ? p : NULL;
+        }
+
+        if (!((c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.')) {
+            return NULL;
         }
     }
 
-    return NGX_IMS_INVALID;
+    return NULL;
 }
 
 
 int
 ngx_ims_sip_parse_uri(const ngx_ims_str_t *s, ngx_ims_sip_uri_t *u)
 {
+    unsigned char  *end;
+
+    end = s->data + s->len;
+
+    if (s->len == 0
+        || ngx_ims_sip_skip_many(s->data, end, NGX_IMS_C_URI) != end)
+    {
+        memset(u, 0, sizeof(ngx_ims_sip_uri_t));
+        return NGX_IMS_INVALID;
+    }
+
+    return ngx_ims_sip_split_uri(s, u);
+}
+
+
+int
+ngx_ims_sip_split_uri(const ngx_ims_str_t *s, ngx_ims_sip_uri_t *u)
+{
     unsigned char  *p, *end;
 
     memset(u, 0, sizeof(ngx_ims_sip_uri_t));
 
-    if (s->len == 0) {
-        return NGX_IMS_INVALID;
-    }
-
     end = s->data + s->len;
+    p = ngx_ims_sip_scheme_end(s);
 
-    if (ngx_ims_sip_absolute(s) != NGX_IMS_OK
-        || ngx_ims_sip_skip(s->data, end, NGX_IMS_C_URI) != end)
-    {
+    if (p == NULL) {
         return NGX_IMS_INVALID;
     }
-
-    p = memchr(s->data, ':', s->len);
 
     u->text = *s;
     u->scheme.data = s->data;
@@ -162,13 +177,8 @@ ngx_ims_sip_parse_sip_uri(unsigned char *p, unsigned char *end,
         p = end;
     }
 
-    if (p != end
-        || ngx_ims_sip_escapes(u->host.data, end, NGX_IMS_C_URI) != NGX_IMS_OK)
-    {
-        return NGX_IMS_INVALID;
-    }
-
-    return NGX_IMS_OK;
+    return (p == end) ? ngx_ims_sip_escapes(u->host.data, end)
+                      : NGX_IMS_INVALID;
 }
 
 
@@ -186,8 +196,7 @@ ngx_ims_sip_parse_userinfo(unsigned char *p, unsigned char *end,
     u->user.len = (s ? s : end) - p;
 
     if (u->user.len == 0
-        || ngx_ims_sip_escapes(p, p + u->user.len, NGX_IMS_C_USER)
-           != NGX_IMS_OK)
+        || ngx_ims_sip_user_part(p, p + u->user.len) != NGX_IMS_OK)
     {
         return NGX_IMS_INVALID;
     }
@@ -196,7 +205,7 @@ ngx_ims_sip_parse_userinfo(unsigned char *p, unsigned char *end,
         u->password.data = s + 1;
         u->password.len = end - (s + 1);
 
-        return ngx_ims_sip_escapes(s + 1, end, NGX_IMS_C_USER);
+        return ngx_ims_sip_user_part(s + 1, end);
     }
 
     return NGX_IMS_OK;
@@ -242,7 +251,7 @@ ngx_ims_sip_parse_tel_uri(unsigned char *p, unsigned char *end,
         u->params.len = end - (s + 1);
     }
 
-    return ngx_ims_sip_escapes(s, end, NGX_IMS_C_URI);
+    return ngx_ims_sip_escapes(s, end);
 }
 
 
@@ -268,7 +277,7 @@ ngx_ims_sip_parse_host(unsigned char *p, unsigned char *end,
         s++;
 
     } else {
-        s = ngx_ims_sip_skip(p, end, NGX_IMS_C_HOST);
+        s = ngx_ims_sip_skip_many(p, end, NGX_IMS_C_HOST);
 
         if (s == p) {
             return NULL;
@@ -306,32 +315,51 @@ ngx_ims_sip_parse_port(unsigned char *p, unsigned char *end, uint16_t *port)
 }
 
 
-/* all of the class, or "%" and two hexadecimal digits */
+/* each "%" is followed by two hexadecimal digits */
 
 static int
-ngx_ims_sip_escapes(const unsigned char *p, const unsigned char *end,
-    unsigned class)
+ngx_ims_sip_escapes(unsigned char *p, unsigned char *end)
 {
-    for ( /* void */ ; p < end; p++) {
+    while (p < end) {
+        p = memchr(p, '%', end - p);
 
-        if (*p == '%') {
-
-            if (end - p < 3 || !ngx_ims_is(p[1], NGX_IMS_C_HEX)
-                || !ngx_ims_is(p[2], NGX_IMS_C_HEX))
-            {
-                return NGX_IMS_INVALID;
-            }
-
-            p += 2;
-            continue;
+        if (p == NULL) {
+            break;
         }
 
-        if (!ngx_ims_is(*p, class)) {
+        if (end - p < 3 || !ngx_ims_is(p[1], NGX_IMS_C_HEX)
+            || !ngx_ims_is(p[2], NGX_IMS_C_HEX))
+        {
             return NGX_IMS_INVALID;
         }
+
+        p += 3;
     }
 
     return NGX_IMS_OK;
+}
+
+
+/* unreserved, user-unreserved and escaped (RFC 3261 25.1) */
+
+static int
+ngx_ims_sip_user_part(unsigned char *p, unsigned char *end)
+{
+    for ( ;; ) {
+        p = ngx_ims_sip_skip_many(p, end, NGX_IMS_C_USER);
+
+        if (p == end) {
+            return NGX_IMS_OK;
+        }
+
+        if (end - p < 3 || *p != '%' || !ngx_ims_is(p[1], NGX_IMS_C_HEX)
+            || !ngx_ims_is(p[2], NGX_IMS_C_HEX))
+        {
+            return NGX_IMS_INVALID;
+        }
+
+        p += 3;
+    }
 }
 
 

@@ -15,6 +15,7 @@
 #include "../../ngx_ims_portal_module/ngx_ims_sip_addr.c"
 #include "../../ngx_ims_portal_module/ngx_ims_sip_edit.c"
 #include "../../ngx_ims_portal_module/ngx_ims_sip_frame.c"
+#include "../../ngx_ims_portal_module/ngx_ims_sip_start.c"
 #include "../../ngx_ims_portal_module/ngx_ims_sip_text.c"
 #include "../../ngx_ims_portal_module/ngx_ims_sip_uri.c"
 
