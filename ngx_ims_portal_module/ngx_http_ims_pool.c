@@ -22,6 +22,8 @@ static char *ngx_http_ims_pool_quarantine(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
 static char *ngx_http_ims_pool_devices(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_ims_pool_local_calls(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
 
 
 static ngx_http_ims_line_t  ngx_http_ims_pool_lines[] = {
@@ -29,6 +31,7 @@ static ngx_http_ims_line_t  ngx_http_ims_pool_lines[] = {
     { ngx_string("lease"), 1, 1, ngx_http_ims_pool_lease },
     { ngx_string("quarantine"), 1, 1, ngx_http_ims_pool_quarantine },
     { ngx_string("devices"), 1, 1, ngx_http_ims_pool_devices },
+    { ngx_string("local_calls"), 1, 1, ngx_http_ims_pool_local_calls },
     { ngx_null_string, 0, 0, NULL }
 };
 
@@ -67,6 +70,7 @@ ngx_http_ims_pool_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     pool->lease = NGX_CONF_UNSET;
     pool->quarantine = NGX_CONF_UNSET;
     pool->devices = NGX_CONF_UNSET_UINT;
+    pool->local_calls = NGX_CONF_UNSET;
 
     if (ngx_array_init(&pool->blocks, cf->pool, 4, sizeof(ngx_ims_block_t))
         != NGX_OK)
@@ -94,6 +98,7 @@ ngx_http_ims_pool_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_conf_init_value(pool->lease, 43200);
     ngx_conf_init_value(pool->quarantine, 600);
     ngx_conf_init_uint_value(pool->devices, 5);
+    ngx_conf_init_value(pool->local_calls, 0);
 
     return ngx_http_ims_pool_zone(cf, pool, &zone, size);
 }
@@ -339,6 +344,32 @@ ngx_http_ims_pool_devices(ngx_conf_t *cf, void *object, ngx_str_t *args,
     }
 
     pool->devices = devices;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_ims_pool_local_calls(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n)
+{
+    ngx_ims_pool_t  *pool;
+
+    pool = object;
+
+    if (pool->local_calls != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    if (ngx_strcmp(args[0].data, "on") == 0) {
+        pool->local_calls = 1;
+
+    } else if (ngx_strcmp(args[0].data, "off") == 0) {
+        pool->local_calls = 0;
+
+    } else {
+        return "has an invalid value, it may be \"on\" or \"off\"";
+    }
 
     return NGX_CONF_OK;
 }

@@ -145,7 +145,7 @@ ngx_ims_answer_response(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m)
         return;
     }
 
-    if (m->status >= 300 || !ngx_ims_forward_has_sdp(m)
+    if (m->status >= 300 || fw->local || !ngx_ims_forward_has_sdp(m)
         || m->method == NGX_IMS_SIP_OPTIONS
         || m->method == NGX_IMS_SIP_MESSAGE)
     {

@@ -433,11 +433,82 @@ ngx_ims_binding_hex(u_char *p, uint32_t *n)
 ngx_int_t
 ngx_ims_binding_token_pool(ngx_ims_str_t *token, uint32_t *crc)
 {
-    if (token->len != NGX_IMS_TOKEN_LEN || token->data[0] != 'b') {
+    if (token->len != NGX_IMS_TOKEN_LEN
+        || (token->data[0] != 'b' && token->data[0] != 'l'))
+    {
         return NGX_DECLINED;
     }
 
     return ngx_ims_binding_hex(token->data + 1, crc);
+}
+
+
+void
+ngx_ims_binding_lease_token(ngx_ims_pool_t *pool, uint32_t lease, u_char *out)
+{
+    (void) ngx_sprintf(out, "l%08xD%08xD%08xD", pool->crc, lease, (uint32_t) 0);
+
+    ngx_ims_binding_mac(pool, out, out + NGX_IMS_TOKEN_LEN - 16);
+}
+
+
+ngx_int_t
+ngx_ims_binding_lease_check(ngx_ims_pool_t *pool, ngx_ims_str_t *token,
+    uint32_t *lease)
+{
+    u_char  mac[16];
+
+    if (token->len != NGX_IMS_TOKEN_LEN || token->data[0] != 'l') {
+        return NGX_DECLINED;
+    }
+
+    ngx_ims_binding_mac(pool, token->data, mac);
+
+    if (CRYPTO_memcmp(mac, token->data + NGX_IMS_TOKEN_LEN - 16, 16) != 0
+        || ngx_ims_binding_hex(token->data + 9, lease) != NGX_OK
+        || *lease >= pool->zone.sh->nleases)
+    {
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_ims_binding_list(ngx_ims_pool_t *pool, uint32_t lease,
+    ngx_ims_ref_t *refs, ngx_uint_t max)
+{
+    uint32_t               i;
+    ngx_uint_t             n, k;
+    ngx_ims_zone_t        *zone;
+    ngx_ims_binding_sh_t  *b;
+
+    zone = &pool->zone;
+    n = 0;
+
+    ngx_ims_zone_lock(zone);
+
+    for (i = zone->leases[lease].bindings; i != NGX_IMS_NONE; i = b->next) {
+        b = &zone->bindings[i];
+
+        if (b->state != NGX_IMS_BINDING_REGISTERED || b->owner.pid == 0
+            || b->expires <= ngx_time() || n == max)
+        {
+            continue;
+        }
+
+        for (k = n++; k > 0 && refs[k - 1].index > i; k--) {
+            refs[k] = refs[k - 1];
+        }
+
+        refs[k].index = i;
+        refs[k].seq = b->seq;
+    }
+
+    ngx_ims_zone_unlock(zone);
+
+    return n;
 }
 
 
@@ -447,7 +518,7 @@ ngx_ims_binding_token_check(ngx_ims_pool_t *pool, ngx_ims_str_t *token,
 {
     u_char  mac[16];
 
-    if (token->len != NGX_IMS_TOKEN_LEN
+    if (token->len != NGX_IMS_TOKEN_LEN || token->data[0] != 'b'
         || ngx_ims_binding_hex(token->data + 9, &ref->index) != NGX_OK
         || ngx_ims_binding_hex(token->data + 17, &ref->seq) != NGX_OK)
     {

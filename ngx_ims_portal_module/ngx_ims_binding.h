@@ -105,6 +105,24 @@ void ngx_ims_binding_token(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
 /* the crc of the pool that a token names; NGX_OK, NGX_DECLINED: not a token */
 ngx_int_t ngx_ims_binding_token_pool(ngx_ims_str_t *token, uint32_t *crc);
 
+/*
+ * The same for a lease: all browsers of a user.  It stands in the Route of a
+ * call between users and does not leave the portal.
+ */
+void ngx_ims_binding_lease_token(ngx_ims_pool_t *pool, uint32_t lease,
+    u_char *out);
+
+/* the lease of such a token; NGX_OK, or NGX_DECLINED: it is none */
+ngx_int_t ngx_ims_binding_lease_check(ngx_ims_pool_t *pool,
+    ngx_ims_str_t *token, uint32_t *lease);
+
+/*
+ * The bindings of a lease that are registered and have a socket, the one with
+ * the lowest index first; returns how many, max at most.
+ */
+ngx_uint_t ngx_ims_binding_list(ngx_ims_pool_t *pool, uint32_t lease,
+    ngx_ims_ref_t *refs, ngx_uint_t max);
+
 /* the binding of a token; NGX_OK, or NGX_DECLINED: it was altered */
 ngx_int_t ngx_ims_binding_token_check(ngx_ims_pool_t *pool,
     ngx_ims_str_t *token, ngx_ims_ref_t *ref);

@@ -6,10 +6,13 @@
 
 
 #include "ngx_ims_call.h"
+#include "ngx_ims_loop.h"
 
 #include <openssl/rand.h>
 
 
+static void ngx_ims_call_first_hop(ngx_str_t *routes, ngx_str_t *target,
+    ngx_ims_str_t *uri);
 static u_char *ngx_ims_call_host(ngx_ims_core_listen_t *local, u_char *p);
 static void ngx_ims_call_stateless_tag(ngx_ims_sip_msg_t *m, u_char *out);
 static void ngx_ims_call_bye_response(ngx_ims_txn_t *t, ngx_int_t rc,
@@ -120,25 +123,52 @@ ngx_ims_call_host(ngx_ims_core_listen_t *local, u_char *p)
 }
 
 
-ngx_int_t
-ngx_ims_call_next_hop(ngx_ims_pool_t *pool, ngx_str_t *routes,
-    ngx_str_t *target, ngx_ims_flow_t *flow)
-{
-    u_char         *p, *last;
-    uint64_t        tried;
-    ngx_ims_str_t   uri;
+/* the URI of the first of some routes, or the target when there is none */
 
-    uri.data = target->data;
-    uri.len = target->len;
+static void
+ngx_ims_call_first_hop(ngx_str_t *routes, ngx_str_t *target,
+    ngx_ims_str_t *uri)
+{
+    u_char  *p, *last;
+
+    uri->data = target->data;
+    uri->len = target->len;
 
     if (routes->len) {
         p = ngx_strlchr(routes->data, routes->data + routes->len, '<');
         last = p ? ngx_strlchr(p, routes->data + routes->len, '>') : NULL;
 
         if (last != NULL) {
-            uri.data = p + 1;
-            uri.len = last - p - 1;
+            uri->data = p + 1;
+            uri->len = last - p - 1;
         }
+    }
+}
+
+
+ngx_uint_t
+ngx_ims_call_local(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d)
+{
+    ngx_ims_str_t  uri;
+
+    ngx_ims_call_first_hop(&d->routes, &d->far_target, &uri);
+
+    return !d->media && uri.len && ngx_ims_loop_self(pool->core, &uri);
+}
+
+
+ngx_int_t
+ngx_ims_call_next_hop(ngx_ims_pool_t *pool, ngx_str_t *routes,
+    ngx_str_t *target, ngx_ims_flow_t *flow)
+{
+    uint64_t       tried;
+    ngx_ims_str_t  uri;
+
+    ngx_ims_call_first_hop(routes, target, &uri);
+
+    if (uri.len && ngx_ims_loop_self(pool->core, &uri)) {
+        ngx_ims_loop_flow(pool->core, flow);
+        return NGX_OK;
     }
 
     if (uri.len

@@ -52,6 +52,13 @@ ngx_int_t ngx_ims_call_next_hop(ngx_ims_pool_t *pool, ngx_str_t *routes,
     ngx_str_t *target, ngx_ims_flow_t *flow);
 
 /*
+ * 1 when the far end of a dialog is a browser of the portal, and no helper has
+ * a part in it (spec UC-7).  One that went by a core which keeps out of the
+ * route has one.
+ */
+ngx_uint_t ngx_ims_call_local(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d);
+
+/*
  * The name of a call towards the helper: unique even when both ends of a call
  * are behind this portal and share the Call-ID.  out has call_id.len + 10
  * bytes.

@@ -12,6 +12,7 @@
 #include "ngx_ims_edge.h"
 #include "ngx_ims_answer.h"
 #include "ngx_ims_bearer.h"
+#include "ngx_ims_fork.h"
 #include "ngx_ims_handover.h"
 #include "ngx_ims_linger.h"
 #include "ngx_ims_proxy.h"
@@ -257,6 +258,7 @@ static void
 ngx_ims_edge_request_down(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_uint_t handed)
 {
+    uint32_t            lease;
     ngx_int_t           rc;
     ngx_ims_ref_t       ref;
     ngx_ims_str_t       token;
@@ -279,8 +281,17 @@ ngx_ims_edge_request_down(ngx_ims_worker_t *w, ngx_ims_core_t *core,
         return;
     }
 
-    if (pool == NULL
-        || ngx_ims_binding_token_check(pool, &token, &ref) != NGX_OK)
+    if (pool != NULL && flow->transport == NGX_IMS_LOCAL
+        && ngx_ims_binding_lease_check(pool, &token, &lease) == NGX_OK)
+    {
+        if (ngx_ims_fork_called(w, core, flow, m, pool, lease, handed, &ref)
+            != NGX_OK)
+        {
+            return;
+        }
+
+    } else if (pool == NULL
+               || ngx_ims_binding_token_check(pool, &token, &ref) != NGX_OK)
     {
         ngx_log_error(NGX_LOG_ERR, w->log, 0,
                       "core \"%V\" sent a request with an altered flow token",

@@ -45,6 +45,7 @@ typedef struct {
     ngx_str_t                 final;          /* the 2xx of an INVITE */
     uint32_t                  final_tag;      /* crc32 of its To tag */
     ngx_uint_t                refs;
+    u_char                    called[NGX_IMS_TOKEN_LEN];  /* local: the lease */
 
     ngx_int_t                 helper;
     uint32_t                  offset;         /* of the CSeq sent on */
@@ -58,6 +59,8 @@ typedef struct {
                                                  no dialog record says so */
     unsigned                  offered:1;      /* the request had the offer */
     unsigned                  emergency:1;    /* has a route of its own */
+    unsigned                  local:1;        /* both ends are browsers of the
+                                                 portal: SDP is not touched */
     unsigned                  canceled:1;
     unsigned                  answered:1;     /* final answer given */
 } ngx_ims_forward_t;

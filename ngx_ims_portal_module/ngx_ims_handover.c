@@ -7,6 +7,7 @@
 
 
 #include "ngx_ims_handover.h"
+#include "ngx_ims_loop.h"
 
 
 enum {
@@ -135,6 +136,12 @@ ngx_ims_handover_message(ngx_ims_worker_t *w, u_char *p, size_t len)
     len -= sizeof(ngx_ims_handover_head_t);
 
     core = ngx_ims_handover_core(w, head.core);
+
+    if (core != NULL && head.transport == NGX_IMS_LOCAL) {
+        ngx_ims_loop_flow(core, &flow);
+        ngx_ims_handover_handler(w, core, &flow, p, len);
+        return;
+    }
 
     if (core == NULL
         || ngx_ims_core_flow(core, head.transport, &head.sockaddr.sockaddr,

@@ -45,12 +45,14 @@ ngx_ims_pool_map(ngx_ims_pool_t *pool, ngx_pool_t *mem, ngx_log_t *log)
     sh = pool->zone.sh;
 
     pool->identity_of = ngx_palloc(mem, sh->nleases * sizeof(uint32_t));
+    pool->lease_of = ngx_palloc(mem, pool->total * sizeof(uint32_t));
 
     for (n = 16; n < 2 * sh->nleases; n *= 2) { /* void */ }
 
     table = ngx_alloc(n * sizeof(uint32_t), log);
 
-    if (pool->identity_of == NULL || table == NULL) {
+    if (pool->identity_of == NULL || pool->lease_of == NULL || table == NULL)
+    {
         return NGX_ERROR;
     }
 
@@ -102,6 +104,7 @@ ngx_ims_pool_map(ngx_ims_pool_t *pool, ngx_pool_t *mem, ngx_log_t *log)
             }
 
             pool->identity_of[table[i]] = k;
+            pool->lease_of[k] = table[i];
             pool->zone.leases[table[i]].removed = 0;
             continue;
         }
@@ -130,6 +133,7 @@ ngx_ims_pool_map(ngx_ims_pool_t *pool, ngx_pool_t *mem, ngx_log_t *log)
 
         table[i] = spare;
         pool->identity_of[spare] = k;
+        pool->lease_of[k] = spare;
         sh->leases_used++;
     }
 

@@ -42,12 +42,14 @@ typedef struct {
     time_t                    lease;          /* s */
     time_t                    quarantine;     /* s */
     ngx_uint_t                devices;        /* browsers of one user */
+    ngx_flag_t                local_calls;    /* between users, without core */
     ngx_uint_t                calls;          /* of a user at once, 0: any */
     ngx_uint_t                calls_per_hour;      /* 0: any */
     ngx_uint_t                premium_per_hour;    /* 0: any */
     ngx_msec_t                grace;          /* ms, longest of a location */
 
     uint32_t                 *identity_of;    /* lease entry -> identity */
+    uint32_t                 *lease_of;       /* and back */
     ngx_uint_t                warned;         /* 90 % full was said */
 
     u_char                   *file;           /* where it was defined */
@@ -75,6 +77,14 @@ ngx_int_t ngx_ims_pool_map(ngx_ims_pool_t *pool, ngx_pool_t *mem,
 /* the text of a configured identity, by number; the length, 0: no such */
 size_t ngx_ims_pool_text(ngx_ims_pool_t *pool, ngx_uint_t identity,
     u_char *out);
+
+/*
+ * The lease entry of an identity, by URI: as configured (RFC 3261 19.1.4, RFC
+ * 3966 4), or for a "tel:" one its SIP form "sip:+number@any;user=phone" (spec
+ * ID-6).  NGX_OK, or NGX_DECLINED: not an identity of this pool.
+ */
+ngx_int_t ngx_ims_pool_identity(ngx_ims_pool_t *pool, ngx_ims_str_t *uri,
+    uint32_t *lease);
 
 /* writes the IMPU of a lease; out has NGX_IMS_MAX_IMPU; length, 0: unknown */
 size_t ngx_ims_pool_impu(ngx_ims_pool_t *pool, uint32_t lease, u_char *out);

@@ -15,6 +15,8 @@
 
 #include "ngx_ims_proxy.h"
 #include "ngx_ims_answer.h"
+#include "ngx_ims_fork.h"
+#include "ngx_ims_loop.h"
 #include "ngx_ims_screen.h"
 
 
@@ -22,6 +24,8 @@ static void ngx_ims_proxy_begin(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     ngx_ims_sip_msg_t *m, ngx_uint_t up, ngx_ims_dialog_t *d,
     ngx_ims_screen_t *screen);
 static ngx_uint_t ngx_ims_proxy_hides_sdp(ngx_ims_sip_msg_t *m);
+static ngx_uint_t ngx_ims_proxy_local(ngx_ims_forward_t *fw,
+    ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_ims_dialog_t *d);
 static void ngx_ims_proxy_request_media(void *data, ngx_int_t rc,
     ngx_str_t *sdp, ngx_str_t *reason);
 static void ngx_ims_proxy_send_up(ngx_ims_forward_t *fw,
@@ -195,7 +199,9 @@ ngx_ims_proxy_begin(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
         }
     }
 
-    if (sdp) {
+    fw->local = ngx_ims_proxy_local(fw, flow, m, d);
+
+    if (sdp && !fw->local) {
         fw->offered = 1;
 
         if (ngx_ims_forward_media(fw, NGX_IMS_MEDIA_OFFER, m, &m->from.tag,
@@ -232,6 +238,55 @@ ngx_ims_proxy_hides_sdp(ngx_ims_sip_msg_t *m)
            && (m->method == NGX_IMS_SIP_INVITE
                || m->method == NGX_IMS_SIP_UPDATE
                || m->method == NGX_IMS_SIP_PRACK);
+}
+
+
+/*
+ * 1 when both ends are browsers of this portal, and the core has no part in it
+ * (spec UC-7); fw->called is set for a new one from the caller's side
+ */
+
+static ngx_uint_t
+ngx_ims_proxy_local(ngx_ims_forward_t *fw, ngx_ims_flow_t *flow,
+    ngx_ims_sip_msg_t *m, ngx_ims_dialog_t *d)
+{
+    uint32_t             lease;
+    ngx_ims_str_t        uri;
+    ngx_ims_pool_t      *pool;
+    ngx_ims_sip_addr_t   addr;
+    ngx_ims_sip_iter_t   it;
+
+    if (fw->in_dialog) {
+        return ngx_ims_call_local(fw->pool, d);
+    }
+
+    if (!fw->up) {
+        ngx_memzero(&it, sizeof(ngx_ims_sip_iter_t));
+
+        return flow->transport == NGX_IMS_LOCAL
+               && ngx_ims_sip_next(m, NGX_IMS_HDR_ROUTE, &it, &uri)
+               && ngx_ims_sip_parse_addr(&uri, &addr) == NGX_IMS_OK
+               && ngx_strlcasestrn(addr.uri.data,
+                                   addr.uri.data + addr.uri.len,
+                                   (u_char *) ";local", 6 - 1)
+                  != NULL;
+    }
+
+    if (!fw->pool->local_calls || fw->emergency) {
+        return 0;
+    }
+
+    uri = fw->request_uri.len ? fw->request_uri : m->uri;
+
+    if (ngx_ims_fork_target(fw->worker, fw->pool->core, &uri, &pool, &lease)
+        != NGX_OK)
+    {
+        return 0;
+    }
+
+    ngx_ims_binding_lease_token(pool, lease, fw->called);
+
+    return 1;
 }
 
 
@@ -321,9 +376,16 @@ ngx_ims_proxy_send_up(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
 
     f.r.routes = *routes;
 
-    rc = fw->emergency ? ngx_ims_screen_route(fw->pool, &f.r, &flow)
-                       : ngx_ims_call_next_hop(fw->pool, routes, &target,
-                                               &flow);
+    if (fw->local) {
+        ngx_ims_loop_flow(fw->pool->core, &flow);
+        rc = NGX_OK;
+
+    } else {
+        rc = fw->emergency ? ngx_ims_screen_route(fw->pool, &f.r, &flow)
+                           : ngx_ims_call_next_hop(fw->pool, routes, &target,
+                                                   &flow);
+    }
+
     if (rc != NGX_OK) {
         ngx_ims_forward_local(fw, 503, "Retry-After: 5" CRLF);
         return;
@@ -332,6 +394,14 @@ ngx_ims_proxy_send_up(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     ngx_ims_call_via(fw->pool, &flow, &f);
 
     ngx_ims_proxy_edits(fw, &e);
+
+    if (fw->local && !fw->in_dialog) {
+        f.r.called = f.r.request_uri.len ? f.r.request_uri : m->uri;
+        f.r.routes = ngx_ims_sip_textf(&e, "<sip:%.*s@%.*s;lr;local>",
+                                       (int) NGX_IMS_TOKEN_LEN, fw->called,
+                                       (int) f.r.edge.len, f.r.edge.data);
+    }
+
     ngx_ims_route_request_up(&e, m, &f.r);
 
     ngx_ims_proxy_launch(fw, m, &e, &f, &flow, &d);
@@ -509,6 +579,11 @@ ngx_ims_proxy_ack(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m, ngx_uint_t up)
                              up ? &m->to.tag : &m->from.tag, &d, w->record);
 
     if (rc != NGX_OK) {
+        return;
+    }
+
+    if (ngx_ims_call_local(s->pool, &d)) {
+        ngx_ims_proxy_ack_send(s, m, up, NULL);
         return;
     }
 

@@ -197,6 +197,12 @@ ngx_ims_route_request_up(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
         lines = ngx_ims_sip_textf(e, "P-Charging-Vector: icid-value=\"%.*s\""
                                   "\r\n", NGX_IMS_V(r->icid));
         ngx_ims_sip_insert_end(e, m, lines);
+
+        if (r->called.len) {
+            lines = ngx_ims_sip_textf(e, "P-Called-Party-ID: <%.*s>\r\n",
+                                      NGX_IMS_V(r->called));
+            ngx_ims_sip_insert_end(e, m, lines);
+        }
     }
 
     ngx_ims_route_body(e, m, r);

@@ -93,12 +93,13 @@ my @floors = (
     [ qw/ route digest dial / ],
     [ 'ims' ],                                  # nginx from here on
     [ qw/ zone txn core ipc media secret / ],   # one resource each
-    [ 'pool' ], [ 'binding' ], [ 'dialog' ],    # records
+    [ qw/ pool loop / ],
+    [ 'binding' ], [ 'dialog' ],                # records
     [ 'session' ],                              # one browser
     [ qw/ call handover / ],
     [ 'screen' ],
     [ qw/ forward uac bearer / ],
-    [ qw/ answer linger register_answer / ],
+    [ qw/ answer linger register_answer fork / ],
     [ qw/ proxy register / ],
     [ 'edge' ],
     [ qw/ http portal_module / ],
