@@ -5,7 +5,7 @@
  */
 
 
-#include "ngx_http_ims_block.h"
+#include "ngx_http_ims_dial.h"
 
 
 static char *ngx_http_ims_core_check(ngx_conf_t *cf, ngx_ims_core_t *core);
@@ -28,6 +28,11 @@ static ngx_http_ims_line_t  ngx_http_ims_core_lines[] = {
     { ngx_string("home_domain"), 1, 1, ngx_http_ims_core_home_domain },
     { ngx_string("visited_network"), 1, 1, ngx_http_ims_core_visited_network },
     { ngx_string("register"), 1, 4, ngx_http_ims_core_register },
+    { ngx_string("dial_plan"), 1, 12, ngx_http_ims_dial_plan },
+    { ngx_string("barred"), 1, 1024, ngx_http_ims_dial_barred },
+    { ngx_string("allowed"), 1, 1024, ngx_http_ims_dial_allowed },
+    { ngx_string("premium"), 1, 1024, ngx_http_ims_dial_premium },
+    { ngx_string("emergency"), 1, 3, ngx_http_ims_sos },
     { ngx_null_string, 0, 0, NULL }
 };
 
@@ -145,7 +150,7 @@ ngx_http_ims_core_check(ngx_conf_t *cf, ngx_ims_core_t *core)
         core->visited_network = listen[0].host;
     }
 
-    return NGX_CONF_OK;
+    return ngx_http_ims_dial_check(cf, core);
 }
 
 

@@ -5,7 +5,7 @@
  */
 
 
-#include "ngx_http_ims_block.h"
+#include "ngx_http_ims_dial.h"
 
 
 static char *ngx_http_ims_pool_params(ngx_conf_t *cf,
@@ -32,6 +32,10 @@ static ngx_http_ims_line_t  ngx_http_ims_pool_lines[] = {
     { ngx_string("quarantine"), 1, 1, ngx_http_ims_pool_quarantine },
     { ngx_string("devices"), 1, 1, ngx_http_ims_pool_devices },
     { ngx_string("local_calls"), 1, 1, ngx_http_ims_pool_local_calls },
+    { ngx_string("calls"), 1, 1, ngx_http_ims_dial_calls },
+    { ngx_string("calls_per_hour"), 1, 1, ngx_http_ims_dial_calls_per_hour },
+    { ngx_string("premium_per_hour"), 1, 1,
+      ngx_http_ims_dial_premium_per_hour },
     { ngx_null_string, 0, 0, NULL }
 };
 

@@ -55,7 +55,6 @@ typedef void (*ngx_ims_core_handler_pt)(ngx_ims_core_t *core,
 typedef struct {
     ngx_uint_t                set;            /* there was such a line */
     ngx_str_t                 route;          /* "<sip:...;lr>"; empty: 380 */
-    ngx_str_t                 uri;            /* the same without "<>" */
     ngx_addr_t                addr;           /* its next hop */
     ngx_uint_t                transport;
     ngx_uint_t                no_location;    /* the browser's is not sent */
