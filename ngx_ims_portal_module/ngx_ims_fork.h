@@ -32,9 +32,9 @@ ngx_int_t ngx_ims_fork_target(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_ims_str_t *uri, ngx_ims_pool_t **found, uint32_t *lease);
 
 /*
- * The browser that a request for a user is for.  When there are several, it goes
- * to all of them, and the best answer back on flow: every provisional one, each
- * 2xx, or the best of the refusals when all have refused (RFC 3261 16.7).
+ * The browser that a request for a user is for.  When there are several, it
+ * goes to all of them, and the best answer back on flow: every provisional one,
+ * each 2xx, or the best of the refusals when all have refused (RFC 3261 16.7).
  *
  * handed    another worker has handed it over: it is not handed on
  *

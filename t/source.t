@@ -99,7 +99,7 @@ my @floors = (
     [ qw/ call handover / ],
     [ 'screen' ],
     [ qw/ forward uac bearer / ],
-    [ qw/ answer linger register_answer fork / ],
+    [ qw/ answer linger register_answer fork ack / ],
     [ qw/ proxy register / ],
     [ 'edge' ],
     [ qw/ http portal_module / ],
