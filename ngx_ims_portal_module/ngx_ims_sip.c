@@ -50,12 +50,15 @@ static unsigned char *ngx_ims_sip_headers(ngx_ims_sip_msg_t *m,
 static unsigned char *ngx_ims_sip_name(unsigned char *p, unsigned char *end,
     ngx_ims_str_t *name);
 static void ngx_ims_sip_header(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_t *h);
+static int ngx_ims_sip_first(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_t *h,
+    ngx_ims_sip_iter_t *it, ngx_ims_str_t *value);
 static void ngx_ims_sip_top_via(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_t *h);
 static void ngx_ims_sip_call_id(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_t *h);
 static void ngx_ims_sip_header_number(ngx_ims_sip_msg_t *m,
     ngx_ims_sip_hdr_t *h);
 static void ngx_ims_sip_cseq(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_t *h);
 static void ngx_ims_sip_complete(ngx_ims_sip_msg_t *m);
+static void ngx_ims_sip_contacts(ngx_ims_sip_msg_t *m);
 static void ngx_ims_sip_take_body(ngx_ims_sip_msg_t *m, unsigned char *end,
     int datagram);
 
@@ -107,6 +110,10 @@ ngx_ims_sip_parse(ngx_ims_sip_msg_t *m, unsigned char *p, size_t len,
     }
 
     ngx_ims_sip_complete(m);
+
+    if (m->status == 0 && m->first[NGX_IMS_HDR_CONTACT] && m->error == NULL) {
+        ngx_ims_sip_contacts(m);
+    }
 
     return m->error ? NGX_IMS_INVALID : NGX_IMS_OK;
 }
@@ -402,7 +409,30 @@ ngx_ims_sip_header(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_t *h)
 }
 
 
-/* mostly each Via has a line of its own */
+/*
+ * The first value of a list.  Mostly it is the only one of its line, and that
+ * is seen at a glance.
+ */
+
+static int
+ngx_ims_sip_first(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_t *h,
+    ngx_ims_sip_iter_t *it, ngx_ims_str_t *value)
+{
+    memset(it, 0, sizeof(ngx_ims_sip_iter_t));
+
+    if (h->value.len == 0 || memchr(h->value.data, ',', h->value.len)) {
+        return ngx_ims_sip_next(m, h->id, it, value);
+    }
+
+    *value = h->value;
+
+    it->started = 1;
+    it->hdr = h;
+    it->pos = value->data + value->len;
+
+    return 1;
+}
+
 
 static void
 ngx_ims_sip_top_via(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_t *h)
@@ -410,15 +440,9 @@ ngx_ims_sip_top_via(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_t *h)
     ngx_ims_str_t       value;
     ngx_ims_sip_iter_t  it;
 
-    value = h->value;
-
-    if (value.len && memchr(value.data, ',', value.len) != NULL) {
-        memset(&it, 0, sizeof(ngx_ims_sip_iter_t));
-        value.len = 0;
-        (void) ngx_ims_sip_next(m, NGX_IMS_HDR_VIA, &it, &value);
-    }
-
-    if (ngx_ims_sip_parse_via(&value, &m->via) != NGX_IMS_OK) {
+    if (!ngx_ims_sip_first(m, h, &it, &value)
+        || ngx_ims_sip_parse_via(&value, &m->via) != NGX_IMS_OK)
+    {
         ngx_ims_sip_fail(m, 400, h->value.data, "Via is not well formed");
     }
 }
@@ -562,6 +586,37 @@ ngx_ims_sip_complete(ngx_ims_sip_msg_t *m)
             ngx_ims_sip_fail(m, 400, m->text.data + m->head, needed[i].error);
             return;
         }
+    }
+}
+
+
+/*
+ * Each Contact of a request is an address, or the one "*" of a REGISTER (10.2.2,
+ * 20.10).  In responses they are left to who looks at them.
+ */
+
+static void
+ngx_ims_sip_contacts(ngx_ims_sip_msg_t *m)
+{
+    int                 more;
+    ngx_ims_str_t       value;
+    ngx_ims_sip_addr_t  addr;
+    ngx_ims_sip_iter_t  it;
+
+    more = ngx_ims_sip_first(m, ngx_ims_sip_hdr(m, NGX_IMS_HDR_CONTACT), &it,
+                             &value);
+
+    while (more) {
+
+        if (ngx_ims_sip_parse_addr(&value, &addr) != NGX_IMS_OK
+            && (m->method != NGX_IMS_SIP_REGISTER || value.len != 1
+                || *value.data != '*'))
+        {
+            ngx_ims_sip_fail(m, 400, value.data, "Contact is not well formed");
+            return;
+        }
+
+        more = ngx_ims_sip_next(m, NGX_IMS_HDR_CONTACT, &it, &value);
     }
 }
 

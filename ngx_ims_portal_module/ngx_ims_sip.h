@@ -196,8 +196,9 @@ typedef struct {
  * Checked: start line, version (505), Via, From, To, Call-ID and CSeq present
  * once and well formed, CSeq method equal to the request's, CSeq < 2^31,
  * Max-Forwards 0..255, Content-Length a number and repeated only with the same
- * value, single-value headers not repeated, Via and From/To syntax.  Bare CR or
- * LF as line end, NUL in a header and control characters are refused.
+ * value, single-value headers not repeated, Via and From/To syntax, Contact in
+ * requests, no header fields in a Request-URI.  Bare CR or LF as line end, NUL
+ * in a header and control characters are refused.
  * Folding (7.3.1), compact names and any case are accepted.
  */
 int ngx_ims_sip_parse(ngx_ims_sip_msg_t *m, unsigned char *p, size_t len,

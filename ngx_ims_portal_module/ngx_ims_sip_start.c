@@ -158,6 +158,14 @@ ngx_ims_sip_request_uri(ngx_ims_sip_msg_t *m)
         return;
     }
 
+    /* they would become header fields at whoever resolves it (19.1.1) */
+
+    if (uri.headers.data != NULL) {
+        ngx_ims_sip_fail(m, 400, uri.headers.data,
+                         "request URI has header fields");
+        return;
+    }
+
     for (i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
 
         if (uri.scheme.len == schemes[i].len

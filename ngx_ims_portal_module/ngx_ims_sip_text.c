@@ -285,6 +285,14 @@ ngx_ims_sip_has_token(const ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_e id,
 unsigned char *
 ngx_ims_sip_skip_quoted(unsigned char *p, unsigned char *end)
 {
+    unsigned char  *quote;
+
+    quote = memchr(p + 1, '"', end - p - 1);
+
+    if (quote == NULL || memchr(p + 1, '\\', quote - p - 1) == NULL) {
+        return quote ? quote + 1 : NULL;
+    }
+
     for (p++; p < end; p++) {
 
         if (*p == '"') {
