@@ -13,6 +13,12 @@ static char *ngx_http_ims_core_listen(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
 static char *ngx_http_ims_core_server(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_ims_core_servers(ngx_conf_t *cf, ngx_ims_core_t *core,
+    ngx_str_t *text, ngx_uint_t transport, ngx_ims_core_server_t *line);
+static char *ngx_http_ims_core_timeout(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_ims_core_probe(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
 static char *ngx_http_ims_core_allow(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
 static char *ngx_http_ims_core_home_domain(ngx_conf_t *cf, void *object,
@@ -24,6 +30,8 @@ static char *ngx_http_ims_core_visited_network(ngx_conf_t *cf, void *object,
 static ngx_http_ims_line_t  ngx_http_ims_core_lines[] = {
     { ngx_string("listen"), 1, 3, ngx_http_ims_core_listen },
     { ngx_string("server"), 1, 6, ngx_http_ims_core_server },
+    { ngx_string("timeout"), 1, 1, ngx_http_ims_core_timeout },
+    { ngx_string("probe"), 1, 3, ngx_http_ims_core_probe },
     { ngx_string("allow"), 1, 64, ngx_http_ims_core_allow },
     { ngx_string("home_domain"), 1, 1, ngx_http_ims_core_home_domain },
     { ngx_string("visited_network"), 1, 1, ngx_http_ims_core_visited_network },
@@ -66,13 +74,21 @@ ngx_http_ims_core_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     core->name = value[1];
     core->file = cf->conf_file->file.name.data;
     core->line = cf->conf_file->line;
+    core->nslots = 64;
+    core->timeout = 4000;
+    core->probe = NGX_CONF_UNSET_MSEC;
+    core->probe_timeout = 2000;
+    core->probe_fails = 2;
     ngx_str_set(&core->flag, "auth-done");
 
     if (ngx_array_init(&core->listens, cf->pool, 2,
                        sizeof(ngx_ims_core_listen_t))
         != NGX_OK
-        || ngx_array_init(&core->servers, cf->pool, 2,
+        || ngx_array_init(&core->servers, cf->pool, 64,
                           sizeof(ngx_ims_core_server_t))
+           != NGX_OK
+        || ngx_array_init(&core->names, cf->pool, 2,
+                          sizeof(ngx_ims_core_name_t *))
            != NGX_OK
         || ngx_array_init(&core->allow, cf->pool, 4, sizeof(ngx_cidr_t))
            != NGX_OK)
@@ -104,14 +120,14 @@ ngx_http_ims_core_check(ngx_conf_t *cf, ngx_ims_core_t *core)
         return NGX_CONF_ERROR;
     }
 
-    if (core->servers.nelts == 0) {
+    if (core->servers.nelts == 0 && core->names.nelts == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "no \"server\" in \"ims_portal_core\" \"%V\"",
                            &core->name);
         return NGX_CONF_ERROR;
     }
 
-    if (core->servers.nelts > 64) {
+    if (core->servers.nelts + core->names.nelts > 64) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "more than 64 \"server\" in \"ims_portal_core\" "
                            "\"%V\"", &core->name);
@@ -129,13 +145,13 @@ ngx_http_ims_core_check(ngx_conf_t *cf, ngx_ims_core_t *core)
     server = core->servers.elts;
 
     for (i = 0; i < core->servers.nelts; i++) {
-        if (ngx_ims_core_local(core, server[i].transport,
-                               server[i].addr.sockaddr->sa_family)
-            == NULL)
+        if (!ngx_ims_core_sends(core, server[i].transport,
+                                server[i].addr.sockaddr->sa_family))
         {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "no \"listen\" of the address family of "
-                               "\"server\" %V in \"ims_portal_core\" \"%V\"",
+                               "no \"listen\" of the address family and "
+                               "transport of \"server\" %V in "
+                               "\"ims_portal_core\" \"%V\"",
                                &server[i].addr.name, &core->name);
             return NGX_CONF_ERROR;
         }
@@ -144,13 +160,69 @@ ngx_http_ims_core_check(ngx_conf_t *cf, ngx_ims_core_t *core)
     /* one for all, so that a browser's Contact is the same by any way */
 
     core->edge = ngx_ims_core_local(core, listen[0].transport,
-                                    server[0].addr.sockaddr->sa_family);
+                                    core->servers.nelts
+                                    ? server[0].addr.sockaddr->sa_family
+                                    : listen[0].family);
+
+    if (core->probe == NGX_CONF_UNSET_MSEC) {
+        core->probe = core->servers.nelts > 1 || core->names.nelts ? 10000
+                                                                   : 0;
+    }
 
     if (core->visited_network.len == 0) {
         core->visited_network = listen[0].host;
     }
 
     return ngx_http_ims_dial_check(cf, core);
+}
+
+
+/* what follows from all of the configuration: postconfiguration */
+
+ngx_int_t
+ngx_http_ims_core_finish(ngx_conf_t *cf)
+{
+    ngx_uint_t                  i;
+    ngx_ims_core_t            **core;
+    ngx_ims_health_t           *health;
+    ngx_http_ims_main_conf_t   *imcf;
+    ngx_http_core_loc_conf_t   *clcf;
+
+    imcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_ims_portal_module);
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    core = imcf->cores.elts;
+
+    if (imcf->cores.nelts == 0) {
+        return NGX_OK;
+    }
+
+    health = ngx_ims_health_add(cf, &ngx_http_ims_portal_module);
+    if (health == NULL) {
+        return NGX_ERROR;
+    }
+
+    imcf->health = health;
+
+    for (i = 0; i < imcf->cores.nelts; i++) {
+        core[i]->health = health;
+
+        if (clcf->resolver != NULL && clcf->resolver->connections.nelts) {
+            core[i]->resolver = clcf->resolver;
+            core[i]->resolver_timeout =
+                clcf->resolver_timeout == NGX_CONF_UNSET_MSEC
+                ? 30000 : clcf->resolver_timeout;
+
+        } else if (core[i]->names.nelts) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "a name in \"server\" of \"ims_portal_core\" "
+                          "\"%V\" needs a \"resolver\" in \"http\"",
+                          &core[i]->name);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 
@@ -239,16 +311,14 @@ ngx_http_ims_core_server(ngx_conf_t *cf, void *object, ngx_str_t *args,
     time_t                  fail_timeout;
     ngx_int_t               weight, max_fails;
     ngx_str_t              *arg, s;
-    ngx_url_t               u;
-    ngx_uint_t              i, backup;
-    ngx_ims_core_t         *core;
-    ngx_ims_core_server_t  *server;
+    ngx_uint_t              i, backup, transport;
+    ngx_ims_core_server_t   line;
 
-    core = object;
     weight = 1;
     max_fails = 1;
     fail_timeout = 10;
     backup = 0;
+    transport = NGX_IMS_ANY;
 
     for (i = 1; i < n; i++) {
         arg = &args[i];
@@ -291,23 +361,76 @@ ngx_http_ims_core_server(ngx_conf_t *cf, void *object, ngx_str_t *args,
         }
 
         if (ngx_strcmp(arg->data, "transport=udp") == 0) {
+            transport = NGX_IMS_UDP;
+            continue;
+        }
+
+        if (ngx_strcmp(arg->data, "transport=tcp") == 0) {
+            transport = NGX_IMS_TCP;
+            continue;
+        }
+
+        if (ngx_strcmp(arg->data, "transport=tls") == 0) {
+            transport = NGX_IMS_TLS;
             continue;
         }
 
         goto invalid;
     }
 
-    ngx_memzero(&u, sizeof(ngx_url_t));
-    u.url = args[0];
-    u.default_port = 5060;
+    ngx_memzero(&line, sizeof(ngx_ims_core_server_t));
 
-    if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0
-        || u.family == AF_UNIX)
+    line.weight = weight;
+    line.max_fails = max_fails;
+    line.fail_timeout = fail_timeout;
+    line.backup = backup;
+
+    return ngx_http_ims_core_servers(cf, object, &args[0], transport, &line);
+
+invalid:
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%V\" in \"server\" "
+                       "of \"ims_portal_core\"", &args[i]);
+
+    return NGX_CONF_ERROR;
+}
+
+
+/* an address is a server; a name will be some, once a worker runs */
+
+static char *
+ngx_http_ims_core_servers(ngx_conf_t *cf, ngx_ims_core_t *core,
+    ngx_str_t *text, ngx_uint_t transport, ngx_ims_core_server_t *line)
+{
+    ngx_url_t               u;
+    ngx_uint_t              i;
+    ngx_ims_core_server_t  *server;
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+    u.url = *text;
+    u.default_port = transport == NGX_IMS_TLS ? 5061 : 5060;
+    u.no_resolve = 1;
+
+    if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.family == AF_UNIX
+        || u.uri.len || u.host.len > 255)
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "%s in \"server\" \"%V\" of \"ims_portal_core\"",
-                           u.err ? u.err : "invalid address", &args[0]);
+                           u.err ? u.err : "invalid address", text);
         return NGX_CONF_ERROR;
+    }
+
+    if (u.naddrs == 0) {
+
+        if (ngx_ims_core_add_name(cf, core, &u.host, u.no_port ? 0 : u.port,
+                                  transport, line)
+            != NGX_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
+
+        return NGX_CONF_OK;
     }
 
     for (i = 0; i < u.naddrs; i++) {
@@ -316,13 +439,93 @@ ngx_http_ims_core_server(ngx_conf_t *cf, void *object, ngx_str_t *args,
             return NGX_CONF_ERROR;
         }
 
-        ngx_memzero(server, sizeof(ngx_ims_core_server_t));
+        *server = *line;
 
         server->addr = u.addrs[i];
-        server->weight = weight;
-        server->max_fails = max_fails;
-        server->fail_timeout = fail_timeout;
-        server->backup = backup;
+        server->transport = transport == NGX_IMS_ANY ? NGX_IMS_UDP
+                                                     : transport;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* timeout time */
+
+static char *
+ngx_http_ims_core_timeout(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n)
+{
+    ngx_ims_core_t  *core;
+
+    core = object;
+
+    core->timeout = ngx_parse_time(&args[0], 0);
+
+    if (core->timeout == (ngx_msec_t) NGX_ERROR || core->timeout < 50) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid time \"%V\" in \"timeout\" "
+                           "of \"ims_portal_core\"", &args[0]);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* probe interval [fails=] [timeout=] | off */
+
+static char *
+ngx_http_ims_core_probe(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n)
+{
+    ngx_str_t        s;
+    ngx_int_t        fails;
+    ngx_uint_t       i;
+    ngx_ims_core_t  *core;
+
+    core = object;
+    i = 0;
+
+    if (ngx_strcmp(args[0].data, "off") == 0 && n == 1) {
+        core->probe = 0;
+        return NGX_CONF_OK;
+    }
+
+    core->probe = ngx_parse_time(&args[0], 0);
+
+    if (core->probe == (ngx_msec_t) NGX_ERROR || core->probe < 100) {
+        goto invalid;
+    }
+
+    for (i = 1; i < n; i++) {
+
+        if (ngx_strncmp(args[i].data, "fails=", 6) == 0) {
+            fails = ngx_atoi(args[i].data + 6, args[i].len - 6);
+
+            if (fails <= 0) {
+                goto invalid;
+            }
+
+            core->probe_fails = fails;
+            continue;
+        }
+
+        if (ngx_strncmp(args[i].data, "timeout=", 8) == 0) {
+            s.data = args[i].data + 8;
+            s.len = args[i].len - 8;
+            core->probe_timeout = ngx_parse_time(&s, 0);
+
+            if (core->probe_timeout == (ngx_msec_t) NGX_ERROR
+                || core->probe_timeout < 50)
+            {
+                goto invalid;
+            }
+
+            continue;
+        }
+
+        goto invalid;
     }
 
     return NGX_CONF_OK;
@@ -330,7 +533,7 @@ ngx_http_ims_core_server(ngx_conf_t *cf, void *object, ngx_str_t *args,
 invalid:
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid parameter \"%V\" in \"server\" "
+                       "invalid parameter \"%V\" in \"probe\" "
                        "of \"ims_portal_core\"", &args[i]);
 
     return NGX_CONF_ERROR;

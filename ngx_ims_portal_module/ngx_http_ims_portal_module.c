@@ -215,7 +215,7 @@ static ngx_command_t  ngx_http_ims_commands[] = {
 
 static ngx_http_module_t  ngx_http_ims_portal_module_ctx = {
     ngx_http_ims_add_variables,            /* preconfiguration */
-    NULL,                                  /* postconfiguration */
+    ngx_http_ims_core_finish,              /* postconfiguration */
 
     ngx_http_ims_create_main_conf,         /* create main configuration */
     ngx_http_ims_init_main_conf,           /* init main configuration */

@@ -22,6 +22,7 @@ typedef struct {
     ngx_ims_media_conf_t      media;
     ngx_ims_txn_conf_t        txn;
     ngx_ims_worker_t         *worker;         /* of this process */
+    ngx_ims_health_t         *health;         /* of the cores' servers */
 } ngx_http_ims_main_conf_t;
 
 
@@ -75,6 +76,7 @@ char *ngx_http_ims_core_block(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_ims_pool_block(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+ngx_int_t ngx_http_ims_core_finish(ngx_conf_t *cf);
 ngx_ims_pool_t *ngx_http_ims_find_pool(ngx_http_ims_main_conf_t *mcf,
     ngx_str_t *name);
 

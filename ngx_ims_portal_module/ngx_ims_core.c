@@ -19,7 +19,8 @@
 
 enum {
     NGX_IMS_CORE_BATCH = 64,             /* datagrams a turn */
-    NGX_IMS_CORE_REFUSED_INTERVAL = 10   /* s between two log lines */
+    NGX_IMS_CORE_REFUSED_INTERVAL = 10,  /* s between two log lines */
+    NGX_IMS_CORE_GONE = 64               /* s that a server is still heard */
 };
 
 
@@ -431,6 +432,12 @@ ngx_ims_core_allowed(ngx_ims_core_t *core, struct sockaddr *sa)
 
     for (i = 0; i < core->servers.nelts; i++) {
 
+        /* a name's former address may still have something to answer */
+
+        if (s[i].off && ngx_time() - s[i].gone > NGX_IMS_CORE_GONE) {
+            continue;
+        }
+
         if (ngx_cmp_sockaddr(sa, socklen, s[i].addr.sockaddr,
                              s[i].addr.socklen, 0)
             == NGX_OK)
@@ -472,6 +479,17 @@ ngx_ims_core_local(ngx_ims_core_t *core, ngx_uint_t transport, int family)
     }
 
     return other;
+}
+
+
+ngx_uint_t
+ngx_ims_core_sends(ngx_ims_core_t *core, ngx_uint_t transport, int family)
+{
+    ngx_ims_core_listen_t  *lst;
+
+    lst = ngx_ims_core_local(core, transport, family);
+
+    return lst != NULL && lst->transport == transport;
 }
 
 

@@ -12,9 +12,15 @@
 
 #include "ngx_ims.h"
 #include "ngx_ims_dial.h"
+#include "ngx_ims_health.h"
 
 
-typedef struct ngx_ims_core_s  ngx_ims_core_t;
+typedef struct ngx_ims_core_s       ngx_ims_core_t;
+typedef struct ngx_ims_core_name_s  ngx_ims_core_name_t;
+
+
+/* no transport is said: it follows from what is found (RFC 3263 4.1) */
+#define NGX_IMS_ANY  ((ngx_uint_t) -1)
 
 
 typedef struct {
@@ -24,11 +30,19 @@ typedef struct {
     ngx_uint_t                max_fails;      /* 0: never considered down */
     time_t                    fail_timeout;   /* s */
     unsigned                  backup:1;
+    unsigned                  off:1;          /* its name led here once */
 
-    /* this worker's view */
-    ngx_uint_t                fails;
-    time_t                    checked;
+    ngx_ims_health_hop_t     *health;         /* of all workers; NULL: own */
+    ngx_ims_health_hop_t      own;
     ngx_int_t                 current;        /* smooth weighted round robin */
+
+    /* of a name, as it was resolved */
+    ngx_ims_core_name_t      *name;           /* NULL: an address */
+    ngx_uint_t                priority;       /* of SRV, lower comes first */
+    ngx_uint_t                share;          /* the weight of SRV */
+    time_t                    gone;           /* s, off since */
+    ngx_sockaddr_t            sockaddr;
+    u_char                    text[NGX_SOCKADDR_STRLEN];
 } ngx_ims_core_server_t;
 
 
@@ -66,6 +80,8 @@ struct ngx_ims_core_s {
     ngx_str_t                 name;
     ngx_array_t               listens;        /* ngx_ims_core_listen_t */
     ngx_array_t               servers;        /* ngx_ims_core_server_t */
+    ngx_array_t               names;          /* ngx_ims_core_name_t * */
+    ngx_uint_t                nslots;         /* room for servers */
     ngx_array_t               allow;          /* ngx_cidr_t, beside servers */
     ngx_str_t                 home_domain;
     ngx_str_t                 visited_network;
@@ -76,6 +92,14 @@ struct ngx_ims_core_s {
     unsigned                  register_set:1; /* there was such a line */
     unsigned                  reg_event:1;    /* SUBSCRIBE to it */
     ngx_msec_t                t1;             /* ms */
+    ngx_msec_t                timeout;        /* ms without any answer, then
+                                                 the next server is tried */
+    ngx_msec_t                probe;          /* ms between two, 0: off */
+    ngx_msec_t                probe_timeout;  /* ms */
+    ngx_uint_t                probe_fails;
+    ngx_resolver_t           *resolver;
+    ngx_msec_t                resolver_timeout;
+    ngx_ims_health_t         *health;
     ngx_ims_dial_plan_t       dial;
     ngx_ims_core_sos_t        sos;
     ngx_ims_core_listen_t    *edge;           /* Path, Contact, Record-Route
@@ -86,6 +110,8 @@ struct ngx_ims_core_s {
 
     /* of a worker, set by ngx_ims_core_init_worker() */
     ngx_log_t                *log;
+    uint32_t                  crc;            /* of its name */
+    void                     *cache;          /* of names in routes */
     ngx_ims_core_handler_pt   handler;
     void                     *data;           /* the upper floor's */
     ngx_uint_t                refused;        /* datagrams from strangers */
@@ -129,9 +155,70 @@ ngx_uint_t ngx_ims_core_allowed(ngx_ims_core_t *core, struct sockaddr *sa);
 ngx_int_t ngx_ims_core_next(ngx_ims_core_t *core, uint64_t *tried,
     ngx_ims_flow_t *flow);
 
-/* the outcome of a request on a flow; ok = 0: it timed out or was refused */
+/*
+ * The same for a request with a route: to the host of the URI (may be empty),
+ * when that is an allowed address, or a name that leads to some and was looked
+ * up before.  A host that is a server itself gives way to another when it is
+ * known to be down.  Called again with the same tried, another address of that
+ * name or another server is taken.
+ *
+ * NGX_OK, or NGX_DECLINED: nobody is left.
+ */
+ngx_int_t ngx_ims_core_hop(ngx_ims_core_t *core, ngx_ims_str_t *uri,
+    uint64_t *tried, ngx_ims_flow_t *flow);
+
+/* looks the host of a route URI up for later, when it is a name */
+void ngx_ims_core_prefetch(ngx_ims_core_t *core, ngx_ims_str_t *uri);
+
+/*
+ * The outcome of a request on a flow; ok = 0: it timed out or was refused.  All
+ * workers are told.
+ */
 void ngx_ims_core_result(ngx_ims_core_t *core, ngx_ims_flow_t *flow,
     ngx_uint_t ok);
+
+/* its socket is closed, or probes go unanswered: down whatever max_fails is */
+void ngx_ims_core_dead(ngx_ims_core_t *core, ngx_ims_flow_t *flow);
+
+/* a 503 with Retry-After, in s, of which five minutes count at most */
+void ngx_ims_core_busy(ngx_ims_core_t *core, ngx_ims_flow_t *flow,
+    time_t seconds);
+
+/* 1 when it has answered anything, to any worker, since then (ms) */
+ngx_uint_t ngx_ims_core_heard(ngx_ims_core_t *core, ngx_ims_flow_t *flow,
+    ngx_msec_t since);
+
+/* 1 when what is at the end of the flow is known to be down */
+ngx_uint_t ngx_ims_core_known_down(ngx_ims_core_t *core,
+    ngx_ims_flow_t *flow);
+
+/* 1 when a server is left that is not down and was not tried */
+ngx_uint_t ngx_ims_core_others(ngx_ims_core_t *core, uint64_t tried);
+
+/* the server at an address, or NULL; and whether it is down at this time */
+ngx_ims_core_server_t *ngx_ims_core_server(ngx_ims_core_t *core,
+    ngx_uint_t transport, struct sockaddr *sa, socklen_t socklen);
+ngx_uint_t ngx_ims_core_down(ngx_ims_core_t *core, ngx_ims_core_server_t *s,
+    time_t now);
+
+/* 1 when requests can be sent by this transport and family */
+ngx_uint_t ngx_ims_core_sends(ngx_ims_core_t *core, ngx_uint_t transport,
+    int family);
+
+/*
+ * At configuration time: a server that is a name, all else as in line, whose
+ * addresses come from the core's resolver once a worker runs.  port 0: by SRV.
+ * NGX_OK or NGX_ERROR (no memory).
+ */
+ngx_int_t ngx_ims_core_add_name(ngx_conf_t *cf, ngx_ims_core_t *core,
+    ngx_str_t *host, in_port_t port, ngx_uint_t transport,
+    ngx_ims_core_server_t *line);
+
+/*
+ * In init_process: finds the servers in the shared zone and begins to resolve
+ * names.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_ims_core_resolve_init(ngx_cycle_t *cycle, ngx_ims_core_t *core);
 
 /*
  * The listening socket of this transport and family, else the first of that
@@ -151,9 +238,10 @@ ngx_int_t ngx_ims_core_flow(ngx_ims_core_t *core, ngx_uint_t transport,
 ngx_str_t *ngx_ims_core_transport(ngx_uint_t transport);
 
 /*
- * The next hop of a route URI: its host when that is an address literal (port
- * 5060 by default) and allowed; NGX_DECLINED for a name, a stranger, or another
- * transport: the caller then takes a configured server (outbound proxy).
+ * The next hop of a route URI: its host when that is allowed and an address, or
+ * a name that was looked up before; NGX_DECLINED for a stranger, for a name
+ * that is not known yet (it is looked up for the next time), or when another
+ * server is to stand in: the caller then takes one (outbound proxy).
  */
 ngx_int_t ngx_ims_core_next_hop(ngx_ims_core_t *core, ngx_ims_str_t *uri,
     ngx_ims_flow_t *flow);

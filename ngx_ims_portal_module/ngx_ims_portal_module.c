@@ -115,6 +115,11 @@ ngx_ims_init_process(ngx_cycle_t *cycle)
         }
     }
 
+    w->leader = ngx_ims_leader_create(cycle, imcf->health);
+    if (w->leader == NULL) {
+        return NGX_ERROR;
+    }
+
     if (ngx_ims_init_cores(cycle, w) != NGX_OK) {
         return NGX_ERROR;
     }
@@ -137,7 +142,8 @@ ngx_ims_init_cores(ngx_cycle_t *cycle, ngx_ims_worker_t *w)
 
     for (i = 0; i < w->cores->nelts; i++) {
         if (ngx_ims_core_init_worker(cycle, core[i], ngx_ims_edge_core, w)
-            != NGX_OK)
+            != NGX_OK
+            || ngx_ims_core_resolve_init(cycle, core[i]) != NGX_OK)
         {
             return NGX_ERROR;
         }
@@ -172,5 +178,6 @@ ngx_ims_exit_process(ngx_cycle_t *cycle)
         ngx_ims_media_close(w->media);
     }
 
+    ngx_ims_leader_close(w->leader);
     ngx_ims_ipc_close(w->ipc);
 }

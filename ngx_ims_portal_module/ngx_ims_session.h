@@ -12,6 +12,7 @@
 
 
 #include "ngx_ims_core.h"
+#include "ngx_ims_leader.h"
 #include "ngx_ims_dialog.h"
 #include "ngx_ims_ipc.h"
 #include "ngx_ims_jwt.h"
@@ -90,6 +91,7 @@ struct ngx_ims_worker_s {
     ngx_ims_media_t          *media;          /* NULL: none configured */
     ngx_array_t              *pools;          /* ngx_ims_pool_t * */
     ngx_array_t              *cores;          /* ngx_ims_core_t * */
+    ngx_ims_leader_t         *leader;
 
     ngx_ims_message_pt        message;        /* a whole SIP message came */
     ngx_ims_end_pt            end;            /* once per session */

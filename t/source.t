@@ -92,7 +92,8 @@ my @floors = (
     [ 'str' ], [ qw/ sip ws ng jwt aka / ],     # pure
     [ qw/ route digest dial / ],
     [ 'ims' ],                                  # nginx from here on
-    [ qw/ zone txn core ipc media secret / ],   # one resource each
+    [ 'health' ],
+    [ qw/ zone txn core leader ipc media secret / ],   # one resource each
     [ qw/ pool loop / ],
     [ 'binding' ], [ 'dialog' ],                # records
     [ 'session' ],                              # one browser

@@ -41,6 +41,7 @@ typedef ngx_int_t        ngx_msec_int_t;
 
 #define ngx_inline       inline
 #define ngx_min(a, b)    ((a) > (b) ? (b) : (a))
+#define ngx_max(a, b)    ((a) < (b) ? (b) : (a))
 
 
 typedef struct {
@@ -129,12 +130,27 @@ typedef struct {
 typedef struct ngx_conf_s       ngx_conf_t;
 typedef struct ngx_cycle_s      ngx_cycle_t;
 typedef struct ngx_listening_s  ngx_listening_t;
+typedef struct ngx_shm_zone_s   ngx_shm_zone_t;
+typedef struct ngx_resolver_s   ngx_resolver_t;
+typedef struct ngx_resolver_ctx_s  ngx_resolver_ctx_t;
+typedef void                    ngx_slab_pool_t;
 typedef int                     ngx_socket_t;
+
+typedef unsigned long           ngx_atomic_uint_t;
+typedef volatile ngx_atomic_uint_t  ngx_atomic_t;
+
+#define ngx_atomic_fetch_add(p, n)     __sync_fetch_and_add(p, n)
+#define ngx_atomic_cmp_set(p, old, new)                                       \
+    __sync_bool_compare_and_swap(p, old, new)
 
 #define NGX_HAVE_INET6  1
 
 in_addr_t ngx_inet_addr(u_char *text, size_t len);
 ngx_int_t ngx_inet6_addr(u_char *p, size_t len, u_char *addr);
+#define NGX_SOCKADDR_STRLEN  (INET6_ADDRSTRLEN + 8)
+size_t ngx_sock_ntop(struct sockaddr *sa, socklen_t socklen, u_char *text,
+    size_t len, ngx_uint_t port);
+void ngx_inet_set_port(struct sockaddr *sa, in_port_t port);
 ngx_int_t ngx_cmp_sockaddr(struct sockaddr *sa1, socklen_t slen1,
     struct sockaddr *sa2, socklen_t slen2, ngx_uint_t cmp_port);
 

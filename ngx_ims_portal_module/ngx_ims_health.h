@@ -1,0 +1,78 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * What all workers know together about the servers of the cores, and which
+ * worker leads: a small shared zone of its own, kept over reloads.
+ *
+ * All of it are words that are read and written without a lock; two workers
+ * that say something of a server at once may lose one of the two, which the
+ * next answer puts right.  Only to take a free place needs the slab's mutex,
+ * and the last store makes a place valid, so a worker may die at any point.
+ */
+
+
+#ifndef _NGX_IMS_HEALTH_H_INCLUDED_
+#define _NGX_IMS_HEALTH_H_INCLUDED_
+
+
+#include "ngx_ims.h"
+
+
+enum {
+    NGX_IMS_HEALTH_HOPS = 1024,          /* places */
+    NGX_IMS_HEALTH_REST = 600            /* s unused before a place is reused */
+};
+
+
+/* a hop: one address and transport of a core */
+typedef struct {
+    ngx_atomic_t              fails;          /* in a row */
+    ngx_atomic_t              checked;        /* s, of the last failure, or
+                                                 when it was tried again */
+    ngx_atomic_t              until;          /* s, it asked to be left alone */
+    ngx_atomic_t              since;          /* s, down since; 0: it is not */
+    ngx_atomic_t              answered;       /* ms, its last answer; 0: none */
+    ngx_atomic_t              rtt;            /* ms, of the last probe */
+    ngx_atomic_t              misses;         /* probes unanswered in a row */
+
+    ngx_atomic_t              touched;        /* s, when it was looked up */
+    ngx_atomic_t              used;           /* what follows is valid */
+    uint32_t                  core;           /* crc32 of its name */
+    uint32_t                  transport;      /* ngx_ims_transport_e */
+    uint32_t                  family;
+    uint32_t                  port;
+    u_char                    address[16];
+} ngx_ims_health_hop_t;
+
+
+typedef struct {
+    ngx_atomic_t              leader;         /* pid; 0: nobody */
+    ngx_atomic_t              beat;           /* ms, its last sign of life */
+    ngx_ims_health_hop_t      hops[NGX_IMS_HEALTH_HOPS];
+} ngx_ims_health_sh_t;
+
+
+/* where it is, in this process */
+typedef struct {
+    ngx_shm_zone_t           *shm_zone;
+    ngx_slab_pool_t          *shpool;
+    ngx_ims_health_sh_t      *sh;
+} ngx_ims_health_t;
+
+
+/*
+ * At configuration time: the zone, one for the whole configuration.  tag is the
+ * module's.  NULL: no memory (logged).
+ */
+ngx_ims_health_t *ngx_ims_health_add(ngx_conf_t *cf, void *tag);
+
+/*
+ * The place of a hop, a new one when there is none yet.  core is the crc32 of
+ * the core's name.  It stays valid while it is looked up at least once in
+ * NGX_IMS_HEALTH_REST seconds.  NULL: no place is free.
+ */
+ngx_ims_health_hop_t *ngx_ims_health_hop(ngx_ims_health_t *health,
+    uint32_t core, ngx_uint_t transport, struct sockaddr *sa);
+
+
+#endif /* _NGX_IMS_HEALTH_H_INCLUDED_ */
