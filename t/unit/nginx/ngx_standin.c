@@ -408,6 +408,48 @@ ngx_inet6_addr(u_char *p, size_t len, u_char *addr)
 }
 
 
+void
+ngx_inet_set_port(struct sockaddr *sa, in_port_t port)
+{
+    ngx_sockaddr_t  *a;
+
+    a = (ngx_sockaddr_t *) sa;
+
+    if (sa->sa_family == AF_INET) {
+        a->sockaddr_in.sin_port = htons(port);
+
+    } else {
+        a->sockaddr_in6.sin6_port = htons(port);
+    }
+}
+
+
+size_t
+ngx_sock_ntop(struct sockaddr *sa, socklen_t socklen, u_char *text,
+    size_t len, ngx_uint_t port)
+{
+    char             ip[INET6_ADDRSTRLEN];
+    int              n, v6;
+    ngx_sockaddr_t  *a;
+
+    (void) socklen;
+    (void) port;
+
+    a = (ngx_sockaddr_t *) sa;
+    v6 = (sa->sa_family == AF_INET6);
+
+    inet_ntop(sa->sa_family, v6 ? (void *) &a->sockaddr_in6.sin6_addr
+                                : (void *) &a->sockaddr_in.sin_addr,
+              ip, sizeof(ip));
+
+    n = snprintf((char *) text, len, v6 ? "[%s]:%d" : "%s:%d", ip,
+                 ntohs(v6 ? a->sockaddr_in6.sin6_port
+                          : a->sockaddr_in.sin_port));
+
+    return (size_t) n;
+}
+
+
 ngx_int_t
 ngx_cmp_sockaddr(struct sockaddr *sa1, socklen_t slen1, struct sockaddr *sa2,
     socklen_t slen2, ngx_uint_t cmp_port)
