@@ -251,7 +251,7 @@ is(status(ask($farend, 'INVITE', "sip:u001\@$block",
 $r = '';
 
 for (1 .. 10) {
-    $r = status(ask($edge, 'MESSAGE', "sip:9197\@$home", %good));
+    $r = status(ask($edge, 'MESSAGE', "sip:1234\@$home", %good));
     last if $r eq 403;
     sleep 0.5;
 }
