@@ -258,7 +258,8 @@ ngx_ims_binding_associated(ngx_ims_pool_t *pool, uint32_t lease, u_char *out)
 
 ngx_int_t
 ngx_ims_binding_registered(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
-    time_t expires, ngx_str_t *service_route, ngx_str_t *associated)
+    time_t expires, ngx_str_t *service_route, ngx_str_t *associated,
+    ngx_str_t *granted)
 {
     ngx_int_t              rc;
     ngx_ims_binding_sh_t  *sh;
@@ -277,6 +278,10 @@ ngx_ims_binding_registered(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
         }
 
         if (rc == NGX_OK) {
+            rc = ngx_ims_zone_put(&pool->zone, &sh->granted, granted);
+        }
+
+        if (rc == NGX_OK) {
             sh->expires = expires;
             sh->state = NGX_IMS_BINDING_REGISTERED;
         }
@@ -285,6 +290,60 @@ ngx_ims_binding_registered(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
     ngx_ims_zone_unlock(&pool->zone);
 
     return rc;
+}
+
+
+ngx_int_t
+ngx_ims_binding_features(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
+    ngx_str_t *features)
+{
+    ngx_int_t              rc;
+    ngx_ims_binding_sh_t  *sh;
+
+    rc = NGX_ERROR;
+
+    ngx_ims_zone_lock(&pool->zone);
+
+    sh = ngx_ims_binding_sh(pool, ref);
+
+    if (sh != NULL) {
+
+        if (ngx_ims_zone_equal(&pool->zone, &sh->features, features)) {
+            rc = NGX_DECLINED;
+
+        } else {
+            rc = ngx_ims_zone_put(&pool->zone, &sh->features, features);
+        }
+    }
+
+    ngx_ims_zone_unlock(&pool->zone);
+
+    return rc;
+}
+
+
+void
+ngx_ims_binding_abilities(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
+    ngx_str_t *features, ngx_str_t *granted, u_char *buf)
+{
+    ngx_ims_zone_t        *zone;
+    ngx_ims_binding_sh_t  *sh;
+
+    ngx_str_null(features);
+    ngx_str_null(granted);
+
+    zone = &pool->zone;
+
+    ngx_ims_zone_lock(zone);
+
+    sh = ngx_ims_binding_sh(pool, ref);
+
+    if (sh != NULL) {
+        buf = ngx_ims_binding_copy(zone, &sh->features, features, buf);
+        (void) ngx_ims_binding_copy(zone, &sh->granted, granted, buf);
+    }
+
+    ngx_ims_zone_unlock(zone);
 }
 
 

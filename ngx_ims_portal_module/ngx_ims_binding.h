@@ -75,9 +75,27 @@ ngx_int_t ngx_ims_binding_contact(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
 size_t ngx_ims_binding_associated(ngx_ims_pool_t *pool, uint32_t lease,
     u_char *out);
 
-/* the core's 200: NGX_OK, NGX_ERROR (zone full), NGX_DECLINED (stale) */
+/*
+ * The core's 200; granted is kept with it, see ngx_ims_uac.h.  NGX_OK, NGX_ERROR
+ * (zone full), NGX_DECLINED (stale).
+ */
 ngx_int_t ngx_ims_binding_registered(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
-    time_t expires, ngx_str_t *service_route, ngx_str_t *associated);
+    time_t expires, ngx_str_t *service_route, ngx_str_t *associated,
+    ngx_str_t *granted);
+
+/*
+ * What the browser can do, as the core is to hear of it, see ngx_ims_uac.h.
+ * NGX_OK: it is new, NGX_DECLINED: as before, NGX_ERROR (zone full, stale).
+ */
+ngx_int_t ngx_ims_binding_features(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
+    ngx_str_t *features);
+
+/*
+ * Copies both; buf has room for two texts of NGX_IMS_MAX_BLOB.  Empty when the
+ * reference is stale.
+ */
+void ngx_ims_binding_abilities(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
+    ngx_str_t *features, ngx_str_t *granted, u_char *buf);
 
 /* no longer registered upstream; the record stays */
 void ngx_ims_binding_idle(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref);

@@ -34,6 +34,8 @@ static ngx_int_t ngx_ims_register_bind(ngx_ims_session_t *s,
     ngx_ims_sip_msg_t *m, ngx_ims_sip_addr_t *contact);
 static ngx_int_t ngx_ims_register_contact(ngx_ims_session_t *s,
     ngx_ims_sip_msg_t *m, ngx_ims_sip_addr_t *contact, time_t *expires);
+static ngx_uint_t ngx_ims_register_features(ngx_ims_session_t *s,
+    ngx_ims_sip_msg_t *m, ngx_ims_sip_addr_t *contact);
 static void ngx_ims_register_start(ngx_ims_session_t *s,
     ngx_ims_sip_msg_t *m, time_t asked, time_t upstream);
 static void ngx_ims_register_done(void *data, ngx_ims_uac_result_t *result);
@@ -61,6 +63,7 @@ void
 ngx_ims_register_request(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
 {
     time_t              expires, now;
+    ngx_uint_t          changed;
     ngx_ims_binding_t   b;
     ngx_ims_sip_addr_t  contact;
 
@@ -117,8 +120,11 @@ ngx_ims_register_request(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
         return;
     }
 
-    if (ngx_ims_binding_load(s->pool, &s->binding, &b, s->worker->record)
-        == NGX_OK
+    changed = ngx_ims_register_features(s, m, &contact);
+
+    if (!changed
+        && ngx_ims_binding_load(s->pool, &s->binding, &b, s->worker->record)
+           == NGX_OK
         && b.state == NGX_IMS_BINDING_REGISTERED
         && b.expires > now + NGX_IMS_REGISTER_MARGIN)
     {
@@ -331,6 +337,23 @@ ngx_ims_register_bind(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
     }
 
     return NGX_OK;
+}
+
+
+/* 1: the core has to hear of something that this browser can do (RG-18) */
+
+static ngx_uint_t
+ngx_ims_register_features(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
+    ngx_ims_sip_addr_t *contact)
+{
+    u_char     buf[NGX_IMS_UAC_MAX_FEATURES];
+    ngx_str_t  features;
+
+    features.data = buf;
+    features.len = ngx_ims_uac_features(m, &contact->params, buf);
+
+    return ngx_ims_binding_features(s->pool, &s->binding, &features)
+           == NGX_OK;
 }
 
 
@@ -627,6 +650,8 @@ ngx_ims_register_lost(ngx_ims_session_t *s, ngx_msec_t grace,
             (void) ngx_ims_txn_reply(wait->server, 480, (u_char *) "", 0);
         }
     }
+
+    ngx_ims_uac_state_free(s);
 
     if (s->bound && !moved) {
         ngx_ims_linger_start(s->worker, s->pool, &s->binding,

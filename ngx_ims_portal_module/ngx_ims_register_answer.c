@@ -14,6 +14,8 @@ static size_t ngx_ims_register_keep(ngx_ims_session_t *s, u_char *p,
     size_t size, size_t len);
 static u_char *ngx_ims_register_params(ngx_ims_str_t *params, u_char *p,
     u_char *last);
+static u_char *ngx_ims_register_granted(ngx_ims_session_t *s, time_t expires,
+    u_char *p, u_char *last);
 
 
 /* answers on a transaction, or directly when t is NULL */
@@ -48,7 +50,7 @@ ngx_ims_register_answer(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
             p = ngx_ims_register_params(&addr.params, p, last);
         }
 
-        p = ngx_slprintf(p, last, ";expires=%T" CRLF, expires);
+        p = ngx_ims_register_granted(s, expires, p, last);
 
         if (b.service_route.len) {
             p = ngx_slprintf(p, last, "Service-Route: %V" CRLF,
@@ -63,6 +65,10 @@ ngx_ims_register_answer(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
     } else if (status == 503) {
         p = ngx_slprintf(p, last, "Retry-After: %d" CRLF,
                          NGX_IMS_REGISTER_AGAIN / 1000);
+
+    } else if (status == 403) {
+        p = ngx_slprintf(p, last, "Warning: 399 portal "
+                         "\"the operator refuses this identity\"" CRLF);
     }
 
     *p = '\0';
@@ -92,6 +98,38 @@ ngx_ims_register_answer(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
     } else {
         (void) ngx_ims_txn_reply(t, status, w->out, len);
     }
+}
+
+
+/* what the core made of outbound and gruu (RG-17); see ngx_ims_uac.h */
+
+static u_char *
+ngx_ims_register_granted(ngx_ims_session_t *s, time_t expires, u_char *p,
+    u_char *last)
+{
+    size_t     n;
+    ngx_str_t  features, granted;
+
+    ngx_ims_binding_abilities(s->pool, &s->binding, &features, &granted,
+                              s->worker->record2);
+
+    for (n = 0; n < granted.len && granted.data[n] != ';'; n++) {
+        /* void */
+    }
+
+    p = ngx_slprintf(p, last, "%*s;expires=%T" CRLF, granted.len - n,
+                     granted.data + n, expires);
+
+    if (n) {
+        p = ngx_slprintf(p, last, "Require: outbound" CRLF);
+    }
+
+    if (n > 1) {
+        p = ngx_slprintf(p, last, "Flow-Timer: %*s" CRLF, n - 1,
+                         granted.data + 1);
+    }
+
+    return p;
 }
 
 

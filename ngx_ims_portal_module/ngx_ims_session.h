@@ -153,6 +153,7 @@ struct ngx_ims_session_s {
     ngx_event_t               refresh_event;
 
     void                     *registering;    /* a REGISTER under way */
+    void                     *registration;   /* see ngx_ims_uac.h */
 
     ngx_queue_t               requests;       /* forwarded, under way */
     ngx_uint_t                nrequests;

@@ -7,43 +7,18 @@
  */
 
 
-#include "ngx_ims_uac.h"
+#include "ngx_ims_uac_int.h"
 
 
 #define NGX_IMS_UAC_RETRY      1000           /* ms before a 500 is repeated */
 #define NGX_IMS_UAC_MAX_TRIES  8
 
 
-struct ngx_ims_register_s {
-    ngx_ims_worker_t         *worker;
-    ngx_ims_pool_t           *pool;
-    ngx_ims_ref_t             binding;
-    uint32_t                  lease;
-    time_t                    expires;
-    uint32_t                  cseq;           /* the last that was sent */
-
-    ngx_ims_uac_handler_pt    handler;
-    void                     *data;
-
-    ngx_ims_txn_t            *client;         /* the latest */
-    ngx_uint_t                refs;           /* transactions alive */
-    uint64_t                  tried;          /* servers, by index */
-    ngx_uint_t                tries;
-    ngx_event_t               timer;
-
-    unsigned                  done:1;
-    unsigned                  repeated:1;     /* after a 500 */
-};
-
-
-static ngx_int_t ngx_ims_uac_send(ngx_ims_register_t *reg);
 static void ngx_ims_uac_response(ngx_ims_txn_t *t, ngx_int_t rc,
     ngx_ims_sip_msg_t *m);
 static void ngx_ims_uac_answer(ngx_ims_register_t *reg, ngx_ims_sip_msg_t *m);
-static time_t ngx_ims_uac_granted(ngx_ims_register_t *reg,
+static ngx_uint_t ngx_ims_uac_retry(ngx_ims_register_t *reg,
     ngx_ims_sip_msg_t *m);
-static u_char *ngx_ims_uac_join(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_e id,
-    u_char *p, u_char *last, ngx_str_t *value);
 static void ngx_ims_uac_timer(ngx_event_t *ev);
 static void ngx_ims_uac_done(ngx_ims_register_t *reg, ngx_uint_t status,
     time_t granted);
@@ -55,7 +30,9 @@ ngx_ims_uac_register(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
     ngx_ims_ref_t *binding, uint32_t lease, time_t expires,
     ngx_ims_uac_handler_pt handler, void *data)
 {
-    ngx_ims_register_t  *reg;
+    ngx_ims_session_t    *s;
+    ngx_ims_register_t   *reg;
+    ngx_ims_uac_state_t  *state;
 
     reg = ngx_calloc(sizeof(ngx_ims_register_t), w->log);
     if (reg == NULL) {
@@ -74,7 +51,17 @@ ngx_ims_uac_register(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
     reg->timer.data = reg;
     reg->timer.log = w->log;
 
-    if (ngx_ims_uac_send(reg) != NGX_OK) {
+    /* a nonce that served once may do so again */
+
+    s = ngx_ims_session_find(w, pool, binding);
+    state = s ? s->registration : NULL;
+
+    if (state != NULL && state->digest != NULL && pool->core->secrets) {
+        ngx_memcpy(&reg->digest, state->digest,
+                   ngx_ims_digest_size(state->digest));
+    }
+
+    if (ngx_ims_uac_send(reg, ngx_ims_uac_response) != NGX_OK) {
         ngx_free(reg);
         return NULL;
     }
@@ -87,106 +74,6 @@ void
 ngx_ims_uac_forget(ngx_ims_register_t *reg)
 {
     reg->handler = NULL;
-}
-
-
-static ngx_int_t
-ngx_ims_uac_send(ngx_ims_register_t *reg)
-{
-    u_char                 *p, *last, impi[NGX_IMS_MAX_IMPU];
-    size_t                  impi_len;
-    uint32_t                cseq;
-    ngx_ims_core_t         *core;
-    ngx_ims_flow_t          flow;
-    ngx_ims_facts_t         f;
-    ngx_ims_worker_t       *w;
-
-    w = reg->worker;
-    core = reg->pool->core;
-
-    cseq = ngx_ims_binding_cseq(reg->pool, &reg->binding);
-
-    if (cseq == 0 && reg->expires == 0 && reg->cseq) {
-
-        /* the record is gone, but not yet what the core made of it */
-
-        cseq = reg->cseq + 1;
-    }
-
-    impi_len = ngx_ims_pool_impi(reg->pool, reg->lease, impi);
-
-    if (cseq == 0 || impi_len == 0
-        || ngx_ims_call_facts(w, NULL, reg->pool, &reg->binding, reg->lease,
-                              &f)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    reg->cseq = cseq;
-
-    if (ngx_ims_core_next(core, &reg->tried, &flow) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    reg->tries++;
-
-    ngx_ims_call_via(reg->pool, &flow, &f);
-
-    last = w->out + w->out_size;
-
-    p = ngx_slprintf(w->out, last,
-                     "REGISTER sip:%V SIP/2.0" CRLF
-                     "Via: SIP/2.0/%V %V;branch=%V;rport" CRLF
-                     "Max-Forwards: 70" CRLF
-                     "Path: <sip:%V@%V;lr;ob>" CRLF
-                     "Require: path" CRLF
-                     "Supported: path" CRLF
-                     "P-Visited-Network-ID: \"%V\"" CRLF
-                     "P-Charging-Vector: icid-value=\"%V\"" CRLF,
-                     &core->home_domain, &f.r.transport, &f.r.via,
-                     &f.r.branch, &f.r.token,
-                     &f.r.edge, &core->visited_network, &f.r.icid);
-
-    /* TS 33.203 annex U.2: the trusted node vouches for the user (RG-9) */
-
-    p = ngx_slprintf(p, last,
-                     "Authorization: Digest username=\"%*s\", realm=\"%V\", "
-                     "uri=\"sip:%V\", nonce=\"\", response=\"\"",
-                     impi_len, impi, &core->home_domain, &core->home_domain);
-
-    if (core->flag.len) {
-        p = ngx_slprintf(p, last, ", integrity-protected=\"%V\"", &core->flag);
-    }
-
-    /* one Call-ID and From tag for the life of the binding (RFC 3261 10.2) */
-
-    p = ngx_slprintf(p, last,
-                     CRLF
-                     "From: <%V>;tag=%*s" CRLF
-                     "To: <%V>" CRLF
-                     "Call-ID: %V-r@%V" CRLF
-                     "CSeq: %uD REGISTER" CRLF
-                     "Contact: <sip:%V@%V>;expires=%T" CRLF
-                     "Expires: %T" CRLF
-                     "Content-Length: 0" CRLF CRLF,
-                     &f.r.impu, (size_t) 8, f.token + NGX_IMS_TOKEN_LEN - 8,
-                     &f.r.impu, &f.r.token, &f.r.edge, cseq, &f.r.token,
-                     &f.r.edge, reg->expires, reg->expires);
-
-    reg->client = ngx_ims_txn_client(w->txns, &flow, NGX_IMS_SIP_REGISTER,
-                                     f.branch, w->out, p - w->out,
-                                     ngx_ims_uac_response, reg);
-
-    (void) ngx_atomic_fetch_add(&reg->pool->zone.sh->counters.registers, 1);
-
-    if (reg->client == NULL) {
-        return NGX_ERROR;
-    }
-
-    reg->refs++;
-
-    return NGX_OK;
 }
 
 
@@ -222,6 +109,8 @@ ngx_ims_uac_response(ngx_ims_txn_t *t, ngx_int_t rc, ngx_ims_sip_msg_t *m)
             return;
         }
 
+        reg->status = m->status;
+
         ngx_ims_core_result(core, &t->flow, m->status != 503);
 
         if (m->status != 503) {
@@ -230,59 +119,38 @@ ngx_ims_uac_response(ngx_ims_txn_t *t, ngx_int_t rc, ngx_ims_sip_msg_t *m)
         }
 
     } else {
+        reg->status = 0;
+
         ngx_ims_core_result(core, &t->flow, 0);
         ngx_log_error(NGX_LOG_ERR, reg->worker->log,
                       rc == NGX_BUSY ? NGX_ETIMEDOUT : 0,
                       "core \"%V\" did not answer REGISTER", &core->name);
     }
 
-    if (reg->tries < core->servers.nelts
-        && reg->tries < NGX_IMS_UAC_MAX_TRIES)
-    {
+    if (reg->tries < NGX_IMS_UAC_MAX_TRIES) {
         ngx_add_timer(&reg->timer, 1);
         return;
     }
 
-    ngx_ims_uac_done(reg, rc == NGX_OK ? 503 : 0, 0);
+    ngx_ims_uac_done(reg, reg->status, 0);
 }
 
 
 static void
 ngx_ims_uac_answer(ngx_ims_register_t *reg, ngx_ims_sip_msg_t *m)
 {
-    u_char             *p, *last;
-    time_t              granted;
-    ngx_int_t           rc;
-    ngx_str_t           routes, associated;
-    uint64_t            min;
-    ngx_ims_worker_t   *w;
-    ngx_ims_sip_hdr_t  *h;
+    time_t             granted;
+    ngx_int_t          rc;
+    ngx_ims_worker_t  *w;
 
     w = reg->worker;
 
-    if (m->status == 423 && reg->expires) {
-        h = ngx_ims_sip_hdr(m, NGX_IMS_HDR_MIN_EXPIRES);
+    if (m->status >= 300) {
 
-        if (h != NULL
-            && ngx_ims_sip_number(&h->value, 86400, &min) == 0
-            && (time_t) min > reg->expires
-            && reg->tries++ < NGX_IMS_UAC_MAX_TRIES)
-        {
-            reg->expires = min;
-            reg->tried = 0;
-            ngx_add_timer(&reg->timer, 1);
+        if (ngx_ims_uac_retry(reg, m)) {
             return;
         }
-    }
 
-    if (m->status == 500 && !reg->repeated) {
-        reg->repeated = 1;
-        reg->tried = 0;
-        ngx_add_timer(&reg->timer, NGX_IMS_UAC_RETRY);
-        return;
-    }
-
-    if (m->status >= 300) {
         ngx_log_error(NGX_LOG_ERR, w->log, 0,
                       "core \"%V\" answered REGISTER with %ui \"%V\"",
                       &reg->pool->core->name, (ngx_uint_t) m->status,
@@ -300,23 +168,7 @@ ngx_ims_uac_answer(ngx_ims_register_t *reg, ngx_ims_sip_msg_t *m)
         return;
     }
 
-    if (reg->expires == 0) {
-        ngx_ims_uac_done(reg, m->status, 0);
-        return;
-    }
-
-    granted = ngx_ims_uac_granted(reg, m);
-
-    p = w->record;
-    last = p + NGX_IMS_DIALOG_BUFFER;
-    p = ngx_ims_uac_join(m, NGX_IMS_HDR_SERVICE_ROUTE, p, last, &routes);
-    (void) ngx_ims_uac_join(m, NGX_IMS_HDR_P_ASSOCIATED_URI, p, last,
-                            &associated);
-
-    rc = granted ? ngx_ims_binding_registered(reg->pool, &reg->binding,
-                                              ngx_time() + granted, &routes,
-                                              &associated)
-                 : NGX_ERROR;
+    rc = ngx_ims_uac_accepted(reg, m, &granted);
 
     if (rc == NGX_DECLINED) {
 
@@ -324,92 +176,65 @@ ngx_ims_uac_answer(ngx_ims_register_t *reg, ngx_ims_sip_msg_t *m)
 
         reg->expires = 0;
         reg->tried = 0;
+        reg->same = 1;
+        reg->fresh = 0;
         ngx_add_timer(&reg->timer, 1);
         return;
     }
 
-    if (rc != NGX_OK) {
-        ngx_log_error(NGX_LOG_ERR, w->log, 0,
-                      granted ? "zone of pool \"%V\" cannot hold "
-                                "a registration"
-                              : "core's 200 to REGISTER lacks our contact, "
-                                "pool \"%V\"",
-                      &reg->pool->name);
-        ngx_ims_uac_done(reg, 500, 0);
-        return;
-    }
-
-    ngx_ims_uac_done(reg, 200, granted);
+    ngx_ims_uac_done(reg, rc == NGX_OK ? 200 : 500, granted);
 }
 
 
-/* the life that our own Contact was given: matched by URI (core-demands) */
+/* 1 when there is another try after this refusal */
 
-static time_t
-ngx_ims_uac_granted(ngx_ims_register_t *reg, ngx_ims_sip_msg_t *m)
+static ngx_uint_t
+ngx_ims_uac_retry(ngx_ims_register_t *reg, ngx_ims_sip_msg_t *m)
 {
-    u_char               token[NGX_IMS_TOKEN_LEN];
-    uint64_t             n;
-    ngx_ims_str_t        value, s;
-    ngx_ims_sip_uri_t    uri;
-    ngx_ims_sip_addr_t   addr;
-    ngx_ims_sip_iter_t   it;
+    uint64_t            min;
+    ngx_ims_sip_hdr_t  *h;
 
-    ngx_ims_binding_token(reg->pool, &reg->binding, token);
-    ngx_memzero(&it, sizeof(ngx_ims_sip_iter_t));
+    switch (m->status) {
 
-    while (ngx_ims_sip_next(m, NGX_IMS_HDR_CONTACT, &it, &value)) {
+    case 401:
+    case 403:
+    case 407:
+        return ngx_ims_uac_challenged(reg, m);
 
-        if (ngx_ims_sip_parse_addr(&value, &addr) != NGX_IMS_OK
-            || ngx_ims_sip_parse_uri(&addr.uri, &uri) != NGX_IMS_OK
-            || uri.user.len != NGX_IMS_TOKEN_LEN
-            || ngx_memcmp(uri.user.data, token, NGX_IMS_TOKEN_LEN) != 0)
+    case 423:
+        h = ngx_ims_sip_hdr(m, NGX_IMS_HDR_MIN_EXPIRES);
+
+        if (reg->expires == 0 || h == NULL
+            || ngx_ims_sip_number(&h->value, 86400, &min) != 0
+            || (time_t) min <= reg->expires
+            || reg->tries >= NGX_IMS_UAC_MAX_TRIES)
         {
-            continue;
+            return 0;
         }
 
-        if (ngx_ims_sip_param(&addr.params, "expires", &s)
-            && ngx_ims_sip_number(&s, 0x7fffffff, &n) == 0)
-        {
-            return n;
+        reg->expires = min;
+        reg->same = 1;
+        reg->fresh = 0;
+        ngx_add_timer(&reg->timer, 1);
+
+        return 1;
+
+    case 500:
+
+        if (reg->repeated) {
+            return 0;
         }
 
-        return m->expires >= 0 ? m->expires : reg->expires;
+        reg->repeated = 1;
+        reg->tried = 0;
+        reg->fresh = 0;
+        ngx_add_timer(&reg->timer, NGX_IMS_UAC_RETRY);
+
+        return 1;
+
+    default:
+        return 0;
     }
-
-    return 0;
-}
-
-
-/* all values of a list header as one */
-
-static u_char *
-ngx_ims_uac_join(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_e id, u_char *p,
-    u_char *last, ngx_str_t *value)
-{
-    ngx_ims_str_t       s;
-    ngx_ims_sip_iter_t  it;
-
-    value->data = p;
-    ngx_memzero(&it, sizeof(ngx_ims_sip_iter_t));
-
-    while (ngx_ims_sip_next(m, id, &it, &s)) {
-
-        if ((size_t) (last - p) < s.len + 2) {
-            break;
-        }
-
-        if (p != value->data) {
-            *p++ = ',';
-            *p++ = ' ';
-        }
-
-        p = ngx_cpymem(p, s.data, s.len);
-    }
-
-    value->len = p - value->data;
-
-    return p;
 }
 
 
@@ -434,8 +259,8 @@ ngx_ims_uac_timer(ngx_event_t *ev)
         return;
     }
 
-    if (ngx_ims_uac_send(reg) != NGX_OK) {
-        ngx_ims_uac_done(reg, 0, 0);
+    if (ngx_ims_uac_send(reg, ngx_ims_uac_response) != NGX_OK) {
+        ngx_ims_uac_done(reg, reg->status == 503 ? 503 : 0, 0);
         ngx_ims_uac_free(reg);
     }
 }

@@ -347,6 +347,8 @@ ngx_ims_zone_free_binding(ngx_ims_zone_t *zone, uint32_t i)
     ngx_ims_zone_free_text(zone, &b->contact);
     ngx_ims_zone_free_text(zone, &b->service_route);
     ngx_ims_zone_free_text(zone, &b->associated);
+    ngx_ims_zone_free_text(zone, &b->features);
+    ngx_ims_zone_free_text(zone, &b->granted);
 
     b->next = zone->sh->free_binding;
     zone->sh->free_binding = i;

@@ -84,6 +84,8 @@ typedef struct {
     ngx_ims_blob_t            contact;        /* the browser's URI */
     ngx_ims_blob_t            service_route;  /* header value */
     ngx_ims_blob_t            associated;     /* P-Associated-URI value */
+    ngx_ims_blob_t            features;       /* what the browser can do */
+    ngx_ims_blob_t            granted;        /* what the core made of it */
 } ngx_ims_binding_sh_t;
 
 
