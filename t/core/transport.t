@@ -40,6 +40,10 @@ sub tcp {
 
 # TCP: the edge connects, the core connects back to the Path
 
+# nothing here may wait for ever
+
+alarm(60);
+
 my $core = Edge->new(TRANSPORT => 'tcp');
 my ($home, $block, $sport) = @$core{'home', 'block', 'sport'};
 my $ep = $core->{edge}->sockport();
