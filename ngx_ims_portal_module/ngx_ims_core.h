@@ -35,6 +35,8 @@ typedef struct {
     ngx_ims_health_hop_t     *health;         /* of all workers; NULL: own */
     ngx_ims_health_hop_t      own;
     ngx_int_t                 current;        /* smooth weighted round robin */
+    ngx_msec_t                probed;         /* ms, by this worker */
+    unsigned                  probing:1;
 
     /* of a name, as it was resolved */
     ngx_ims_core_name_t      *name;           /* NULL: an address */

@@ -11,6 +11,7 @@
 #include "ngx_ims_edge.h"
 #include "ngx_ims_handover.h"
 #include "ngx_ims_linger.h"
+#include "ngx_ims_probe.h"
 
 
 static ngx_int_t ngx_ims_init_process(ngx_cycle_t *cycle);
@@ -120,7 +121,9 @@ ngx_ims_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
-    if (ngx_ims_init_cores(cycle, w) != NGX_OK) {
+    if (ngx_ims_init_cores(cycle, w) != NGX_OK
+        || ngx_ims_probe_init(cycle, w->cores, w->txns, w->leader) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 

@@ -94,7 +94,7 @@ my @floors = (
     [ 'ims' ],                                  # nginx from here on
     [ 'health' ],
     [ qw/ zone txn core leader ipc media secret / ],   # one resource each
-    [ qw/ pool loop / ],
+    [ qw/ pool loop probe / ],
     [ 'binding' ], [ 'dialog' ],                # records
     [ 'session' ],                              # one browser
     [ qw/ call handover / ],

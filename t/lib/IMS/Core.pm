@@ -33,7 +33,25 @@ sub new {
     $self->init();
     $self->up();
 
+    # OPTIONS from nobody is the portal's probe
+
+    $self->{on}{OPTIONS} = sub {
+        my ($core, $msg) = @_;
+
+        return $core->reply($msg, 200, 'OK')
+            if !$core->{take_probes} && is_probe($msg);
+
+        push @{$core->{queue}}, $msg;
+    };
+
     return $self;
+}
+
+sub is_probe {
+    my ($msg) = @_;
+
+    return $msg->{method} eq 'OPTIONS' && !$msg->tag('To')
+        && IMS::SIP::uri_of($msg->h('From')) !~ /@/;
 }
 
 sub up {
