@@ -30,6 +30,8 @@
 static void ngx_ims_edge_message(ngx_ims_session_t *s, u_char *p, size_t len);
 static void ngx_ims_edge_request_up(ngx_ims_session_t *s,
     ngx_ims_sip_msg_t *m);
+static void ngx_ims_edge_unsupported(ngx_ims_worker_t *w,
+    ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_e id);
 static void ngx_ims_edge_resume_up(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     u_char *p, size_t len);
 static void ngx_ims_edge_resume_down(ngx_ims_session_t *s,
@@ -148,10 +150,8 @@ ngx_ims_edge_resume_up(ngx_ims_session_t *s, ngx_ims_flow_t *flow, u_char *p,
 static void
 ngx_ims_edge_request_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
 {
-    u_char              extra[256];
-    ngx_uint_t          status;
-    ngx_ims_worker_t   *w;
-    ngx_ims_sip_hdr_t  *h;
+    ngx_uint_t         status;
+    ngx_ims_worker_t  *w;
 
     w = s->worker;
 
@@ -183,21 +183,33 @@ ngx_ims_edge_request_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
         return;
     }
 
-    extra[0] = '\0';
-
-    if (status == 405) {
-        ngx_memcpy(extra, NGX_IMS_EDGE_ALLOW, sizeof(NGX_IMS_EDGE_ALLOW));
-
-    } else if (status == 420) {
-        h = ngx_ims_sip_hdr(m, NGX_IMS_HDR_PROXY_REQUIRE);
-
-        if (h->value.len < sizeof(extra) - 16) {
-            *ngx_sprintf(extra, "Unsupported: %V" CRLF,
-                         &h->value) = '\0';
-        }
+    if (status == 420) {
+        ngx_ims_edge_unsupported(w, &s->flow, m, NGX_IMS_HDR_PROXY_REQUIRE);
+        return;
     }
 
-    ngx_ims_call_refuse(w, &s->flow, m, status, (char *) extra);
+    ngx_ims_call_refuse(w, &s->flow, m, status,
+                        (status == 405) ? NGX_IMS_EDGE_ALLOW : NULL);
+}
+
+
+/* 420 names what is asked for in vain (RFC 3261 8.2.2.3, 16.3) */
+
+static void
+ngx_ims_edge_unsupported(ngx_ims_worker_t *w, ngx_ims_flow_t *flow,
+    ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_e id)
+{
+    u_char              extra[512];
+    ngx_ims_sip_hdr_t  *h;
+
+    h = ngx_ims_sip_hdr(m, id);
+    extra[0] = '\0';
+
+    if (h->value.len < sizeof(extra) - sizeof("Unsupported: " CRLF)) {
+        *ngx_sprintf(extra, "Unsupported: %V" CRLF, &h->value) = '\0';
+    }
+
+    ngx_ims_call_refuse(w, flow, m, 420, (char *) extra);
 }
 
 
@@ -273,6 +285,12 @@ ngx_ims_edge_request_down(ngx_ims_worker_t *w, ngx_ims_core_t *core,
         /* a core looks whether we are alive */
 
         if (m->method == NGX_IMS_SIP_OPTIONS) {
+
+            if (m->first[NGX_IMS_HDR_REQUIRE]) {
+                ngx_ims_edge_unsupported(w, flow, m, NGX_IMS_HDR_REQUIRE);
+                return;
+            }
+
             ngx_ims_call_refuse(w, flow, m, 200, NGX_IMS_EDGE_ALLOW);
             return;
         }
@@ -302,6 +320,13 @@ ngx_ims_edge_request_down(ngx_ims_worker_t *w, ngx_ims_core_t *core,
 
     if (m->max_forwards == 0) {
         ngx_ims_call_refuse(w, flow, m, 483, NULL);
+        return;
+    }
+
+    if (m->first[NGX_IMS_HDR_PROXY_REQUIRE] && m->method != NGX_IMS_SIP_ACK
+        && m->method != NGX_IMS_SIP_CANCEL)
+    {
+        ngx_ims_edge_unsupported(w, flow, m, NGX_IMS_HDR_PROXY_REQUIRE);
         return;
     }
 

@@ -536,10 +536,12 @@ static void
 ngx_ims_route_from(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
     const ngx_ims_route_t *r)
 {
+    const char         *tag;
     ngx_ims_str_t       from;
     ngx_ims_sip_hdr_t  *h;
 
     h = ngx_ims_sip_hdr(m, NGX_IMS_HDR_FROM);
+    tag = m->from.tag.len ? ";tag=" : "";        /* none in RFC 2543 */
 
     if (r->in_dialog && r->core_id.len) {
         ngx_ims_sip_replace(e, m, &h->value, r->core_id);
@@ -548,11 +550,11 @@ ngx_ims_route_from(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
 
     if (ngx_ims_route_privacy(m, "id") || ngx_ims_route_privacy(m, "user")) {
         from = ngx_ims_sip_textf(e, "\"Anonymous\" "
-                                 "<sip:anonymous@anonymous.invalid>;tag=%.*s",
-                                 NGX_IMS_V(m->from.tag));
+                                 "<sip:anonymous@anonymous.invalid>%s%.*s",
+                                 tag, NGX_IMS_V(m->from.tag));
 
     } else {
-        from = ngx_ims_sip_textf(e, "<%.*s>;tag=%.*s", NGX_IMS_V(r->impu),
+        from = ngx_ims_sip_textf(e, "<%.*s>%s%.*s", NGX_IMS_V(r->impu), tag,
                                  NGX_IMS_V(m->from.tag));
     }
 
