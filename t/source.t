@@ -101,6 +101,7 @@ my @floors = (
     [ 'screen' ],
     [ qw/ forward uac bearer / ],
     [ qw/ answer linger register_answer fork ack / ],
+    [ 'trunk' ],
     [ qw/ proxy register / ],
     [ 'edge' ],
     [ qw/ http portal_module / ],
