@@ -145,39 +145,40 @@ sub receive {
     my $end = time() + ($seconds || 6);
 
     while (time() < $end) {
-        next if !(ref $sock eq 'IO::Socket::SSL' && $sock->pending())
-            && !$s->can_read(0.2);
+        my $buf = next_message($sock, $s);
 
-        my $buf = $sock->socktype() == SOCK_DGRAM
-            ? datagram($sock) : stream($sock);
         return '' unless defined $buf;
-        return $buf if $buf =~ $want;
+        return $buf if $buf ne '' && $buf =~ $want;
     }
 
     return '';
 }
 
-sub datagram {
-    my ($sock) = @_;
-    $sock->recv(my $buf, 65535);
-    return $buf;
-}
+# one message, "" when there is none as yet, undef at the end of a stream
+sub next_message {
+    my ($sock, $select) = @_;
 
-# one message of a stream
-sub stream {
-    my ($sock) = @_;
-    my $head = '';
-
-    while ($head !~ /\r\n\r\n/) {
-        my $line = readline $sock;
-        return unless defined $line;
-        $head .= $line unless $head eq '' && $line eq "\r\n";
+    if ($sock->socktype() == SOCK_DGRAM) {
+        return '' unless $select->can_read(0.2);
+        $sock->recv(my $buf, 65535);
+        return $buf;
     }
 
-    my ($len) = $head =~ /^(?:Content-Length|l):\s*(\d+)/mi;
-    read $sock, my $body, $len if $len;
+    my $in = \(${*$sock}{ims_in} //= '');
 
-    return $head . ($body // '');
+    $$in =~ s/^(?:\r\n)+//;
+
+    if ($$in =~ /^(.*?\r\n\r\n)/s) {
+        my $head = $1;
+        my ($len) = $head =~ /^(?:Content-Length|l):\s*(\d+)/mi;
+
+        $len = length($head) + ($len // 0);
+        return substr $$in, 0, $len, '' if length $$in >= $len;
+    }
+
+    return '' if !(ref $sock eq 'IO::Socket::SSL' && $sock->pending())
+        && !$select->can_read(0.2);
+    return sysread($sock, $$in, 65536, length $$in) ? '' : undef;
 }
 
 # sends and returns the final response
