@@ -5,7 +5,7 @@
  */
 
 import { firstValue, parseParty } from './address.js';
-import { causeOf, explain, parseReason } from './causes.js';
+import { causeOf, explain, isLimit, parseReason } from './causes.js';
 
 
 /** @typedef {'calling'|'ringing'|'early'|'active'|'held'|'ended'} CallState */
@@ -362,6 +362,10 @@ export class Call extends EventTarget {
             && reason?.protocol === 'SIP' && reason.cause === 200)
         {
             this.cause = 'elsewhere';
+        }
+
+        if (isLimit(message?.getHeader?.('Warning'))) {
+            this.cause = 'limit';
         }
 
         this.text = explain(this.cause);

@@ -5,11 +5,15 @@
  */
 
 
-/** SIP status code to cause (RFC 3261 section 21, RFC 5626, RFC 3326). */
+/**
+ * SIP status code to cause (RFC 3261 section 21, RFC 5626, RFC 3326; 380 is
+ * what an IMS says to emergency calls that it does not carry).
+ */
 const BY_CODE = {
+    380: 'emergency',
     401: 'unauthorized', 403: 'forbidden', 404: 'not-found', 407: 'forbidden',
     408: 'no-answer', 410: 'not-found', 415: 'media', 430: 'unavailable',
-    480: 'unavailable', 484: 'not-found', 486: 'busy', 487: 'cancelled',
+    480: 'unavailable', 484: 'incomplete', 486: 'busy', 487: 'cancelled',
     488: 'media', 500: 'server', 503: 'overload', 504: 'no-answer',
     600: 'busy', 603: 'rejected', 604: 'not-found', 606: 'media',
 };
@@ -35,6 +39,9 @@ const SENTENCES = {
     'rejected': 'The call was declined.',
     'no-answer': 'Nobody answered.',
     'not-found': 'There is no such number.',
+    'incomplete': 'The number is not complete.',
+    'emergency': 'Emergency calls are not possible here, use a telephone.',
+    'limit': 'Too many calls. Please try again later.',
     'unavailable': 'The other side cannot be reached now.',
     'forbidden': 'This call is not allowed.',
     'unauthorized': 'The login is not valid for calls.',
@@ -61,6 +68,18 @@ export function causeOf(code, jssip) {
     }
 
     return BY_JSSIP[jssip] ?? 'error';
+}
+
+
+/**
+ * The portal's word that a user has reached a limit; the status alone does not
+ * tell that from what the called side says.
+ *
+ * @param {string} [warning]  a Warning header
+ * @returns {boolean}
+ */
+export function isLimit(warning) {
+    return /^399 portal "too many /.test(warning ?? '');
 }
 
 

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 
 import { afterClose, backoff, renewIn } from '../../src/backoff.js';
-import { causeOf, explain, parseReason } from '../../src/causes.js';
+import { causeOf, explain, isLimit, parseReason } from '../../src/causes.js';
 import { takeInstance } from '../../src/instance.js';
 import { SessionError, fetchSession } from '../../src/session.js';
 
@@ -58,6 +58,13 @@ test('causes', () => {
     assert.equal(causeOf(0, 'Terminated'), 'hangup');
     assert.equal(causeOf(0, 'whatever'), 'error');
     assert.equal(explain('busy'), 'The other side is busy.');
+
+    assert.equal(explain(causeOf(380)),
+        'Emergency calls are not possible here, use a telephone.');
+    assert.equal(explain(causeOf(484)), 'The number is not complete.');
+    assert.ok(isLimit('399 portal "too many calls at once"'));
+    assert.ok(!isLimit('399 portal "number barred"'));
+    assert.ok(!isLimit(undefined));
     assert.equal(explain('nonsense'), explain('error'));
 });
 
