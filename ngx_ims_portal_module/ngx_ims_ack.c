@@ -6,6 +6,7 @@
 
 
 #include "ngx_ims_ack.h"
+#include "ngx_ims_early.h"
 
 
 static void ngx_ims_ack_media(void *data, ngx_int_t rc, ngx_str_t *sdp,
@@ -19,6 +20,7 @@ ngx_ims_ack(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m, ngx_uint_t up)
 {
     ngx_int_t           rc;
     ngx_str_t           text;
+    ngx_ims_str_t       far;
     ngx_ims_dialog_t    d;
     ngx_ims_worker_t   *w;
     ngx_ims_forward_t  *fw;
@@ -30,9 +32,7 @@ ngx_ims_ack(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m, ngx_uint_t up)
 
     w = s->worker;
 
-    rc = ngx_ims_dialog_find(s->pool, &s->binding, &m->call_id,
-                             up ? &m->from.tag : &m->to.tag,
-                             up ? &m->to.tag : &m->from.tag, &d, w->record);
+    rc = ngx_ims_dialog_match(s->pool, &s->binding, m, up, &d, w->record);
 
     if (rc != NGX_OK) {
         return;
@@ -49,14 +49,18 @@ ngx_ims_ack(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m, ngx_uint_t up)
     }
 
     fw->in_dialog = 1;
+    fw->dialog = d.ref;
     fw->originated = d.originated;
     fw->helper = d.helper;
+
+    ngx_ims_dialog_far_tag(&d, &far);
 
     text = m->text;
 
     if (ngx_ims_forward_keep(fw, &text) != NGX_OK
-        || ngx_ims_forward_media(fw, NGX_IMS_MEDIA_ANSWER, m, &m->to.tag,
-                                 &m->from.tag, !up, ngx_ims_ack_media)
+        || ngx_ims_forward_media(fw, NGX_IMS_MEDIA_ANSWER, &m->body,
+                                 up ? &far : &m->to.tag, &m->from.tag, !up,
+                                 ngx_ims_ack_media)
            != NGX_OK)
     {
         ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
@@ -106,9 +110,7 @@ ngx_ims_ack_send(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
 
     w = s->worker;
 
-    rc = ngx_ims_dialog_find(s->pool, &s->binding, &m->call_id,
-                             up ? &m->from.tag : &m->to.tag,
-                             up ? &m->to.tag : &m->from.tag, &d, w->record);
+    rc = ngx_ims_dialog_match(s->pool, &s->binding, m, up, &d, w->record);
 
     if (rc != NGX_OK
         || ngx_ims_call_facts(w, s, s->pool, &s->binding, s->lease, &f)
@@ -131,7 +133,8 @@ ngx_ims_ack_send(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
     if (up) {
         f.r.core_id = d.core_id;
         f.r.routes = d.routes;
-        f.r.offset = d.offset_up;
+        f.r.offset = d.invite_up;
+        ngx_ims_early_names_up(NULL, m, &d, &f.r, NULL);
         rc = ngx_ims_call_next_hop(s->pool, &d.routes, &d.far_target, &flow);
 
         if (rc != NGX_OK) {
@@ -144,7 +147,8 @@ ngx_ims_ack_send(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
     } else {
         f.r.target = d.web_target;
         f.r.web_id = d.web_id;
-        f.r.offset = d.offset_down;
+        f.r.offset = d.invite_down;
+        ngx_ims_early_names_down(m, &d, &f.r, NULL);
         ngx_ims_route_request_down(&e, m, &f.r);
         flow = s->flow;
     }

@@ -7,32 +7,27 @@
 
 
 #include "ngx_ims_answer.h"
+#include "ngx_ims_early.h"
 
 
 static void ngx_ims_answer_failed(ngx_ims_forward_t *fw, ngx_int_t rc);
+static void ngx_ims_answer_far(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_ims_str_t *tag);
 static ngx_uint_t ngx_ims_answer_mapped(ngx_ims_forward_t *fw,
     ngx_ims_sip_msg_t *m);
 static void ngx_ims_answer_media(void *data, ngx_int_t rc, ngx_str_t *sdp,
     ngx_str_t *reason);
 static void ngx_ims_answer_send(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     ngx_str_t *body);
-static ngx_int_t ngx_ims_answer_dialog(ngx_ims_forward_t *fw,
-    ngx_ims_sip_msg_t *m, ngx_ims_sip_msg_t *orig, ngx_ims_facts_t *f);
-static void ngx_ims_answer_fill(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
-    ngx_ims_sip_msg_t *orig, ngx_ims_facts_t *f, ngx_ims_sip_edits_t *e,
-    ngx_ims_dialog_t *d);
+static void ngx_ims_answer_names(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_ims_sip_msg_t *orig, ngx_ims_route_t *r, ngx_ims_sip_edits_t *e);
 static void ngx_ims_answer_keep(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     u_char *p, size_t len);
 static ngx_uint_t ngx_ims_answer_unwanted(ngx_ims_forward_t *fw);
 static void ngx_ims_answer_orphan(ngx_ims_forward_t *fw,
     ngx_ims_sip_msg_t *m);
-static void ngx_ims_answer_ack(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
-    ngx_ims_facts_t *f, ngx_ims_dialog_t *d);
 static void ngx_ims_answer_targets(ngx_ims_forward_t *fw,
     ngx_ims_sip_msg_t *m, ngx_ims_sip_msg_t *orig);
-static void ngx_ims_answer_contact(ngx_ims_sip_msg_t *m, ngx_str_t *uri);
-static void ngx_ims_answer_value(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_e id,
-    ngx_str_t *value);
 
 
 void
@@ -45,8 +40,23 @@ ngx_ims_answer_client(ngx_ims_txn_t *t, ngx_int_t rc, ngx_ims_sip_msg_t *m)
     s = fw->session;
 
     if (rc == NGX_DONE) {
-        fw->client = NULL;
+
+        if (fw->client == t) {
+            fw->client = NULL;
+        }
+
         ngx_ims_forward_unref(fw);
+        return;
+    }
+
+    if (fw->client != t) {
+
+        /* the request was repeated in another transaction since */
+
+        if (rc == NGX_OK && t->invite && m->status >= 200 && m->status < 300) {
+            ngx_ims_early_lose(fw, m, "SIP;cause=487;text=\"too late\"");
+        }
+
         return;
     }
 
@@ -122,8 +132,8 @@ ngx_ims_answer_failed(ngx_ims_forward_t *fw, ngx_int_t rc)
 void
 ngx_ims_answer_response(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m)
 {
-    ngx_str_t                 text;
-    ngx_ims_str_t            *from, *to;
+    ngx_str_t                 text, sdp;
+    ngx_ims_str_t             far, *from, *to;
     ngx_ims_media_command_e   command;
 
     if (ngx_ims_answer_unwanted(fw)) {
@@ -132,6 +142,12 @@ ngx_ims_answer_response(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m)
     }
 
     if (fw->server == NULL || ngx_ims_answer_mapped(fw, m)) {
+        return;
+    }
+
+    if (fw->initial && fw->up && m->status < 300
+        && ngx_ims_early_response(fw, m) != NGX_OK)
+    {
         return;
     }
 
@@ -145,7 +161,9 @@ ngx_ims_answer_response(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m)
         return;
     }
 
-    if (m->status >= 300 || fw->local || !ngx_ims_forward_has_sdp(m)
+    ngx_ims_early_sdp(fw, m, &sdp);
+
+    if (m->status >= 300 || fw->local || sdp.len == 0
         || m->method == NGX_IMS_SIP_OPTIONS
         || m->method == NGX_IMS_SIP_MESSAGE)
     {
@@ -158,22 +176,24 @@ ngx_ims_answer_response(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m)
      * answer's when the request had no SDP (late offer, RFC 3261 13.2.1)
      */
 
+    ngx_ims_answer_far(fw, m, &far);
+
     if (fw->offered) {
         command = NGX_IMS_MEDIA_ANSWER;
-        from = &m->from.tag;
-        to = &m->to.tag;
+        from = fw->up ? &m->from.tag : &far;
+        to = fw->up ? &far : &m->to.tag;
 
     } else {
         command = NGX_IMS_MEDIA_OFFER;
-        from = &m->to.tag;
-        to = &m->from.tag;
+        from = fw->up ? &far : &m->to.tag;
+        to = fw->up ? &m->from.tag : &far;
     }
 
     text = m->text;
 
     if (fw->command == NULL
         && ngx_ims_forward_keep(fw, &text) == NGX_OK
-        && ngx_ims_forward_media(fw, command, m, from, to, fw->up,
+        && ngx_ims_forward_media(fw, command, &sdp, from, to, fw->up,
                                  ngx_ims_answer_media)
            == NGX_OK)
     {
@@ -183,6 +203,25 @@ ngx_ims_answer_response(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m)
     ngx_log_error(NGX_LOG_ERR, fw->worker->log, 0,
                   "no media helper for an answer");
     ngx_ims_answer_media(fw, NGX_ERROR, NULL, NULL);
+}
+
+
+/* the far end's tag as the core knows it: a browser may know another */
+
+static void
+ngx_ims_answer_far(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_ims_str_t *tag)
+{
+    ngx_ims_worker_t  *w;
+
+    w = fw->worker;
+    *tag = fw->up ? m->to.tag : m->from.tag;
+
+    if (!fw->up
+        && ngx_ims_forward_parse(w->saved, &fw->server->request) == NGX_OK)
+    {
+        *tag = w->saved->msg.from.tag;
+    }
 }
 
 
@@ -240,7 +279,10 @@ ngx_ims_answer_media(void *data, ngx_int_t rc, ngx_str_t *sdp,
             /* its last answer was repeated for long enough */
 
         } else if (rc == NGX_OK) {
-            ngx_ims_answer_send(fw, &w->parsed->msg, sdp);
+            ngx_ims_answer_send(fw, &w->parsed->msg,
+                                fw->prack
+                                || ngx_ims_forward_has_sdp(&w->parsed->msg)
+                                ? sdp : NULL);
 
         } else if (!fw->answered) {
 
@@ -298,7 +340,7 @@ ngx_ims_answer_send(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
 
     if (fw->initial) {
 
-        if (ngx_ims_answer_dialog(fw, m, orig, &f) != NGX_OK) {
+        if (ngx_ims_early_dialog(fw, m, orig, &f) != NGX_OK) {
             ngx_ims_answer_orphan(fw, m);
             ngx_ims_forward_local(fw, 500, NULL);
             return;
@@ -310,7 +352,14 @@ ngx_ims_answer_send(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
 
     ngx_ims_sip_edits_init(&e, w->edits, w->nedits, w->text, w->text_size);
 
+    if (body != NULL && !ngx_ims_forward_has_sdp(m)) {
+        ngx_ims_sip_insert_end(&e, m,
+                               ngx_ims_sip_textf(&e, "Content-Type: "
+                                                 "application/sdp" CRLF));
+    }
+
     if (fw->up) {
+        ngx_ims_answer_names(fw, m, orig, &f.r, &e);
         ngx_ims_route_response_down(&e, m, orig, &f.r);
 
     } else {
@@ -343,6 +392,27 @@ ngx_ims_answer_send(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
 }
 
 
+/* the far end as the browser knows it */
+
+static void
+ngx_ims_answer_names(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_ims_sip_msg_t *orig, ngx_ims_route_t *r, ngx_ims_sip_edits_t *e)
+{
+    ngx_ims_sip_hdr_t  *h;
+
+    if (fw->initial) {
+        ngx_ims_early_show(fw, m, orig, r, e);
+        return;
+    }
+
+    h = ngx_ims_sip_hdr(orig, NGX_IMS_HDR_TO);
+
+    if (orig->to.tag.len && h != NULL) {
+        r->to = h->value;
+    }
+}
+
+
 /* the first 2xx of an INVITE as it was sent, for its repetitions */
 
 static void
@@ -360,124 +430,6 @@ ngx_ims_answer_keep(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m, u_char *p,
         fw->final.len = len;
         fw->final_tag = ngx_crc32_short(m->to.tag.data, m->to.tag.len);
     }
-}
-
-
-/*
- * An answer to an INVITE that makes, confirms or ends a dialog (RFC 3261 12.1).
- * Each To tag of a forked INVITE is an early dialog; the confirmed one takes
- * the helper's part over.  NGX_ERROR: a call that nobody could end later.
- */
-
-static ngx_int_t
-ngx_ims_answer_dialog(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
-    ngx_ims_sip_msg_t *orig, ngx_ims_facts_t *f)
-{
-    ngx_int_t             rc;
-    ngx_ims_dialog_t      d, old;
-    ngx_ims_worker_t     *w;
-    ngx_ims_sip_edits_t   e;
-
-    w = fw->worker;
-
-    if (m->status >= 300) {
-        ngx_ims_dialog_forget_early(fw->pool, &fw->binding, &fw->call_id,
-                                    fw->up);
-        return NGX_OK;
-    }
-
-    if (m->to.tag.len == 0) {
-        return NGX_OK;
-    }
-
-    rc = ngx_ims_dialog_find(fw->pool, &fw->binding, &orig->call_id,
-                             fw->up ? &orig->from.tag : &m->to.tag,
-                             fw->up ? &m->to.tag : &orig->from.tag, &old,
-                             w->record);
-
-    if (rc == NGX_OK && (old.state == NGX_IMS_DIALOG_CONFIRMED
-                         || m->status < 200))
-    {
-        return NGX_OK;
-    }
-
-    if (m->status >= 200) {
-        ngx_ims_dialog_forget_early(fw->pool, &fw->binding, &fw->call_id,
-                                    fw->up);
-    }
-
-    ngx_ims_sip_edits_init(&e, w->edits, w->nedits, w->text, w->text_size);
-
-    ngx_ims_answer_fill(fw, m, orig, f, &e, &d);
-
-    rc = e.failed ? NGX_ERROR : ngx_ims_dialog_create(fw->pool, &d);
-
-    if (rc == NGX_BUSY) {
-        ngx_log_error(NGX_LOG_INFO, w->log, 0,
-                      "too many dialogs of a browser of pool \"%V\"",
-                      &fw->pool->name);
-
-    } else if (rc != NGX_OK) {
-        ngx_log_error(NGX_LOG_ERR, w->log, 0,
-                      "zone of pool \"%V\" has no room for a dialog",
-                      &fw->pool->name);
-    }
-
-    if (rc != NGX_OK) {
-        return m->status >= 200 ? NGX_ERROR : NGX_OK;
-    }
-
-    if (d.state == NGX_IMS_DIALOG_CONFIRMED) {
-        fw->media = 0;
-        (void) ngx_atomic_fetch_add(&fw->pool->zone.sh->counters.calls, 1);
-    }
-
-    return NGX_OK;
-}
-
-
-/* the dialog that m makes; texts in m, orig and the arena of e */
-
-static void
-ngx_ims_answer_fill(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
-    ngx_ims_sip_msg_t *orig, ngx_ims_facts_t *f, ngx_ims_sip_edits_t *e,
-    ngx_ims_dialog_t *d)
-{
-    ngx_str_t  core_id;
-
-    ngx_memzero(d, sizeof(ngx_ims_dialog_t));
-
-    d->binding = fw->binding;
-    d->state = m->status >= 200 ? NGX_IMS_DIALOG_CONFIRMED
-                                : NGX_IMS_DIALOG_EARLY;
-    d->originated = fw->up;
-    d->helper = fw->helper;
-    d->media = (m->status >= 200 && fw->media);
-    d->call_id = orig->call_id;
-
-    if (fw->up) {
-        d->routes = ngx_ims_route_set(e, m, 1, &f->r.token);
-        d->cseq_up = orig->cseq;
-
-        ngx_ims_answer_value(orig, NGX_IMS_HDR_FROM, &d->web_id);
-        ngx_ims_answer_value(m, NGX_IMS_HDR_FROM, &d->core_id);
-        ngx_ims_answer_value(m, NGX_IMS_HDR_TO, &d->far_id);
-        ngx_ims_answer_contact(orig, &d->web_target);
-        ngx_ims_answer_contact(m, &d->far_target);
-        return;
-    }
-
-    d->routes = ngx_ims_route_set(e, orig, 0, &f->r.token);
-    d->cseq_down = orig->cseq;
-
-    ngx_ims_answer_value(m, NGX_IMS_HDR_TO, &d->web_id);
-    ngx_ims_answer_value(orig, NGX_IMS_HDR_TO, &core_id);
-    d->core_id = ngx_ims_sip_textf(e, "%.*s;tag=%.*s", (int) core_id.len,
-                                   core_id.data, (int) m->to.tag.len,
-                                   m->to.tag.data);
-    ngx_ims_answer_value(orig, NGX_IMS_HDR_FROM, &d->far_id);
-    ngx_ims_answer_contact(m, &d->web_target);
-    ngx_ims_answer_contact(orig, &d->far_target);
 }
 
 
@@ -499,100 +451,35 @@ ngx_ims_answer_unwanted(ngx_ims_forward_t *fw)
 static void
 ngx_ims_answer_orphan(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m)
 {
-    ngx_int_t             rc;
-    ngx_ims_facts_t       f;
-    ngx_ims_dialog_t      d;
-    ngx_ims_worker_t     *w;
-    ngx_ims_sip_edits_t   e;
+    ngx_int_t          rc;
+    ngx_ims_dialog_t   d;
+    ngx_ims_worker_t  *w;
 
     w = fw->worker;
 
     if (m->method != NGX_IMS_SIP_INVITE || m->status < 200 || m->status >= 300
         || m->to.tag.len == 0 || fw->final.data != NULL
-        || (!fw->up && fw->session == NULL)
-        || ngx_ims_call_facts(w, fw->session, fw->pool, &fw->binding,
-                              fw->lease, &f)
-           != NGX_OK)
+        || (!fw->up && fw->session == NULL))
     {
         return;
     }
 
     if (!fw->initial) {
-        rc = ngx_ims_dialog_find(fw->pool, &fw->binding, &m->call_id,
-                                 fw->up ? &m->from.tag : &m->to.tag,
-                                 fw->up ? &m->to.tag : &m->from.tag, &d,
-                                 w->record);
+        rc = ngx_ims_dialog_load(fw->pool, &fw->dialog, &d, w->record);
+
         if (rc == NGX_OK) {
-            ngx_ims_answer_ack(fw, m, &f, &d);
+            ngx_ims_call_ack(w, fw->session, fw->pool, &d, fw->up, m->cseq);
         }
 
         return;
     }
 
-    ngx_ims_sip_edits_init(&e, w->edits, w->nedits, w->text, w->text_size);
-
-    /* the request may be gone, but its answer says all that is needed here */
-
-    ngx_ims_answer_fill(fw, m, m, &f, &e, &d);
-
-    ngx_ims_answer_ack(fw, m, &f, &d);
-    ngx_ims_call_bye(w, fw->session, fw->pool, &d, fw->up, !fw->up,
-                     fw->session ? "SIP;cause=500;text=\"call failed\""
-                                 : "SIP;cause=480;text=\"browser is gone\"");
+    ngx_ims_early_lose(fw, m,
+                       fw->session ? "SIP;cause=500;text=\"call failed\""
+                                   : "SIP;cause=480;text=\"browser is gone\"");
 
     ngx_ims_dialog_forget_early(fw->pool, &fw->binding, &fw->call_id, fw->up);
     ngx_ims_forward_drop_media(fw);
-}
-
-
-/* the ACK of a 2xx (RFC 3261 13.2.2.4), on behalf of who sent the INVITE */
-
-static void
-ngx_ims_answer_ack(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
-    ngx_ims_facts_t *f, ngx_ims_dialog_t *d)
-{
-    u_char            *p, *last;
-    ngx_ims_flow_t     flow;
-    ngx_ims_worker_t  *w;
-
-    w = fw->worker;
-    last = w->out + w->out_size;
-
-    if (fw->up) {
-        if (ngx_ims_call_next_hop(fw->pool, &d->routes, &d->far_target, &flow)
-            != NGX_OK)
-        {
-            return;
-        }
-
-        ngx_ims_call_via(fw->pool, &flow, f);
-
-    } else {
-        flow = fw->session->flow;
-    }
-
-    p = ngx_slprintf(w->out, last,
-                     "ACK %V SIP/2.0" CRLF
-                     "Via: SIP/2.0/%V %V;branch=%V;rport" CRLF,
-                     fw->up ? &d->far_target : &d->web_target,
-                     fw->up ? &f->r.transport : &f->r.web_transport,
-                     fw->up ? &f->r.via : &f->r.web, &f->r.branch);
-
-    if (fw->up && d->routes.len) {
-        p = ngx_slprintf(p, last, "Route: %V" CRLF, &d->routes);
-    }
-
-    p = ngx_slprintf(p, last,
-                     "Max-Forwards: 70" CRLF
-                     "From: %V" CRLF
-                     "To: %V" CRLF
-                     "Call-ID: %V" CRLF
-                     "CSeq: %uD ACK" CRLF
-                     "Content-Length: 0" CRLF CRLF,
-                     fw->up ? &d->core_id : &d->far_id,
-                     fw->up ? &d->far_id : &d->web_id, &d->call_id, m->cseq);
-
-    (void) flow.send(&flow, w->out, p - w->out);
 }
 
 
@@ -612,60 +499,21 @@ ngx_ims_answer_targets(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
         return;
     }
 
-    rc = ngx_ims_dialog_find(fw->pool, &fw->binding, &orig->call_id,
-                             fw->up ? &orig->from.tag : &orig->to.tag,
-                             fw->up ? &orig->to.tag : &orig->from.tag, &d,
-                             fw->worker->record);
+    rc = ngx_ims_dialog_load(fw->pool, &fw->dialog, &d, fw->worker->record);
+
     if (rc != NGX_OK) {
         return;
     }
 
-    ngx_ims_answer_contact(orig, &uri);
+    ngx_ims_early_contact(orig, &uri);
 
     if (uri.len) {
         ngx_ims_dialog_target(fw->pool, &d, fw->up, &uri);
     }
 
-    ngx_ims_answer_contact(m, &uri);
+    ngx_ims_early_contact(m, &uri);
 
     if (uri.len) {
         ngx_ims_dialog_target(fw->pool, &d, !fw->up, &uri);
     }
-}
-
-
-/* the URI of the first Contact */
-
-static void
-ngx_ims_answer_contact(ngx_ims_sip_msg_t *m, ngx_str_t *uri)
-{
-    ngx_ims_str_t       value;
-    ngx_ims_sip_addr_t  addr;
-    ngx_ims_sip_iter_t  it;
-
-    ngx_str_null(uri);
-    ngx_memzero(&it, sizeof(ngx_ims_sip_iter_t));
-
-    if (ngx_ims_sip_next(m, NGX_IMS_HDR_CONTACT, &it, &value)
-        && ngx_ims_sip_parse_addr(&value, &addr) == NGX_IMS_OK)
-    {
-        *uri = addr.uri;
-    }
-}
-
-
-static void
-ngx_ims_answer_value(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_e id,
-    ngx_str_t *value)
-{
-    ngx_ims_sip_hdr_t  *h;
-
-    h = ngx_ims_sip_hdr(m, id);
-
-    if (h == NULL) {
-        ngx_str_null(value);
-        return;
-    }
-
-    *value = h->value;
 }

@@ -15,8 +15,7 @@ static void ngx_ims_call_first_hop(ngx_str_t *routes, ngx_str_t *target,
     ngx_ims_str_t *uri);
 static u_char *ngx_ims_call_host(ngx_ims_core_listen_t *local, u_char *p);
 static void ngx_ims_call_stateless_tag(ngx_ims_sip_msg_t *m, u_char *out);
-static void ngx_ims_call_bye_response(ngx_ims_txn_t *t, ngx_int_t rc,
-    ngx_ims_sip_msg_t *m);
+static void ngx_ims_call_bye_response(void *data, ngx_ims_sip_msg_t *m);
 
 
 void
@@ -271,50 +270,21 @@ ngx_ims_call_bye(ngx_ims_worker_t *w, ngx_ims_session_t *s,
     const char *reason)
 {
     u_char           *p, *last;
-    ngx_ims_flow_t    flow;
-    ngx_ims_facts_t   f;
+    u_char            branch[NGX_IMS_BRANCH_LEN];
+    u_char            line[256];
 
-    last = w->out + w->out_size;
+    if (up) {
+        *ngx_snprintf(line, sizeof(line) - 1, "Reason: %s" CRLF, reason)
+            = '\0';
 
-    /* without a Contact there is nobody to send it to */
-
-    if (up && d->far_target.len
-        && ngx_ims_call_facts(w, s, pool, &d->binding,
-                              pool->zone.bindings[d->binding.index].lease, &f)
-           == NGX_OK
-        && ngx_ims_call_next_hop(pool, &d->routes, &d->far_target, &flow)
-           == NGX_OK)
-    {
-        ngx_ims_call_via(pool, &flow, &f);
-
-        p = ngx_slprintf(w->out, last,
-                         "BYE %V SIP/2.0" CRLF
-                         "Via: SIP/2.0/%V %V;branch=%V;rport" CRLF,
-                         &d->far_target, &f.r.transport, &f.r.via,
-                         &f.r.branch);
-
-        if (d->routes.len) {
-            p = ngx_slprintf(p, last, "Route: %V" CRLF, &d->routes);
-        }
-
-        p = ngx_slprintf(p, last,
-                         "Max-Forwards: 70" CRLF
-                         "From: %V" CRLF
-                         "To: %V" CRLF
-                         "Call-ID: %V" CRLF
-                         "CSeq: %uD BYE" CRLF
-                         "Reason: %s" CRLF
-                         "Content-Length: 0" CRLF CRLF,
-                         &d->core_id, &d->far_id, &d->call_id,
-                         d->cseq_up + 1, reason);
-
-        (void) ngx_ims_txn_client(w->txns, &flow, NGX_IMS_SIP_BYE, f.branch,
-                                  w->out, p - w->out,
-                                  ngx_ims_call_bye_response, NULL);
+        (void) ngx_ims_call_own(w, pool, d, "BYE", d->cseq_up + 1,
+                                (char *) line, ngx_ims_call_bye_response, w);
     }
 
     if (down && s != NULL && d->web_target.len) {
-        ngx_ims_txn_branch(w->txns, f.branch);
+        ngx_ims_txn_branch(w->txns, branch);
+
+        last = w->out + w->out_size;
 
         p = ngx_slprintf(w->out, last,
                          "BYE %V SIP/2.0" CRLF
@@ -327,9 +297,9 @@ ngx_ims_call_bye(ngx_ims_worker_t *w, ngx_ims_session_t *s,
                          "Reason: %s" CRLF
                          "Content-Length: 0" CRLF CRLF,
                          &d->web_target, s->tls ? "WSS" : "WS", &s->host,
-                         (size_t) NGX_IMS_BRANCH_LEN, f.branch,
-                         &d->far_id, &d->web_id, &d->call_id,
-                         d->cseq_down + 1, reason);
+                         (size_t) NGX_IMS_BRANCH_LEN, branch,
+                         d->shown_id.len ? &d->shown_id : &d->far_id,
+                         &d->web_id, &d->call_id, d->cseq_down + 1, reason);
 
         (void) ngx_ims_session_send(s, w->out, p - w->out);
     }
@@ -339,11 +309,14 @@ ngx_ims_call_bye(ngx_ims_worker_t *w, ngx_ims_session_t *s,
 /* nobody waits for the answer to a BYE of ours; retransmission is the point */
 
 static void
-ngx_ims_call_bye_response(ngx_ims_txn_t *t, ngx_int_t rc,
-    ngx_ims_sip_msg_t *m)
+ngx_ims_call_bye_response(void *data, ngx_ims_sip_msg_t *m)
 {
-    if (rc == NGX_BUSY) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, NGX_ETIMEDOUT,
+    ngx_ims_worker_t  *w;
+
+    w = data;
+
+    if (m == NULL) {
+        ngx_log_error(NGX_LOG_ERR, w->log, NGX_ETIMEDOUT,
                       "core did not answer BYE");
     }
 }

@@ -104,6 +104,31 @@ void ngx_ims_call_refuse_body(ngx_ims_worker_t *w, ngx_ims_flow_t *flow,
     ngx_ims_sip_msg_t *m, ngx_uint_t status, const char *extra,
     ngx_ims_str_t *body);
 
+/* the final answer to a request of our own; NULL: none came; exactly once */
+typedef void (*ngx_ims_call_own_pt)(void *data, ngx_ims_sip_msg_t *m);
+
+/*
+ * Sends a request of our own to the core within a dialog, and answers its
+ * challenges.
+ *
+ * method   "PRACK", "BYE", ...
+ * cseq     from ngx_ims_dialog_speak()
+ * lines    whole header lines to add, "" for none
+ * handler  may be NULL
+ *
+ * NGX_OK, or NGX_ERROR: it could not be sent, the handler will not be called.
+ */
+ngx_int_t ngx_ims_call_own(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
+    ngx_ims_dialog_t *d, const char *method, uint32_t cseq,
+    const char *lines, ngx_ims_call_own_pt handler, void *data);
+
+/*
+ * The ACK of a 2xx (RFC 3261 13.2.2.4) on behalf of who sent the INVITE, to the
+ * core (up) or to the browser of s; cseq: as the 2xx had it.
+ */
+void ngx_ims_call_ack(ngx_ims_worker_t *w, ngx_ims_session_t *s,
+    ngx_ims_pool_t *pool, ngx_ims_dialog_t *d, ngx_uint_t up, uint32_t cseq);
+
 /* a new tag, 16 hex digits */
 void ngx_ims_call_tag(u_char *out);
 

@@ -313,8 +313,12 @@ ngx_ims_dialog_confirm(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d)
 
     if (sh != NULL
         && ngx_ims_zone_put(zone, &sh->routes, &d->routes) == NGX_OK
-        && ngx_ims_zone_put(zone, &sh->web_target, &d->web_target) == NGX_OK
-        && ngx_ims_zone_put(zone, &sh->far_target, &d->far_target) == NGX_OK)
+        && (d->web_target.len == 0
+            || ngx_ims_zone_put(zone, &sh->web_target, &d->web_target)
+               == NGX_OK)
+        && (d->far_target.len == 0
+            || ngx_ims_zone_put(zone, &sh->far_target, &d->far_target)
+               == NGX_OK))
     {
         sh->helper = d->helper;
         sh->media = d->media;
@@ -540,4 +544,11 @@ ngx_ims_dialog_tag(ngx_str_t *id, ngx_ims_str_t *tag)
     }
 
     return ngx_crc32_short(tag->data, tag->len);
+}
+
+
+void
+ngx_ims_dialog_far_tag(ngx_ims_dialog_t *d, ngx_ims_str_t *tag)
+{
+    (void) ngx_ims_dialog_tag(&d->far_id, tag);
 }

@@ -148,6 +148,9 @@ void ngx_ims_dialog_forget_early(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
 ngx_ims_dialog_sh_t *ngx_ims_dialog_sh(ngx_ims_pool_t *pool,
     ngx_ims_ref_t *ref);
 
+/* the far end's tag as the core knows it; in d's buffer, empty: no dialog */
+void ngx_ims_dialog_far_tag(ngx_ims_dialog_t *d, ngx_ims_str_t *tag);
+
 /* how many calls a binding has, early ones too */
 ngx_uint_t ngx_ims_dialog_count(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding);
 

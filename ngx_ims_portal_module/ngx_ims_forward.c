@@ -182,6 +182,10 @@ ngx_ims_forward_unref(ngx_ims_forward_t *fw)
         ngx_free(fw->final.data);
     }
 
+    if (fw->memory != NULL) {
+        ngx_destroy_pool(fw->memory);
+    }
+
     ngx_free(fw);
 }
 
@@ -333,6 +337,17 @@ ngx_ims_forward_has_sdp(ngx_ims_sip_msg_t *m)
 
 
 ngx_int_t
+ngx_ims_forward_memory(ngx_ims_forward_t *fw)
+{
+    if (fw->memory == NULL) {
+        fw->memory = ngx_create_pool(512, fw->worker->log);
+    }
+
+    return fw->memory != NULL ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
 ngx_ims_forward_parse(ngx_ims_parsed_t *parsed, ngx_str_t *text)
 {
     return ngx_ims_sip_parse(&parsed->msg, text->data, text->len,
@@ -366,7 +381,7 @@ ngx_ims_forward_keep(ngx_ims_forward_t *fw, ngx_str_t *text)
 
 ngx_int_t
 ngx_ims_forward_media(ngx_ims_forward_t *fw, ngx_ims_media_command_e command,
-    ngx_ims_sip_msg_t *m, ngx_ims_str_t *from_tag, ngx_ims_str_t *to_tag,
+    ngx_str_t *sdp, ngx_ims_str_t *from_tag, ngx_ims_str_t *to_tag,
     ngx_uint_t to_web, ngx_ims_media_handler_pt handler)
 {
     u_char               id[NGX_IMS_FORWARD_MAX_ID + 16];
@@ -383,7 +398,7 @@ ngx_ims_forward_media(ngx_ims_forward_t *fw, ngx_ims_media_command_e command,
     cmd.command = command;
     cmd.from_tag = *from_tag;
     cmd.to_tag = *to_tag;
-    cmd.sdp = m->body;
+    cmd.sdp = *sdp;
     cmd.to_web = to_web;
     cmd.helper = fw->helper;
 

@@ -28,6 +28,10 @@ typedef void (*ngx_ims_forward_resume_pt)(ngx_ims_session_t *s,
     ngx_ims_flow_t *flow, u_char *p, size_t len);
 
 
+typedef struct ngx_ims_early_s  ngx_ims_early_t;
+typedef struct ngx_ims_rel_s    ngx_ims_rel_t;
+
+
 typedef struct {
     ngx_queue_t               queue;          /* of the session */
     ngx_ims_session_t        *session;        /* NULL: the socket is gone */
@@ -35,6 +39,7 @@ typedef struct {
     ngx_ims_pool_t           *pool;
     ngx_ims_ref_t             binding;
     uint32_t                  lease;
+    ngx_ims_ref_t             dialog;         /* of a request within one */
 
     ngx_ims_txn_t            *server;
     ngx_ims_txn_t            *client;
@@ -51,6 +56,10 @@ typedef struct {
     uint32_t                  offset;         /* of the CSeq sent on */
     ngx_event_t               timer;
 
+    ngx_pool_t               *memory;         /* of the two below, or NULL */
+    ngx_ims_early_t          *early;          /* branches of an INVITE up */
+    ngx_ims_rel_t            *rel;            /* reliable answers of one down */
+
     unsigned                  up:1;           /* from the browser */
     unsigned                  initial:1;      /* INVITE outside a dialog */
     unsigned                  in_dialog:1;
@@ -61,6 +70,8 @@ typedef struct {
     unsigned                  emergency:1;    /* has a route of its own */
     unsigned                  local:1;        /* both ends are browsers of the
                                                  portal: SDP is not touched */
+    unsigned                  prack:1;        /* ours, not the browser's */
+    unsigned                  required:1;     /* the core demands 100rel */
     unsigned                  canceled:1;
     unsigned                  answered:1;     /* final answer given */
 } ngx_ims_forward_t;
@@ -94,13 +105,13 @@ void ngx_ims_forward_local(ngx_ims_forward_t *fw, ngx_uint_t status,
 void ngx_ims_forward_drop_media(ngx_ims_forward_t *fw);
 
 /*
- * Sends the SDP of m to the helper; handler gets fw and holds a reference.  The
- * side that m came from waits until ngx_ims_forward_release().  NGX_OK,
- * NGX_ERROR.
+ * Sends an SDP to the helper; handler gets fw and holds a reference.  The side
+ * that it came from waits until ngx_ims_forward_release().  The tags are those
+ * that the core knows.  NGX_OK, NGX_ERROR.
  */
 ngx_int_t ngx_ims_forward_media(ngx_ims_forward_t *fw,
-    ngx_ims_media_command_e command, ngx_ims_sip_msg_t *m,
-    ngx_ims_str_t *from_tag, ngx_ims_str_t *to_tag, ngx_uint_t to_web,
+    ngx_ims_media_command_e command, ngx_str_t *sdp, ngx_ims_str_t *from_tag,
+    ngx_ims_str_t *to_tag, ngx_uint_t to_web,
     ngx_ims_media_handler_pt handler);
 
 /* the helper has answered: the side may go on, the reference is given back */
@@ -112,6 +123,9 @@ ngx_int_t ngx_ims_forward_hold(ngx_ims_session_t *s, ngx_uint_t up,
 
 /* 1 when the body of m is SDP */
 ngx_uint_t ngx_ims_forward_has_sdp(ngx_ims_sip_msg_t *m);
+
+/* makes fw->memory, if it is not there yet; NGX_OK or NGX_ERROR */
+ngx_int_t ngx_ims_forward_memory(ngx_ims_forward_t *fw);
 
 /* parses a text that was kept; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_ims_forward_parse(ngx_ims_parsed_t *parsed, ngx_str_t *text);

@@ -16,6 +16,7 @@
 #include "ngx_ims_proxy.h"
 #include "ngx_ims_ack.h"
 #include "ngx_ims_answer.h"
+#include "ngx_ims_early.h"
 #include "ngx_ims_fork.h"
 #include "ngx_ims_loop.h"
 #include "ngx_ims_screen.h"
@@ -86,12 +87,15 @@ ngx_ims_proxy_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
 
     if (m->to.tag.len) {
 
-        if (ngx_ims_dialog_find(s->pool, &s->binding, &m->call_id,
-                                &m->from.tag, &m->to.tag, &d, w->record)
+        if (ngx_ims_dialog_match(s->pool, &s->binding, m, 1, &d, w->record)
             != NGX_OK)
         {
             ngx_ims_call_refuse(w, &s->flow, m, 481, NULL);
             return;
+        }
+
+        if (m->method == NGX_IMS_SIP_PRACK) {
+            (void) ngx_ims_early_rack(s, m, &d, w->record);
         }
 
     } else if (s->expired && m->method == NGX_IMS_SIP_INVITE
@@ -128,8 +132,7 @@ ngx_ims_proxy_down(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     ngx_memzero(&d, sizeof(ngx_ims_dialog_t));
 
     if (m->to.tag.len
-        && ngx_ims_dialog_find(s->pool, &s->binding, &m->call_id, &m->to.tag,
-                               &m->from.tag, &d, w->record)
+        && ngx_ims_dialog_match(s->pool, &s->binding, m, 0, &d, w->record)
            != NGX_OK)
     {
         ngx_ims_call_refuse(w, flow, m, 481, NULL);
@@ -156,6 +159,7 @@ ngx_ims_proxy_begin(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     ngx_ims_screen_t *screen)
 {
     ngx_uint_t          sdp;
+    ngx_ims_str_t       far;
     ngx_ims_forward_t  *fw;
 
     sdp = m->method != NGX_IMS_SIP_MESSAGE && ngx_ims_forward_has_sdp(m);
@@ -175,6 +179,7 @@ ngx_ims_proxy_begin(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     }
 
     fw->in_dialog = (m->to.tag.len != 0);
+    fw->dialog = d->ref;
     fw->originated = fw->in_dialog ? d->originated : up;
     fw->helper = fw->in_dialog ? d->helper : -1;
 
@@ -199,8 +204,10 @@ ngx_ims_proxy_begin(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     if (sdp && !fw->local) {
         fw->offered = 1;
 
-        if (ngx_ims_forward_media(fw, NGX_IMS_MEDIA_OFFER, m, &m->from.tag,
-                                  &m->to.tag, !up,
+        ngx_ims_dialog_far_tag(d, &far);
+
+        if (ngx_ims_forward_media(fw, NGX_IMS_MEDIA_OFFER, &m->body,
+                                  &m->from.tag, up ? &far : &m->to.tag, !up,
                                   ngx_ims_proxy_request_media)
             != NGX_OK)
         {
@@ -343,6 +350,7 @@ static void
 ngx_ims_proxy_send_up(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     ngx_str_t *body)
 {
+    u_char               rack[NGX_IMS_EARLY_RACK];
     ngx_int_t            rc;
     ngx_str_t            target, *routes;
     ngx_ims_flow_t       flow;
@@ -361,6 +369,7 @@ ngx_ims_proxy_send_up(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
 
         f.r.core_id = d.core_id;
         f.r.offset = d.offset_up;
+        ngx_ims_early_names_up(fw, m, &d, &f.r, rack);
 
     } else {
         routes = &b.service_route;
@@ -407,6 +416,7 @@ static void
 ngx_ims_proxy_send_down(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     ngx_str_t *body)
 {
+    u_char               rack[NGX_IMS_EARLY_RACK];
     ngx_ims_facts_t      f;
     ngx_ims_dialog_t     d;
     ngx_ims_binding_t    b;
@@ -419,7 +429,8 @@ ngx_ims_proxy_send_down(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     if (fw->in_dialog) {
         f.r.target = d.web_target;
         f.r.web_id = d.web_id;
-        f.r.offset = d.offset_down;
+        f.r.offset = ngx_ims_dialog_below(fw->pool, &d, m->cseq);
+        ngx_ims_early_names_down(m, &d, &f.r, rack);
 
     } else {
         f.r.target = b.contact;
@@ -463,11 +474,7 @@ ngx_ims_proxy_prepare(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
         return NGX_OK;
     }
 
-    if (ngx_ims_dialog_find(fw->pool, &fw->binding, &m->call_id,
-                            fw->up ? &m->from.tag : &m->to.tag,
-                            fw->up ? &m->to.tag : &m->from.tag, d, w->record2)
-        != NGX_OK)
-    {
+    if (ngx_ims_dialog_load(fw->pool, &fw->dialog, d, w->record2) != NGX_OK) {
         ngx_ims_forward_local(fw, 481, NULL);
         return NGX_ERROR;
     }
@@ -537,6 +544,10 @@ ngx_ims_proxy_passed(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     ngx_ims_dialog_t *d)
 {
     ngx_ims_dialog_passed(fw->pool, d, fw->up, m->cseq + fw->offset);
+
+    if (m->method == NGX_IMS_SIP_INVITE) {
+        ngx_ims_dialog_invited(fw->pool, d, fw->up, fw->offset);
+    }
 
     if (m->method == NGX_IMS_SIP_BYE) {
         (void) ngx_ims_call_end(fw->worker, fw->pool, d);

@@ -30,9 +30,6 @@ static void ngx_ims_route_contact(ngx_ims_sip_edits_t *e,
     const ngx_ims_sip_msg_t *m, const ngx_ims_route_t *r);
 static void ngx_ims_route_from(ngx_ims_sip_edits_t *e,
     const ngx_ims_sip_msg_t *m, const ngx_ims_route_t *r);
-static void ngx_ims_route_strip_token(ngx_ims_sip_edits_t *e,
-    const ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_e id, const char *header,
-    const char *token);
 static void ngx_ims_route_restore(ngx_ims_sip_edits_t *e,
     const ngx_ims_sip_msg_t *m, const ngx_ims_sip_msg_t *orig);
 static void ngx_ims_route_lines(ngx_ims_sip_edits_t *e,
@@ -177,6 +174,7 @@ ngx_ims_route_request_up(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
 
     ngx_ims_route_hop(e, m);
     ngx_ims_route_from(e, m, r);
+    ngx_ims_route_names(e, m, r);
     ngx_ims_route_contact(e, m, r);
     ngx_ims_route_cseq(e, m, r->offset);
 
@@ -240,6 +238,7 @@ ngx_ims_route_request_down(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
     }
 
     ngx_ims_route_hop(e, m);
+    ngx_ims_route_names(e, m, r);
     ngx_ims_route_cseq(e, m, r->offset);
     ngx_ims_route_body(e, m, r);
 }
@@ -302,6 +301,7 @@ ngx_ims_route_response_down(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
 
     ngx_ims_route_hygiene_down(e, m);
     ngx_ims_route_restore(e, m, orig);
+    ngx_ims_route_names(e, m, r);
 
     if (ngx_ims_route_forms_dialog(orig->method) && orig->to.tag.len == 0
         && m->status > 100 && m->status < 300)
@@ -435,10 +435,8 @@ ngx_ims_route_hygiene_up(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m)
         (void) ngx_ims_sip_remove(e, m, *id);
     }
 
-    ngx_ims_route_strip_token(e, m, NGX_IMS_HDR_REQUIRE, "Require",
-                              "sec-agree");
-    ngx_ims_route_strip_token(e, m, NGX_IMS_HDR_SUPPORTED, "Supported",
-                              "sec-agree");
+    ngx_ims_route_strip(e, m, NGX_IMS_HDR_REQUIRE, "Require", "sec-agree");
+    ngx_ims_route_strip(e, m, NGX_IMS_HDR_SUPPORTED, "Supported", "sec-agree");
 }
 
 
@@ -559,40 +557,6 @@ ngx_ims_route_from(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
     }
 
     ngx_ims_sip_replace(e, m, &h->value, from);
-}
-
-
-/* a list header without one option tag */
-
-static void
-ngx_ims_route_strip_token(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
-    ngx_ims_sip_hdr_e id, const char *header, const char *token)
-{
-    size_t              len;
-    ngx_ims_str_t       value;
-    ngx_ims_sip_iter_t  it;
-
-    if (!ngx_ims_sip_has_token(m, id, token)) {
-        return;
-    }
-
-    (void) ngx_ims_sip_remove(e, m, id);
-
-    len = strlen(token);
-    memset(&it, 0, sizeof(it));
-
-    while (ngx_ims_sip_next(m, id, &it, &value)) {
-
-        if (value.len == len
-            && strncasecmp((char *) value.data, token, len) == 0)
-        {
-            continue;
-        }
-
-        ngx_ims_sip_insert_end(e, m,
-                               ngx_ims_sip_textf(e, "%s: %.*s\r\n", header,
-                                                 NGX_IMS_V(value)));
-    }
 }
 
 

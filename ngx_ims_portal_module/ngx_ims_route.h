@@ -35,6 +35,10 @@ typedef struct {
     ngx_ims_str_t    routes;             /* Route up: Service-Route or set */
     ngx_ims_str_t    core_id;            /* Mary's From within a dialog */
     ngx_ims_str_t    web_id;             /* Mary's To within a dialog */
+    ngx_ims_str_t    from;               /* the far end's, to the browser */
+    ngx_ims_str_t    to;                 /* ... to the core, or in an answer to
+                                            the browser; empty: as it came */
+    ngx_ims_str_t    rack;               /* RAck; empty: as it came */
     ngx_ims_str_t    target;             /* Request-URI down */
     ngx_ims_str_t    request_uri;        /* the one up; empty: as it came */
     ngx_ims_str_t    location;           /* instead of the browser's own,
@@ -64,6 +68,38 @@ void ngx_ims_route_response_up(ngx_ims_sip_edits_t *e,
 void ngx_ims_route_response_down(ngx_ims_sip_edits_t *e,
     const ngx_ims_sip_msg_t *m, const ngx_ims_sip_msg_t *orig,
     const ngx_ims_route_t *r);
+
+/* From, To and RAck where the two sides know them differently */
+void ngx_ims_route_names(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
+    const ngx_ims_route_t *r);
+
+/* a list header without one option tag; header is its name */
+void ngx_ims_route_strip(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
+    ngx_ims_sip_hdr_e id, const char *header, const char *token);
+
+/*
+ * The number of a provisional answer that wants a PRACK (RFC 3262 4), 0: it
+ * wants none.
+ */
+uint32_t ngx_ims_route_rseq(const ngx_ims_sip_msg_t *m);
+
+/* the two numbers of a RAck; 1, or 0: there is none, or of no INVITE */
+int ngx_ims_route_rack(const ngx_ims_sip_msg_t *m, uint32_t *rseq,
+    uint32_t *cseq);
+
+/*
+ * The core demands reliable provisional answers of a browser that may not know
+ * them: it is offered them instead, the portal sees to the rest.
+ */
+void ngx_ims_route_unrequire(ngx_ims_sip_edits_t *e,
+    const ngx_ims_sip_msg_t *m);
+
+/*
+ * A provisional answer becomes reliable (rseq > 0), has another number (rseq >
+ * 0 where it had one), or is not reliable any more (rseq = 0).
+ */
+void ngx_ims_route_reliable(ngx_ims_sip_edits_t *e,
+    const ngx_ims_sip_msg_t *m, uint32_t rseq);
 
 /* 1 when a request of this method outside a dialog can make one */
 int ngx_ims_route_forms_dialog(ngx_ims_sip_method_e method);

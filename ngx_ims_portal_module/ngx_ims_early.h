@@ -1,0 +1,86 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * The dialogs that an INVITE makes before and with its answer (RFC 3261 12.1,
+ * 13.2.2.4).  A browser can hold one remote description, so the branches of a
+ * forked INVITE are shown to it as one dialog, under the To tag that it saw
+ * first (spec SE-16).  Provisional answers that one side wants acknowledged
+ * and the other does not know (RFC 3262) are the portal's own business.
+ */
+
+
+#ifndef _NGX_IMS_EARLY_H_INCLUDED_
+#define _NGX_IMS_EARLY_H_INCLUDED_
+
+
+#include "ngx_ims_forward.h"
+
+
+enum {
+    NGX_IMS_EARLY_RACK = 64              /* bytes of a RAck value */
+};
+
+
+/*
+ * A provisional answer or a 2xx of the core to a browser's INVITE, before it is
+ * passed on.  NGX_OK: it may be; NGX_DONE: it was a repetition, out of order,
+ * the end of one branch, or a second call, which was ended.
+ */
+ngx_int_t ngx_ims_early_response(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m);
+
+/*
+ * What the helper has to translate in an answer to an INVITE: its SDP, or, in a
+ * 2xx without, what its branch had said before; empty: nothing.
+ */
+void ngx_ims_early_sdp(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_str_t *sdp);
+
+/*
+ * Records the dialog that an answer to an initial INVITE makes, confirms or
+ * ends; orig is the INVITE.  NGX_ERROR: a call that nobody could end later.
+ */
+ngx_int_t ngx_ims_early_dialog(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_ims_sip_msg_t *orig, ngx_ims_facts_t *f);
+
+/* the dialog that m makes; texts in m, orig and the arena of e */
+void ngx_ims_early_fill(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_ims_sip_msg_t *orig, ngx_ims_facts_t *f, ngx_ims_sip_edits_t *e,
+    ngx_ims_dialog_t *d);
+
+/* To, Require and RSeq of an answer to a browser's INVITE as it is shown */
+void ngx_ims_early_show(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_ims_sip_msg_t *orig, ngx_ims_route_t *r, ngx_ims_sip_edits_t *e);
+
+/* ends a call that a 2xx made and nobody wants: ACK, and BYE once a branch */
+void ngx_ims_early_lose(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    const char *reason);
+
+/* the INVITE under way that makes dialogs of this Call-ID, or NULL */
+ngx_ims_forward_t *ngx_ims_early_invite(ngx_ims_session_t *s,
+    ngx_ims_str_t *call_id, ngx_uint_t up);
+
+/*
+ * A PRACK of the browser: the branch that it means, whose record replaces d.
+ * Returns the RSeq as that branch knows it, 0: as the browser said.
+ */
+uint32_t ngx_ims_early_rack(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
+    ngx_ims_dialog_t *d, u_char *buf);
+
+/*
+ * Within a dialog the browser may know the far end by another tag, and where it
+ * answered last only we know for sure: names and Request-URI of a request to
+ * the core.  rack has NGX_IMS_EARLY_RACK bytes, which must last as long as r;
+ * fw and rack may be NULL for an ACK.
+ */
+void ngx_ims_early_names_up(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_ims_dialog_t *d, ngx_ims_route_t *r, u_char *rack);
+
+/* the names of a request to the browser */
+void ngx_ims_early_names_down(ngx_ims_sip_msg_t *m, ngx_ims_dialog_t *d,
+    ngx_ims_route_t *r, u_char *rack);
+
+/* the URI of the first Contact, or empty */
+void ngx_ims_early_contact(ngx_ims_sip_msg_t *m, ngx_str_t *uri);
+
+
+#endif /* _NGX_IMS_EARLY_H_INCLUDED_ */
