@@ -22,6 +22,8 @@ static char *ngx_http_ims_pool_quarantine(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
 static char *ngx_http_ims_pool_devices(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_ims_pool_register_block(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
 static char *ngx_http_ims_pool_local_calls(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
 
@@ -32,6 +34,7 @@ static ngx_http_ims_line_t  ngx_http_ims_pool_lines[] = {
     { ngx_string("quarantine"), 1, 1, ngx_http_ims_pool_quarantine },
     { ngx_string("devices"), 1, 1, ngx_http_ims_pool_devices },
     { ngx_string("local_calls"), 1, 1, ngx_http_ims_pool_local_calls },
+    { ngx_string("register_block"), 2, 4, ngx_http_ims_pool_register_block },
     { ngx_string("calls"), 1, 1, ngx_http_ims_dial_calls },
     { ngx_string("calls_per_hour"), 1, 1, ngx_http_ims_dial_calls_per_hour },
     { ngx_string("premium_per_hour"), 1, 1,
@@ -373,6 +376,80 @@ ngx_http_ims_pool_local_calls(ngx_conf_t *cf, void *object, ngx_str_t *args,
 
     } else {
         return "has an invalid value, it may be \"on\" or \"off\"";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* register_block uri impi=user@realm [gin] [profile_key=auto|uri] */
+
+static char *
+ngx_http_ims_pool_register_block(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n)
+{
+    ngx_uint_t             i;
+    ngx_ims_str_t          uri;
+    ngx_ims_pool_t        *pool;
+    ngx_ims_pool_block_t  *block;
+
+    pool = object;
+    block = &pool->block;
+
+    if (block->impu.len) {
+        return "is duplicate";
+    }
+
+    uri = args[0];
+
+    if (uri.len > NGX_IMS_MAX_IMPU || !ngx_ims_sip_uri_safe(&uri)) {
+        return "has an invalid URI";
+    }
+
+    block->impu = args[0];
+
+    for (i = 1; i < n; i++) {
+
+        if (ngx_strcmp(args[i].data, "gin") == 0) {
+            block->gin = 1;
+
+        } else if (args[i].len > 5 && args[i].len < NGX_IMS_MAX_IMPU
+                   && ngx_strncmp(args[i].data, "impi=", 5) == 0)
+        {
+            block->impi.data = args[i].data + 5;
+            block->impi.len = args[i].len - 5;
+
+        } else if (ngx_strcmp(args[i].data, "profile_key=auto") == 0) {
+            block->wildcard = 1;
+
+        } else if (args[i].len > 12
+                   && ngx_strncmp(args[i].data, "profile_key=", 12) == 0)
+        {
+            block->profile_key.data = args[i].data + 12;
+            block->profile_key.len = args[i].len - 12;
+
+        } else {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\" in "
+                               "\"register_block\"", &args[i]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (block->impi.len == 0
+        || ngx_strlchr(block->impi.data, block->impi.data + block->impi.len,
+                       '@')
+           == NULL)
+    {
+        return "needs \"impi\" of the form \"user@realm\"";
+    }
+
+    for (i = 0; i < block->profile_key.len; i++) {
+        if (block->profile_key.data[i] <= ' '
+            || ngx_strchr("<>\"", block->profile_key.data[i]) != NULL)
+        {
+            return "has an invalid \"profile_key\"";
+        }
     }
 
     return NGX_CONF_OK;

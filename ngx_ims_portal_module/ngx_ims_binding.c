@@ -91,6 +91,45 @@ done:
 }
 
 
+ngx_int_t
+ngx_ims_binding_block(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref)
+{
+    uint32_t               i;
+    ngx_ims_zone_t        *zone;
+    ngx_ims_binding_sh_t  *b;
+
+    zone = &pool->zone;
+
+    ngx_ims_zone_lock(zone);
+
+    i = zone->sh->block;
+
+    if (i == NGX_IMS_NONE) {
+        i = ngx_ims_zone_take_binding(zone);
+
+        if (i == NGX_IMS_NONE) {
+            ngx_ims_zone_unlock(zone);
+            return NGX_ERROR;
+        }
+
+        b = &zone->bindings[i];
+        b->lease = NGX_IMS_LEASE_BLOCK;
+        b->next = NGX_IMS_NONE;
+        b->dialogs = NGX_IMS_NONE;
+        b->state = NGX_IMS_BINDING_IDLE;
+
+        zone->sh->block = i;
+    }
+
+    ref->index = i;
+    ref->seq = zone->bindings[i].seq;
+
+    ngx_ims_zone_unlock(zone);
+
+    return NGX_OK;
+}
+
+
 static ngx_ims_binding_sh_t *
 ngx_ims_binding_sh(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref)
 {

@@ -51,6 +51,12 @@ ngx_int_t ngx_ims_binding_get(ngx_ims_pool_t *pool, uint32_t lease,
     ngx_ims_owner_t *before);
 
 /*
+ * The binding of the pool's own registration (profile B), made when it is new;
+ * it belongs to no lease and is never freed.  NGX_OK, NGX_ERROR (zone full).
+ */
+ngx_int_t ngx_ims_binding_block(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref);
+
+/*
  * Copies the record; buf has room for three texts of NGX_IMS_MAX_BLOB.  NGX_OK,
  * or NGX_DECLINED: the reference is stale.
  */

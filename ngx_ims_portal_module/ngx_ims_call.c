@@ -182,30 +182,72 @@ ngx_ims_call_next_hop(ngx_ims_pool_t *pool, ngx_str_t *routes,
 }
 
 
+/* the next URI in angle brackets behind p, or NULL */
+
+static u_char *
+ngx_ims_call_next_uri(u_char *p, u_char *last, ngx_str_t *uri)
+{
+    u_char  *end;
+
+    p = ngx_strlchr(p, last, '<');
+    end = p ? ngx_strlchr(p, last, '>') : NULL;
+
+    if (end == NULL) {
+        return NULL;
+    }
+
+    uri->data = p + 1;
+    uri->len = end - p - 1;
+
+    return end;
+}
+
+
+void
+ngx_ims_call_wildcard(ngx_str_t *associated, ngx_str_t *wildcard)
+{
+    u_char  *p, *last;
+
+    last = associated->data + associated->len;
+
+    for (p = associated->data;
+         p != NULL && (p = ngx_ims_call_next_uri(p, last, wildcard)) != NULL;
+         /* void */ )
+    {
+        if (ngx_strlchr(wildcard->data, wildcard->data + wildcard->len, '!')
+            != NULL)
+        {
+            return;
+        }
+    }
+
+    ngx_str_null(wildcard);
+}
+
+
 void
 ngx_ims_call_alias(ngx_str_t *associated, ngx_ims_str_t *alias)
 {
-    u_char  *p, *end, *last;
+    u_char     *p, *last;
+    ngx_str_t   uri;
 
     alias->len = 0;
     alias->data = NULL;
 
     last = associated->data + associated->len;
 
-    for (p = associated->data; p != NULL && p < last; p++) {
-        p = ngx_strlchr(p, last, '<');
+    for (p = associated->data;
+         p != NULL && (p = ngx_ims_call_next_uri(p, last, &uri)) != NULL;
+         /* void */ )
+    {
+        /* a wildcard stands for many and is nobody's name */
 
-        if (p == NULL || last - p < 6) {
-            return;
-        }
-
-        end = ngx_strlchr(p, last, '>');
-
-        if (end != NULL
-            && ngx_strncasecmp(p + 1, (u_char *) "tel:", 4) == 0)
+        if (uri.len > 4
+            && ngx_strncasecmp(uri.data, (u_char *) "tel:", 4) == 0
+            && ngx_strlchr(uri.data, uri.data + uri.len, '!') == NULL)
         {
-            alias->data = p + 1;
-            alias->len = end - p - 1;
+            alias->data = uri.data;
+            alias->len = uri.len;
             return;
         }
     }

@@ -89,6 +89,9 @@ void ngx_ims_call_bye(ngx_ims_worker_t *w, ngx_ims_session_t *s,
 void ngx_ims_call_end_all(ngx_ims_worker_t *w, ngx_ims_session_t *s,
     ngx_ims_pool_t *pool, ngx_ims_ref_t *binding, const char *reason);
 
+/* the wildcarded IMPU of a P-Associated-URI value, or empty (spec ID-5) */
+void ngx_ims_call_wildcard(ngx_str_t *associated, ngx_str_t *wildcard);
+
 /* the first tel: URI of a P-Associated-URI value, or empty */
 void ngx_ims_call_alias(ngx_str_t *associated, ngx_ims_str_t *alias);
 

@@ -18,6 +18,7 @@
 #include "ngx_ims_proxy.h"
 #include "ngx_ims_register.h"
 #include "ngx_ims_screen.h"
+#include "ngx_ims_trunk.h"
 
 
 #define NGX_IMS_EDGE_LEFT_WAIT  2000          /* ms for a page to come back */
@@ -320,6 +321,13 @@ ngx_ims_edge_request_down(ngx_ims_worker_t *w, ngx_ims_core_t *core,
 
     if (m->max_forwards == 0) {
         ngx_ims_call_refuse(w, flow, m, 483, NULL);
+        return;
+    }
+
+    if (pool->block.impu.len
+        && ngx_ims_trunk_called(w, core, flow, m, pool, handed, &ref)
+           != NGX_OK)
+    {
         return;
     }
 

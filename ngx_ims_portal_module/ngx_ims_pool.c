@@ -228,6 +228,11 @@ ngx_ims_pool_text(ngx_ims_pool_t *pool, ngx_uint_t identity, u_char *out)
 size_t
 ngx_ims_pool_impu(ngx_ims_pool_t *pool, uint32_t lease, u_char *out)
 {
+    if (lease == NGX_IMS_LEASE_BLOCK) {
+        ngx_memcpy(out, pool->block.impu.data, pool->block.impu.len);
+        return pool->block.impu.len;
+    }
+
     if (lease >= pool->zone.sh->nleases
         || pool->identity_of[lease] == NGX_IMS_NONE)
     {
@@ -247,6 +252,11 @@ ngx_ims_pool_impi(ngx_ims_pool_t *pool, uint32_t lease, u_char *out)
     ngx_ims_str_t       impu;
     ngx_ims_block_t    *block;
     ngx_ims_sip_uri_t   uri;
+
+    if (lease == NGX_IMS_LEASE_BLOCK) {
+        ngx_memcpy(out, pool->block.impi.data, pool->block.impi.len);
+        return pool->block.impi.len;
+    }
 
     impu.data = text;
     impu.len = ngx_ims_pool_impu(pool, lease, text);

@@ -31,6 +31,17 @@ typedef struct {
 } ngx_ims_block_t;
 
 
+/* one registration that serves all identities of a pool (profile B) */
+typedef struct {
+    ngx_str_t                 impu;           /* empty: each has its own */
+    ngx_str_t                 impi;
+    ngx_str_t                 profile_key;    /* P-Profile-Key, or empty */
+    unsigned                  wildcard:1;     /* the key is the wildcard that
+                                                 P-Associated-URI has */
+    unsigned                  gin:1;          /* RFC 6140 */
+} ngx_ims_pool_block_t;
+
+
 typedef struct {
     ngx_str_t                 name;
     uint32_t                  crc;            /* of the name, in flow tokens */
@@ -43,6 +54,7 @@ typedef struct {
     time_t                    quarantine;     /* s */
     ngx_uint_t                devices;        /* browsers of one user */
     ngx_flag_t                local_calls;    /* between users, without core */
+    ngx_ims_pool_block_t      block;
     ngx_uint_t                calls;          /* of a user at once, 0: any */
     ngx_uint_t                calls_per_hour;      /* 0: any */
     ngx_uint_t                premium_per_hour;    /* 0: any */
@@ -86,7 +98,10 @@ size_t ngx_ims_pool_text(ngx_ims_pool_t *pool, ngx_uint_t identity,
 ngx_int_t ngx_ims_pool_identity(ngx_ims_pool_t *pool, ngx_ims_str_t *uri,
     uint32_t *lease);
 
-/* writes the IMPU of a lease; out has NGX_IMS_MAX_IMPU; length, 0: unknown */
+/*
+ * Writes the IMPU of a lease, or of NGX_IMS_LEASE_BLOCK; out has
+ * NGX_IMS_MAX_IMPU; length, 0: unknown
+ */
 size_t ngx_ims_pool_impu(ngx_ims_pool_t *pool, uint32_t lease, u_char *out);
 
 /* the same for its private identity, NAI form (spec ID-7) */

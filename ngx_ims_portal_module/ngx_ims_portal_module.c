@@ -12,6 +12,7 @@
 #include "ngx_ims_handover.h"
 #include "ngx_ims_linger.h"
 #include "ngx_ims_probe.h"
+#include "ngx_ims_trunk.h"
 
 
 static ngx_int_t ngx_ims_init_process(ngx_cycle_t *cycle);
@@ -117,7 +118,9 @@ ngx_ims_init_process(ngx_cycle_t *cycle)
     }
 
     w->leader = ngx_ims_leader_create(cycle, imcf->health);
-    if (w->leader == NULL) {
+    if (w->leader == NULL
+        || ngx_ims_leader_add(w->leader, ngx_ims_trunk_tick, w) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 

@@ -375,6 +375,18 @@ ngx_ims_proxy_send_up(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
         routes = &b.service_route;
         ngx_str_null(&target);
         ngx_ims_call_alias(&b.associated, &f.r.alias);
+
+        if (ngx_ims_sip_uri_equal(&f.r.alias, &f.r.impu)) {
+            f.r.alias.len = 0;
+        }
+
+        if (fw->pool->block.wildcard) {
+            ngx_ims_call_wildcard(&b.associated, &f.r.profile_key);
+
+        } else {
+            f.r.profile_key = fw->pool->block.profile_key;
+        }
+
         f.r.request_uri = fw->request_uri;
     }
 

@@ -196,6 +196,12 @@ ngx_ims_route_request_up(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
                                   "\r\n", NGX_IMS_V(r->icid));
         ngx_ims_sip_insert_end(e, m, lines);
 
+        if (r->profile_key.len) {
+            lines = ngx_ims_sip_textf(e, "P-Profile-Key: <%.*s>\r\n",
+                                      NGX_IMS_V(r->profile_key));
+            ngx_ims_sip_insert_end(e, m, lines);
+        }
+
         if (r->called.len) {
             lines = ngx_ims_sip_textf(e, "P-Called-Party-ID: <%.*s>\r\n",
                                       NGX_IMS_V(r->called));

@@ -31,6 +31,7 @@ typedef struct {
     ngx_ims_str_t    web_transport;      /* "WSS" or "WS" */
     ngx_ims_str_t    branch;             /* of a request that we send */
     ngx_ims_str_t    icid;               /* of an initial request */
+    ngx_ims_str_t    profile_key;        /* P-Profile-Key up, or empty */
     ngx_ims_str_t    called;             /* P-Called-Party-ID up, or empty */
     ngx_ims_str_t    routes;             /* Route up: Service-Route or set */
     ngx_ims_str_t    core_id;            /* Mary's From within a dialog */

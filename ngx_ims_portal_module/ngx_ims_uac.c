@@ -14,6 +14,9 @@
 #define NGX_IMS_UAC_MAX_TRIES  8
 
 
+static ngx_ims_register_t *ngx_ims_uac_served(ngx_ims_worker_t *w,
+    ngx_ims_pool_t *pool, ngx_ims_ref_t *binding, uint32_t lease,
+    time_t expires, ngx_ims_uac_handler_pt handler, void *data);
 static void ngx_ims_uac_response(ngx_ims_txn_t *t, ngx_int_t rc,
     ngx_ims_sip_msg_t *m);
 static void ngx_ims_uac_answer(ngx_ims_register_t *reg, ngx_ims_sip_msg_t *m);
@@ -33,6 +36,11 @@ ngx_ims_uac_register(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
     ngx_ims_session_t    *s;
     ngx_ims_register_t   *reg;
     ngx_ims_uac_state_t  *state;
+
+    if (pool->block.impu.len && lease != NGX_IMS_LEASE_BLOCK) {
+        return ngx_ims_uac_served(w, pool, binding, lease, expires, handler,
+                                  data);
+    }
 
     reg = ngx_calloc(sizeof(ngx_ims_register_t), w->log);
     if (reg == NULL) {
@@ -67,6 +75,69 @@ ngx_ims_uac_register(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
     }
 
     return reg;
+}
+
+
+/*
+ * An identity that the pool's own registration serves has none of its own: the
+ * answer is known at once (profile B, spec RG-19, RG-20).
+ */
+
+static ngx_ims_register_t *
+ngx_ims_uac_served(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
+    ngx_ims_ref_t *binding, uint32_t lease, time_t expires,
+    ngx_ims_uac_handler_pt handler, void *data)
+{
+    u_char                impu[NGX_IMS_MAX_IMPU], *p, *last;
+    ngx_str_t             associated, wildcard, granted;
+    ngx_ims_ref_t         ref;
+    ngx_ims_binding_t     b;
+    ngx_ims_uac_result_t  result;
+
+    static ngx_ims_register_t  done;
+
+    ngx_memzero(&result, sizeof(ngx_ims_uac_result_t));
+
+    if (expires == 0) {
+        result.status = 200;
+
+    } else if (ngx_ims_binding_block(pool, &ref) == NGX_OK
+               && ngx_ims_binding_load(pool, &ref, &b, w->record) == NGX_OK
+               && b.state == NGX_IMS_BINDING_REGISTERED
+               && b.expires > ngx_time())
+    {
+        ngx_ims_call_wildcard(&b.associated, &wildcard);
+
+        p = w->record + 3 * NGX_IMS_MAX_BLOB;
+        last = p + NGX_IMS_MAX_BLOB;
+        associated.data = p;
+
+        p = ngx_slprintf(p, last, "<%*s>",
+                         ngx_ims_pool_impu(pool, lease, impu), impu);
+
+        if (wildcard.len) {
+            p = ngx_slprintf(p, last, ", <%V>", &wildcard);
+        }
+
+        associated.len = p - associated.data;
+
+        ngx_str_null(&granted);
+
+        if (ngx_ims_binding_registered(pool, binding, b.expires,
+                                       &b.service_route, &associated,
+                                       &granted)
+            == NGX_OK)
+        {
+            result.status = 200;
+            result.granted = ngx_min(b.expires - ngx_time(), expires);
+        }
+    }
+
+    if (handler != NULL) {
+        handler(data, &result);
+    }
+
+    return &done;
 }
 
 

@@ -223,9 +223,18 @@ ngx_ims_uac_granted(ngx_ims_register_t *reg, ngx_ims_sip_msg_t *m,
     while (ngx_ims_sip_next(m, NGX_IMS_HDR_CONTACT, &it, &value)) {
 
         if (ngx_ims_sip_parse_addr(&value, &addr) != NGX_IMS_OK
-            || ngx_ims_sip_parse_uri(&addr.uri, &uri) != NGX_IMS_OK
-            || uri.user.len != NGX_IMS_TOKEN_LEN
-            || ngx_memcmp(uri.user.data, token, NGX_IMS_TOKEN_LEN) != 0)
+            || ngx_ims_sip_parse_uri(&addr.uri, &uri) != NGX_IMS_OK)
+        {
+            continue;
+        }
+
+        if (ngx_ims_uac_gin(reg)) {
+            if (!ngx_ims_sip_param(&uri.params, "bnc", NULL)) {
+                continue;
+            }
+
+        } else if (uri.user.len != NGX_IMS_TOKEN_LEN
+                   || ngx_memcmp(uri.user.data, token, NGX_IMS_TOKEN_LEN) != 0)
         {
             continue;
         }

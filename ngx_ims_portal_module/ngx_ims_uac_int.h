@@ -42,6 +42,11 @@ struct ngx_ims_register_s {
 };
 
 
+/* a Contact for a whole range of numbers is asked for (RFC 6140, RG-19) */
+#define ngx_ims_uac_gin(reg)                                                  \
+    ((reg)->lease == NGX_IMS_LEASE_BLOCK && (reg)->pool->block.gin)
+
+
 /* sends the next try; NGX_OK, or NGX_ERROR: nothing was sent */
 ngx_int_t ngx_ims_uac_send(ngx_ims_register_t *reg,
     ngx_ims_txn_response_pt handler);

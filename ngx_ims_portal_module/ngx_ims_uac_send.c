@@ -112,12 +112,14 @@ ngx_ims_uac_head(ngx_ims_register_t *reg, ngx_ims_facts_t *f,
                      "Via: SIP/2.0/%V %V;branch=%V;rport" CRLF
                      "Max-Forwards: 70" CRLF
                      "Path: <sip:%V@%V;lr;ob>" CRLF
-                     "Require: path" CRLF
+                     "Require: path%s" CRLF
                      "P-Visited-Network-ID: \"%V\"" CRLF
                      "P-Charging-Vector: icid-value=\"%V\"" CRLF
                      "Supported: path",
                      &core->home_domain, &f->r.transport, &f->r.via,
                      &f->r.branch, &f->r.token, &f->r.edge,
+                     ngx_ims_uac_gin(reg) ? ", gin" CRLF "Proxy-Require: gin"
+                                          : "",
                      &core->visited_network, &f->r.icid);
 
     /* the browser's own, for which its Contact has what is needed (RG-17) */
@@ -208,17 +210,29 @@ ngx_ims_uac_identity(ngx_ims_register_t *reg, ngx_ims_facts_t *f,
     params.data = features->data + i;
     params.len = features->len - i;
 
+    p = ngx_slprintf(p, last,
+                     "From: <%V>;tag=%*s" CRLF
+                     "To: <%V>" CRLF
+                     "Call-ID: %V-r" CRLF
+                     "CSeq: %uD REGISTER" CRLF,
+                     &f->r.impu, (size_t) 8,
+                     f->token + NGX_IMS_TOKEN_LEN - 8,
+                     &f->r.impu, &f->r.token, reg->cseq);
+
+    if (ngx_ims_uac_gin(reg)) {
+
+        /* no user part: the core puts each number there (RFC 6140 5.1) */
+
+        p = ngx_slprintf(p, last, "Contact: <sip:%V;bnc>", &f->r.edge);
+
+    } else {
+        p = ngx_slprintf(p, last, "Contact: <sip:%V@%V>%V", &f->r.token,
+                         &f->r.edge, &params);
+    }
+
     return ngx_slprintf(p, last,
-                        "From: <%V>;tag=%*s" CRLF
-                        "To: <%V>" CRLF
-                        "Call-ID: %V-r" CRLF
-                        "CSeq: %uD REGISTER" CRLF
-                        "Contact: <sip:%V@%V>%V;expires=%T" CRLF
+                        ";expires=%T" CRLF
                         "Expires: %T" CRLF
                         "Content-Length: 0" CRLF CRLF,
-                        &f->r.impu, (size_t) 8,
-                        f->token + NGX_IMS_TOKEN_LEN - 8,
-                        &f->r.impu, &f->r.token, reg->cseq,
-                        &f->r.token, &f->r.edge, &params, reg->expires,
-                        reg->expires);
+                        reg->expires, reg->expires);
 }

@@ -129,6 +129,7 @@ ngx_ims_zone_layout(ngx_ims_zone_t *zone, ngx_shm_zone_t *shm_zone,
     sh->free_head = sh->free_tail = NGX_IMS_NONE;
     sh->rest_head = sh->rest_tail = NGX_IMS_NONE;
     sh->leased_head = sh->leased_tail = NGX_IMS_NONE;
+    sh->block = NGX_IMS_NONE;
 
     for (i = 0; i < sh->nbindings; i++) {
         zone->bindings[i].next = i + 1 < sh->nbindings ? i + 1 : NGX_IMS_NONE;

@@ -19,6 +19,9 @@
 
 #define NGX_IMS_NONE          ((uint32_t) -1)
 
+/* in the place of a lease: the identity that a pool registers for its block */
+#define NGX_IMS_LEASE_BLOCK   ((uint32_t) -2)
+
 #define NGX_IMS_DIGEST_LEN    16
 
 enum {
@@ -178,6 +181,7 @@ typedef struct {
     uint32_t                  free_binding;
     uint32_t                  free_dialog;
     uint32_t                  free_chunk;
+    uint32_t                  block;          /* binding of LEASE_BLOCK */
 
     ngx_ims_counters_sh_t     counters;
 } ngx_ims_zone_sh_t;
