@@ -36,5 +36,11 @@ ngx_ims_core_t *ngx_http_ims_find_core(ngx_http_ims_main_conf_t *imcf,
 char *ngx_http_ims_core_register(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
 
+/* lines about its connections: stream_*, ssl_*, udp_max; and what they default
+   to */
+char *ngx_http_ims_core_link(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n);
+void ngx_http_ims_core_link_defaults(ngx_ims_core_t *core);
+
 
 #endif /* _NGX_HTTP_IMS_BLOCK_H_INCLUDED_ */

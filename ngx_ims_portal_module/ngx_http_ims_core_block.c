@@ -31,6 +31,20 @@ static ngx_http_ims_line_t  ngx_http_ims_core_lines[] = {
     { ngx_string("listen"), 1, 3, ngx_http_ims_core_listen },
     { ngx_string("server"), 1, 6, ngx_http_ims_core_server },
     { ngx_string("timeout"), 1, 1, ngx_http_ims_core_timeout },
+    { ngx_string("udp_max"), 1, 1, ngx_http_ims_core_link },
+    { ngx_string("stream_buffer"), 1, 1, ngx_http_ims_core_link },
+    { ngx_string("stream_connections"), 1, 1, ngx_http_ims_core_link },
+    { ngx_string("stream_idle"), 1, 1, ngx_http_ims_core_link },
+    { ngx_string("stream_keepalive"), 1, 1, ngx_http_ims_core_link },
+    { ngx_string("ssl_certificate"), 1, 1, ngx_http_ims_core_link },
+    { ngx_string("ssl_certificate_key"), 1, 1, ngx_http_ims_core_link },
+    { ngx_string("ssl_trusted_certificate"), 1, 1, ngx_http_ims_core_link },
+    { ngx_string("ssl_crl"), 1, 1, ngx_http_ims_core_link },
+    { ngx_string("ssl_ciphers"), 1, 1, ngx_http_ims_core_link },
+    { ngx_string("ssl_name"), 1, 1, ngx_http_ims_core_link },
+    { ngx_string("ssl_protocols"), 1, 8, ngx_http_ims_core_link },
+    { ngx_string("ssl_verify"), 1, 1, ngx_http_ims_core_link },
+    { ngx_string("ssl_verify_depth"), 1, 1, ngx_http_ims_core_link },
     { ngx_string("probe"), 1, 3, ngx_http_ims_core_probe },
     { ngx_string("allow"), 1, 64, ngx_http_ims_core_allow },
     { ngx_string("home_domain"), 1, 1, ngx_http_ims_core_home_domain },
@@ -80,6 +94,7 @@ ngx_http_ims_core_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     core->probe_timeout = 2000;
     core->probe_fails = 2;
     ngx_str_set(&core->flag, "auth-done");
+    ngx_http_ims_core_link_defaults(core);
 
     if (ngx_array_init(&core->listens, cf->pool, 2,
                        sizeof(ngx_ims_core_listen_t))
@@ -173,6 +188,10 @@ ngx_http_ims_core_check(ngx_conf_t *cf, ngx_ims_core_t *core)
         core->visited_network = listen[0].host;
     }
 
+    if (ngx_ims_core_tls_init(cf, core) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     return ngx_http_ims_dial_check(cf, core);
 }
 
@@ -246,7 +265,7 @@ ngx_http_ims_find_core(ngx_http_ims_main_conf_t *imcf, ngx_str_t *name)
 }
 
 
-/* listen address:port [udp] [host=name] */
+/* listen address:port [udp | tcp | ssl] [host=name] */
 
 static char *
 ngx_http_ims_core_listen(ngx_conf_t *cf, void *object, ngx_str_t *args,
@@ -254,17 +273,31 @@ ngx_http_ims_core_listen(ngx_conf_t *cf, void *object, ngx_str_t *args,
 {
     ngx_str_t        host;
     ngx_url_t        u;
-    ngx_uint_t       i;
+    ngx_uint_t       i, transport;
     ngx_ims_core_t  *core;
 
     core = object;
+    transport = NGX_IMS_UDP;
     ngx_str_null(&host);
 
     for (i = 1; i < n; i++) {
 
-        if (args[i].len == 3 && ngx_strcmp(args[i].data, "udp") == 0) {
+        if (ngx_strcmp(args[i].data, "udp") == 0) {
+            transport = NGX_IMS_UDP;
             continue;
         }
+
+        if (ngx_strcmp(args[i].data, "tcp") == 0) {
+            transport = NGX_IMS_TCP;
+            continue;
+        }
+
+#if (NGX_SSL)
+        if (ngx_strcmp(args[i].data, "ssl") == 0) {
+            transport = NGX_IMS_TLS;
+            continue;
+        }
+#endif
 
         if (args[i].len > 5 && ngx_strncmp(args[i].data, "host=", 5) == 0) {
             host.data = args[i].data + 5;
@@ -281,7 +314,7 @@ ngx_http_ims_core_listen(ngx_conf_t *cf, void *object, ngx_str_t *args,
     ngx_memzero(&u, sizeof(ngx_url_t));
     u.url = args[0];
     u.listen = 1;
-    u.default_port = 5060;
+    u.default_port = transport == NGX_IMS_TLS ? 5061 : 5060;
 
     if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0
         || u.family == AF_UNIX)
@@ -293,7 +326,9 @@ ngx_http_ims_core_listen(ngx_conf_t *cf, void *object, ngx_str_t *args,
     }
 
     for (i = 0; i < u.naddrs; i++) {
-        if (ngx_ims_core_add_listen(cf, core, &u.addrs[i], &host) != NGX_OK) {
+        if (ngx_ims_core_add_listen(cf, core, &u.addrs[i], transport, &host)
+            != NGX_OK)
+        {
             return NGX_CONF_ERROR;
         }
     }

@@ -66,6 +66,7 @@ struct ngx_ims_flow_s {
     void                     *data;
     unsigned                  reliable:1;     /* no retransmissions */
     unsigned                  transport:3;    /* ngx_ims_transport_e */
+    unsigned                  grown:1;        /* UDP, but for its length */
     ngx_sockaddr_t            sockaddr;       /* towards the core */
     socklen_t                 socklen;
     uint64_t                  connection;     /* 0: whichever leads there */

@@ -2,24 +2,24 @@
  * Copyright (C) the IMS portal authors
  *
  * The sockets towards the operator's IMS, shared by all workers, and who may
- * send to them.  The upper floor registers the handler that gets each datagram;
- * which server is next is in ngx_ims_core_server.c.
+ * send to them.  The upper floor registers the handler that gets each message;
+ * which server is next is in ngx_ims_core_server.c, connections are in
+ * ngx_ims_core_stream.c.
  *
  * The sockets are nginx's own listening sockets, so they survive a reload and
- * a binary upgrade; only their read event is ours: one datagram is one message
- * here, and needs no connection.  A worker sends through a dup, which stays
- * open when a graceful exit closes the listeners.
+ * a binary upgrade; only the read event of datagrams is ours: one datagram is
+ * one message here, and needs no connection.  A worker sends through a dup,
+ * which stays open when a graceful exit closes the listeners.
  *
  * No timers.
  */
 
 
-#include "ngx_ims_core.h"
+#include "ngx_ims_core_priv.h"
 
 
 enum {
     NGX_IMS_CORE_BATCH = 64,             /* datagrams a turn */
-    NGX_IMS_CORE_REFUSED_INTERVAL = 10,  /* s between two log lines */
     NGX_IMS_CORE_GONE = 64               /* s that a server is still heard */
 };
 
@@ -31,6 +31,7 @@ typedef struct {
     struct iovec      iovs[NGX_IMS_CORE_BATCH];
     ngx_sockaddr_t    sockaddrs[NGX_IMS_CORE_BATCH];
     u_char            bufs[NGX_IMS_CORE_BATCH][NGX_IMS_MAX_DATAGRAM];
+    u_char            message[NGX_IMS_MAX_DATAGRAM];    /* rewritten */
 } ngx_ims_core_batch_t;
 
 
@@ -42,9 +43,11 @@ static ngx_int_t ngx_ims_core_take_listen(ngx_cycle_t *cycle,
 static void ngx_ims_core_read(ngx_event_t *ev);
 static void ngx_ims_core_datagram(ngx_ims_core_t *core, struct msghdr *msg,
     size_t len);
-static void ngx_ims_core_refuse(ngx_ims_core_t *core, struct sockaddr *sa,
-    socklen_t socklen);
 static ngx_int_t ngx_ims_core_send(ngx_ims_flow_t *flow, u_char *p,
+    size_t len);
+static ngx_int_t ngx_ims_core_send_grown(ngx_ims_flow_t *flow, u_char *p,
+    size_t len);
+static ngx_int_t ngx_ims_core_send_datagram(ngx_ims_flow_t *flow, u_char *p,
     size_t len);
 
 
@@ -53,17 +56,19 @@ static ngx_ims_core_batch_t  *ngx_ims_core_batch;
 
 ngx_int_t
 ngx_ims_core_add_listen(ngx_conf_t *cf, ngx_ims_core_t *core,
-    ngx_addr_t *addr, ngx_str_t *host)
+    ngx_addr_t *addr, ngx_uint_t transport, ngx_str_t *host)
 {
+    int                     type;
     ngx_uint_t              i;
     ngx_listening_t        *ls;
     ngx_ims_core_listen_t  *lst;
 
     ls = cf->cycle->listening.elts;
+    type = (transport == NGX_IMS_UDP) ? SOCK_DGRAM : SOCK_STREAM;
 
     for (i = 0; i < cf->cycle->listening.nelts; i++) {
 
-        if (ls[i].type == SOCK_DGRAM
+        if (ls[i].type == type
             && ngx_cmp_sockaddr(ls[i].sockaddr, ls[i].socklen,
                                 addr->sockaddr, addr->socklen, 1)
                == NGX_OK)
@@ -84,6 +89,7 @@ ngx_ims_core_add_listen(ngx_conf_t *cf, ngx_ims_core_t *core,
 
     lst->fd = (ngx_socket_t) -1;
     lst->family = addr->sockaddr->sa_family;
+    lst->transport = transport;
     lst->port = ngx_inet_get_port(addr->sockaddr);
 
     if (host != NULL && host->len) {
@@ -100,8 +106,9 @@ ngx_ims_core_add_listen(ngx_conf_t *cf, ngx_ims_core_t *core,
 
     lst->sockaddr = ls->sockaddr;
 
-    ls->type = SOCK_DGRAM;
-    ls->handler = ngx_ims_core_accept;
+    ls->type = type;
+    ls->handler = (type == SOCK_DGRAM) ? ngx_ims_core_accept
+                                       : ngx_ims_core_stream_accept;
     ls->servers = core;
     ls->pool_size = 256;
     ls->logp = &cf->cycle->new_log;
@@ -183,6 +190,8 @@ ngx_ims_core_init_worker(ngx_cycle_t *cycle, ngx_ims_core_t *core,
     core->handler = handler;
     core->data = data;
 
+    ngx_ims_core_stream_init(core);
+
     if (ngx_ims_core_batch == NULL) {
 
         /* only the pages that datagrams have reached take memory */
@@ -234,6 +243,10 @@ found:
 
     lst->listening = &ls[i];
 
+    if (lst->transport != NGX_IMS_UDP) {
+        return NGX_OK;
+    }
+
     if (ls[i].connection != NULL) {
         ls[i].connection->read->handler = ngx_ims_core_read;
     }
@@ -256,6 +269,8 @@ ngx_ims_core_close(ngx_ims_core_t *core)
 {
     ngx_uint_t              i;
     ngx_ims_core_listen_t  *lst;
+
+    ngx_ims_core_stream_exit(core);
 
     lst = core->listens.elts;
 
@@ -367,28 +382,51 @@ ngx_ims_core_datagram(ngx_ims_core_t *core, struct msghdr *msg, size_t len)
     if (ngx_ims_core_flow(core, NGX_IMS_UDP, sa, msg->msg_namelen, &flow)
         == NGX_OK)
     {
-        core->handler(core, &flow, p, len);
+        ngx_ims_core_deliver(core, &flow, p, len);
     }
+}
+
+
+void
+ngx_ims_core_deliver(ngx_ims_core_t *core, ngx_ims_flow_t *flow, u_char *p,
+    size_t len)
+{
+    p = ngx_ims_core_via_received(flow, p, &len, ngx_ims_core_batch->message,
+                                  NGX_IMS_MAX_DATAGRAM);
+
+    core->handler(core, flow, p, len);
+}
+
+
+ngx_uint_t
+ngx_ims_core_log_now(time_t *last)
+{
+    time_t  now;
+
+    now = ngx_time();
+
+    if (*last != 0 && now - *last < NGX_IMS_CORE_LOG_INTERVAL) {
+        return 0;
+    }
+
+    *last = now;
+
+    return 1;
 }
 
 
 /* counts each, logs some: anybody may send us anything */
 
-static void
+void
 ngx_ims_core_refuse(ngx_ims_core_t *core, struct sockaddr *sa,
     socklen_t socklen)
 {
-    time_t     now;
     ngx_str_t  text;
     u_char     buf[NGX_SOCKADDR_STRLEN];
 
     core->refused++;
 
-    now = ngx_time();
-
-    if (core->refused_time != 0
-        && now - core->refused_time < NGX_IMS_CORE_REFUSED_INTERVAL)
-    {
+    if (!ngx_ims_core_log_now(&core->refused_time)) {
         return;
     }
 
@@ -396,12 +434,11 @@ ngx_ims_core_refuse(ngx_ims_core_t *core, struct sockaddr *sa,
     text.len = ngx_sock_ntop(sa, socklen, buf, NGX_SOCKADDR_STRLEN, 1);
 
     ngx_log_error(NGX_LOG_WARN, core->log, 0,
-                  "ims core \"%V\" refused %ui datagrams from addresses that "
-                  "are not listed, last from %V", &core->name,
+                  "ims core \"%V\" refused %ui datagrams or connections from "
+                  "addresses that are not listed, last from %V", &core->name,
                   core->refused - core->refused_logged, &text);
 
     core->refused_logged = core->refused;
-    core->refused_time = now;
 }
 
 
@@ -523,6 +560,7 @@ ngx_ims_core_flow(ngx_ims_core_t *core, ngx_uint_t transport,
     flow->send = ngx_ims_core_send;
     flow->data = core;
     flow->transport = transport;
+    flow->reliable = (transport != NGX_IMS_UDP);
     flow->socklen = socklen;
     ngx_memcpy(&flow->sockaddr, sa, socklen);
 
@@ -532,6 +570,88 @@ ngx_ims_core_flow(ngx_ims_core_t *core, ngx_uint_t transport,
 
 static ngx_int_t
 ngx_ims_core_send(ngx_ims_flow_t *flow, u_char *p, size_t len)
+{
+    ngx_str_t        text;
+    ngx_ims_core_t  *core;
+
+    core = flow->data;
+
+    if (flow->grown) {
+        return ngx_ims_core_send_grown(flow, p, len);
+    }
+
+    if (flow->transport != NGX_IMS_UDP) {
+        text.data = p;
+        text.len = len;
+
+        return ngx_ims_core_stream_send(flow, &text, 1);
+    }
+
+    if (core->udp_max && len > core->udp_max
+        && ngx_ims_core_sends(core, NGX_IMS_TCP,
+                              flow->sockaddr.sockaddr.sa_family)
+        && !ngx_ims_core_peer_refused(core, &flow->sockaddr.sockaddr,
+                                      flow->socklen)
+        && ngx_ims_core_send_grown(flow, p, len) == NGX_OK)
+    {
+        return NGX_OK;
+    }
+
+    return ngx_ims_core_send_datagram(flow, p, len);
+}
+
+
+/*
+ * RFC 3261 18.1.1: a request that a datagram should not hold goes by TCP, and
+ * its Via says so; what belongs to it, ACK and CANCEL, goes the same way.
+ */
+
+static ngx_int_t
+ngx_ims_core_send_grown(ngx_ims_flow_t *flow, u_char *p, size_t len)
+{
+    ngx_int_t               rc;
+    ngx_str_t               parts[3], text;
+    ngx_ims_core_t         *core;
+    ngx_ims_flow_t          grown;
+    ngx_ims_core_listen_t  *lst;
+    u_char                  via[NGX_IMS_CORE_VIA_MAX];
+
+    core = flow->data;
+
+    text.data = p;
+    text.len = len;
+
+    lst = ngx_ims_core_local(core, NGX_IMS_TCP,
+                             flow->sockaddr.sockaddr.sa_family);
+
+    if (lst == NULL
+        || ngx_ims_core_via_split(&text, &parts[0], &parts[2]) != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    parts[1].data = via;
+    parts[1].len = ngx_snprintf(via, sizeof(via), "SIP/2.0/TCP %V:%ui",
+                                &lst->host, (ngx_uint_t) lst->port)
+                   - via;
+
+    grown = *flow;
+    grown.transport = NGX_IMS_TCP;
+    grown.reliable = 1;
+    grown.grown = 1;
+
+    rc = ngx_ims_core_stream_send(&grown, parts, 3);
+
+    if (rc == NGX_OK) {
+        *flow = grown;
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_ims_core_send_datagram(ngx_ims_flow_t *flow, u_char *p, size_t len)
 {
     ssize_t                 n;
     ngx_err_t               err;

@@ -78,6 +78,49 @@ typedef struct {
 } ngx_ims_core_sos_t;
 
 
+/*
+ * A connection is gone.  flow names it and its other end; refused: it never
+ * came about.  What waits for an answer on it will not get one.
+ */
+typedef void (*ngx_ims_core_lost_pt)(ngx_ims_core_t *core,
+    ngx_ims_flow_t *flow, ngx_uint_t refused);
+
+/*
+ * Sends a message on a connection of another worker, which flow->owner names.
+ * NGX_OK; NGX_DECLINED: that worker is dead; NGX_BUSY or NGX_ERROR.
+ */
+typedef ngx_int_t (*ngx_ims_core_relay_pt)(ngx_ims_core_t *core,
+    ngx_ims_flow_t *flow, u_char *p, size_t len);
+
+/* 1 while this worker has something that may need the core's connections */
+typedef ngx_uint_t (*ngx_ims_core_busy_pt)(ngx_ims_core_t *core);
+
+
+/* lines ssl_*; both contexts are made when the block ends */
+typedef struct {
+    ngx_str_t                 certificate;
+    ngx_str_t                 key;
+    ngx_str_t                 trusted;
+    ngx_str_t                 crl;
+    ngx_str_t                 ciphers;
+    ngx_str_t                 name;           /* SNI and name to check */
+    ngx_uint_t                protocols;
+    ngx_uint_t                depth;
+    ngx_uint_t                verify;
+
+    void                     *in;             /* ngx_ssl_t: we accept */
+    void                     *out;            /* ngx_ssl_t: we connect */
+} ngx_ims_core_tls_t;
+
+
+typedef struct {
+    size_t                    buffer;         /* bytes unsent on one */
+    ngx_uint_t                max;            /* accepted; opened, too */
+    ngx_msec_t                idle;           /* ms without a message */
+    ngx_msec_t                keepalive;      /* ms between pings; 0: none */
+} ngx_ims_core_stream_t;
+
+
 struct ngx_ims_core_s {
     ngx_str_t                 name;
     ngx_array_t               listens;        /* ngx_ims_core_listen_t */
@@ -102,6 +145,9 @@ struct ngx_ims_core_s {
     ngx_resolver_t           *resolver;
     ngx_msec_t                resolver_timeout;
     ngx_ims_health_t         *health;
+    size_t                    udp_max;        /* bytes; 0: all by UDP */
+    ngx_ims_core_stream_t     stream;
+    ngx_ims_core_tls_t        tls;
     ngx_ims_dial_plan_t       dial;
     ngx_ims_core_sos_t        sos;
     ngx_ims_core_listen_t    *edge;           /* Path, Contact, Record-Route
@@ -116,19 +162,42 @@ struct ngx_ims_core_s {
     void                     *cache;          /* of names in routes */
     ngx_ims_core_handler_pt   handler;
     void                     *data;           /* the upper floor's */
-    ngx_uint_t                refused;        /* datagrams from strangers */
+
+    /* of the upper floor, too, which sets them before that; may be NULL */
+    ngx_ims_core_lost_pt      lost;
+    ngx_ims_core_relay_pt     relay;
+    ngx_ims_core_busy_pt      busy;
+
+    ngx_queue_t               conns;          /* ngx_ims_core_conn_t */
+    ngx_uint_t                nin;            /* of them, accepted */
+    ngx_uint_t                nout;           /* of them, opened */
+    ngx_queue_t               peers;          /* ngx_ims_core_peer_t */
+    ngx_uint_t                npeers;
+    ngx_event_t               drain;          /* before a graceful exit */
+    time_t                    full_time;      /* s, when that was logged */
+    ngx_uint_t                overflows;      /* messages a slow core missed */
+    time_t                    overflow_time;  /* s, when that was logged */
+
+    ngx_uint_t                refused;        /* messages from strangers */
     ngx_uint_t                refused_logged; /* of them, when last logged */
     time_t                    refused_time;   /* s, when that was */
 };
 
 
 /*
- * Adds a UDP listening socket for a core at configuration time: ngx_parse_url
- * was done by the caller, a wildcard needs host to be given.  No reuseport.
+ * Adds a listening socket for a core at configuration time: ngx_parse_url was
+ * done by the caller, a wildcard needs host to be given.  No reuseport.
+ * transport: NGX_IMS_UDP, NGX_IMS_TCP or NGX_IMS_TLS.
  * Returns NGX_OK or NGX_ERROR (logged with the directive's name).
  */
 ngx_int_t ngx_ims_core_add_listen(ngx_conf_t *cf, ngx_ims_core_t *core,
-    ngx_addr_t *addr, ngx_str_t *host);
+    ngx_addr_t *addr, ngx_uint_t transport, ngx_str_t *host);
+
+/*
+ * At the end of the block: checks the lines ssl_* and makes the contexts that
+ * listening sockets and servers need.  NGX_OK or NGX_ERROR (logged).
+ */
+ngx_int_t ngx_ims_core_tls_init(ngx_conf_t *cf, ngx_ims_core_t *core);
 
 /*
  * In init_process: takes over the read events of the core's listening sockets
@@ -138,7 +207,7 @@ ngx_int_t ngx_ims_core_add_listen(ngx_conf_t *cf, ngx_ims_core_t *core,
 ngx_int_t ngx_ims_core_init_worker(ngx_cycle_t *cycle, ngx_ims_core_t *core,
     ngx_ims_core_handler_pt handler, void *data);
 
-/* closes the dups, in exit_process */
+/* closes the dups and all connections, in exit_process */
 void ngx_ims_core_close(ngx_ims_core_t *core);
 
 /* 1 when this address may send to us: a server or in allow */
@@ -232,6 +301,12 @@ ngx_ims_core_listen_t *ngx_ims_core_local(ngx_ims_core_t *core,
 /*
  * Fills a flow to an address.  NGX_OK, or NGX_DECLINED: no socket of that
  * family.  flow->data is the core.
+ *
+ * Sending on it: UDP sends the datagram, but a request longer than udp_max goes
+ * by TCP with its Via changed (RFC 3261 18.1.1), unless that was refused of
+ * late; the flow then says so (grown).  TCP and TLS use the connection that the
+ * flow names, else one that leads there, else open one; the flow then names it.
+ * A response whose connection is gone goes where its Via says (18.2.2).
  */
 ngx_int_t ngx_ims_core_flow(ngx_ims_core_t *core, ngx_uint_t transport,
     struct sockaddr *sa, socklen_t socklen, ngx_ims_flow_t *flow);

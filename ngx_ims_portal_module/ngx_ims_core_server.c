@@ -313,9 +313,14 @@ static ngx_ims_health_hop_t *
 ngx_ims_core_flow_health(ngx_ims_core_t *core, ngx_ims_flow_t *flow,
     ngx_ims_core_server_t **server)
 {
+    ngx_uint_t              transport;
     ngx_ims_core_server_t  *s;
 
-    s = ngx_ims_core_server(core, flow->transport, &flow->sockaddr.sockaddr,
+    /* a long request to a server of datagrams is that server's */
+
+    transport = flow->grown ? NGX_IMS_UDP : flow->transport;
+
+    s = ngx_ims_core_server(core, transport, &flow->sockaddr.sockaddr,
                             flow->socklen);
     *server = s;
 
@@ -323,7 +328,7 @@ ngx_ims_core_flow_health(ngx_ims_core_t *core, ngx_ims_flow_t *flow,
         return ngx_ims_core_health(s);
     }
 
-    return ngx_ims_core_route_health(core, flow->transport,
+    return ngx_ims_core_route_health(core, transport,
                                      &flow->sockaddr.sockaddr, flow->socklen);
 }
 

@@ -215,6 +215,29 @@ ngx_ims_edge_unsupported(ngx_ims_worker_t *w, ngx_ims_flow_t *flow,
 
 
 void
+ngx_ims_edge_lost(ngx_ims_core_t *core, ngx_ims_flow_t *flow,
+    ngx_uint_t refused)
+{
+    ngx_ims_worker_t  *w;
+
+    w = core->data;
+
+    ngx_ims_txns_flow_failed(w->txns, flow, refused);
+}
+
+
+ngx_uint_t
+ngx_ims_edge_busy(ngx_ims_core_t *core)
+{
+    ngx_ims_worker_t  *w;
+
+    w = core->data;
+
+    return w->nsessions || ngx_ims_txns_waiting(w->txns);
+}
+
+
+void
 ngx_ims_edge_core(ngx_ims_core_t *core, ngx_ims_flow_t *flow, u_char *p,
     size_t len)
 {

@@ -16,6 +16,11 @@
 /* registers the handlers of this floor; once, in init_process */
 void ngx_ims_edge_init(ngx_ims_worker_t *w);
 
+/* for a core: a connection is gone, and whether any is needed */
+void ngx_ims_edge_lost(ngx_ims_core_t *core, ngx_ims_flow_t *flow,
+    ngx_uint_t refused);
+ngx_uint_t ngx_ims_edge_busy(ngx_ims_core_t *core);
+
 /* for ngx_ims_core_init_worker(): core->data is the worker */
 void ngx_ims_edge_core(ngx_ims_core_t *core, ngx_ims_flow_t *flow, u_char *p,
     size_t len);

@@ -11,8 +11,9 @@
 
 
 enum {
-    NGX_IMS_HANDOVER_MESSAGE = 1,
-    NGX_IMS_HANDOVER_MOVED
+    NGX_IMS_HANDOVER_MESSAGE = 1,        /* for the receiver */
+    NGX_IMS_HANDOVER_MOVED,
+    NGX_IMS_HANDOVER_RELAY               /* for the core, by the receiver */
 };
 
 
@@ -32,8 +33,11 @@ typedef struct {
 } ngx_ims_handover_binding_t;
 
 
-static void ngx_ims_handover_message(ngx_ims_worker_t *w, u_char *p,
-    size_t len);
+static ngx_int_t ngx_ims_handover_pass(ngx_ims_worker_t *w,
+    ngx_ims_core_t *core, ngx_ims_owner_t *owner, ngx_uint_t type,
+    ngx_ims_flow_t *flow, u_char *p, size_t len);
+static void ngx_ims_handover_message(ngx_ims_worker_t *w, ngx_uint_t type,
+    u_char *p, size_t len);
 static void ngx_ims_handover_gone(ngx_ims_worker_t *w, u_char *p);
 static ngx_ims_core_t *ngx_ims_handover_core(ngx_ims_worker_t *w,
     uint32_t crc);
@@ -52,6 +56,25 @@ ngx_ims_handover_init(ngx_ims_handover_pt handler)
 ngx_int_t
 ngx_ims_handover_send(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_ims_owner_t *owner, ngx_ims_flow_t *flow, ngx_ims_str_t *text)
+{
+    return ngx_ims_handover_pass(w, core, owner, NGX_IMS_HANDOVER_MESSAGE,
+                                 flow, text->data, text->len);
+}
+
+
+ngx_int_t
+ngx_ims_handover_relay(ngx_ims_core_t *core, ngx_ims_flow_t *flow, u_char *p,
+    size_t len)
+{
+    return ngx_ims_handover_pass(core->data, core, &flow->owner,
+                                 NGX_IMS_HANDOVER_RELAY, flow, p, len);
+}
+
+
+static ngx_int_t
+ngx_ims_handover_pass(ngx_ims_worker_t *w, ngx_ims_core_t *core,
+    ngx_ims_owner_t *owner, ngx_uint_t type, ngx_ims_flow_t *flow, u_char *p,
+    size_t len)
 {
     ngx_int_t                rc;
     struct iovec             iov[2];
@@ -72,10 +95,10 @@ ngx_ims_handover_send(ngx_ims_worker_t *w, ngx_ims_core_t *core,
 
     iov[0].iov_base = &head;
     iov[0].iov_len = sizeof(ngx_ims_handover_head_t);
-    iov[1].iov_base = text->data;
-    iov[1].iov_len = text->len;
+    iov[1].iov_base = p;
+    iov[1].iov_len = len;
 
-    rc = ngx_ims_ipc_send(w->ipc, owner, NGX_IMS_HANDOVER_MESSAGE, iov, 2);
+    rc = ngx_ims_ipc_send(w->ipc, owner, type, iov, 2);
 
     if (rc == NGX_BUSY) {
         ngx_log_error(NGX_LOG_ERR, w->log, 0,
@@ -109,10 +132,10 @@ void
 ngx_ims_handover_ipc(void *data, ngx_ims_owner_t *from, ngx_uint_t type,
     u_char *p, size_t len)
 {
-    if (type == NGX_IMS_HANDOVER_MESSAGE
+    if ((type == NGX_IMS_HANDOVER_MESSAGE || type == NGX_IMS_HANDOVER_RELAY)
         && len > sizeof(ngx_ims_handover_head_t))
     {
-        ngx_ims_handover_message(data, p, len);
+        ngx_ims_handover_message(data, type, p, len);
         return;
     }
 
@@ -125,7 +148,8 @@ ngx_ims_handover_ipc(void *data, ngx_ims_owner_t *from, ngx_uint_t type,
 
 
 static void
-ngx_ims_handover_message(ngx_ims_worker_t *w, u_char *p, size_t len)
+ngx_ims_handover_message(ngx_ims_worker_t *w, ngx_uint_t type, u_char *p,
+    size_t len)
 {
     ngx_ims_core_t           *core;
     ngx_ims_flow_t            flow;
@@ -155,6 +179,15 @@ ngx_ims_handover_message(ngx_ims_worker_t *w, u_char *p, size_t len)
 
     if (!ngx_ims_owner_equal(&head.owner, &w->self)) {
         flow.owner = head.owner;
+    }
+
+    if (type == NGX_IMS_HANDOVER_RELAY) {
+
+        /* of a connection that is gone the core finds another way */
+
+        ngx_memzero(&flow.owner, sizeof(ngx_ims_owner_t));
+        (void) flow.send(&flow, p, len);
+        return;
     }
 
     ngx_ims_handover_handler(w, core, &flow, p, len);

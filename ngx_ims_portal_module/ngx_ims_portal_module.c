@@ -147,6 +147,10 @@ ngx_ims_init_cores(ngx_cycle_t *cycle, ngx_ims_worker_t *w)
     core = w->cores->elts;
 
     for (i = 0; i < w->cores->nelts; i++) {
+        core[i]->lost = ngx_ims_edge_lost;
+        core[i]->relay = ngx_ims_handover_relay;
+        core[i]->busy = ngx_ims_edge_busy;
+
         if (ngx_ims_core_init_worker(cycle, core[i], ngx_ims_edge_core, w)
             != NGX_OK
             || ngx_ims_core_resolve_init(cycle, core[i]) != NGX_OK)

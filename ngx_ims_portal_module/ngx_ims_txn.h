@@ -88,6 +88,18 @@ ngx_ims_txns_t *ngx_ims_txns_create(ngx_pool_t *pool, ngx_log_t *log,
 /* how many transactions are alive */
 ngx_uint_t ngx_ims_txns_count(ngx_ims_txns_t *txns);
 
+/* how many requests of ours wait for a final answer; looks at all of them */
+ngx_uint_t ngx_ims_txns_waiting(ngx_ims_txns_t *txns);
+
+/*
+ * A connection is gone: each request that was sent on it (flow->connection) and
+ * has no final answer ends with NGX_ERROR, from a posted event.
+ * refused   it never came about: one that was only too long for a datagram
+ *           (flow.grown) is sent as one after all (RFC 3261 18.1.1)
+ */
+void ngx_ims_txns_flow_failed(ngx_ims_txns_t *txns, ngx_ims_flow_t *flow,
+    ngx_uint_t refused);
+
 /*
  * A new unique branch into out (NGX_IMS_BRANCH_LEN bytes): the magic cookie,
  * the owner's instance and pid in hex, 64 random bits in hex.

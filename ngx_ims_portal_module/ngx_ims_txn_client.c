@@ -21,6 +21,9 @@ static ngx_ims_txn_t *ngx_ims_txn_start(ngx_ims_txns_t *txns,
     void *data);
 static uint64_t ngx_ims_txn_client_hash(ngx_ims_txns_t *txns,
     ngx_uint_t method, u_char *branch);
+static ngx_uint_t ngx_ims_txn_waits(ngx_ims_txn_priv_t *x);
+static void ngx_ims_txn_flow_failed(ngx_ims_txn_priv_t *x,
+    ngx_uint_t refused);
 static void ngx_ims_txn_client_event(ngx_event_t *ev);
 static void ngx_ims_txn_client_repeat(ngx_ims_txn_priv_t *x);
 static void ngx_ims_txn_invite_response(ngx_ims_txn_priv_t *x,
@@ -79,7 +82,7 @@ ngx_ims_txn_start(ngx_ims_txns_t *txns, ngx_ims_flow_t *flow,
     /* B and F end the wait; A and E repeat on the way there */
 
     x->deadline = ngx_current_msec + 64 * txns->conf.t1;
-    x->interval = flow->reliable ? 0 : txns->conf.t1;
+    x->interval = x->pub.flow.reliable ? 0 : txns->conf.t1;
 
     ngx_ims_txn_repeat(x);
 
@@ -95,6 +98,82 @@ ngx_ims_txn_client_hash(ngx_ims_txns_t *txns, ngx_uint_t method,
 {
     return ngx_ims_txn_hash(txns, (method == NGX_IMS_SIP_CANCEL) ? 2 : 1,
                             branch, NGX_IMS_BRANCH_LEN);
+}
+
+
+static ngx_uint_t
+ngx_ims_txn_waits(ngx_ims_txn_priv_t *x)
+{
+    return !x->pub.server
+           && (x->pub.state == NGX_IMS_TXN_CALLING
+               || x->pub.state == NGX_IMS_TXN_PROCEEDING);
+}
+
+
+ngx_uint_t
+ngx_ims_txns_waiting(ngx_ims_txns_t *txns)
+{
+    ngx_uint_t           i, n;
+    ngx_ims_txn_priv_t  *x;
+
+    n = 0;
+
+    for (i = 0; i < txns->nbuckets; i++) {
+        for (x = txns->buckets[i]; x != NULL; x = x->next) {
+            n += ngx_ims_txn_waits(x);
+        }
+    }
+
+    return n;
+}
+
+
+void
+ngx_ims_txns_flow_failed(ngx_ims_txns_t *txns, ngx_ims_flow_t *flow,
+    ngx_uint_t refused)
+{
+    ngx_uint_t           i;
+    ngx_ims_txn_priv_t  *x;
+
+    for (i = 0; i < txns->nbuckets; i++) {
+
+        for (x = txns->buckets[i]; x != NULL; x = x->next) {
+
+            if (ngx_ims_txn_waits(x)
+                && x->pub.flow.data == flow->data
+                && x->pub.flow.connection == flow->connection
+                && x->pub.flow.transport == flow->transport)
+            {
+                ngx_ims_txn_flow_failed(x, refused);
+            }
+        }
+    }
+}
+
+
+static void
+ngx_ims_txn_flow_failed(ngx_ims_txn_priv_t *x, ngx_uint_t refused)
+{
+    ngx_ims_txn_t  *t;
+
+    t = &x->pub;
+
+    if (refused && t->flow.grown && t->state == NGX_IMS_TXN_CALLING) {
+        t->flow.grown = 0;
+        t->flow.reliable = 0;
+        t->flow.transport = NGX_IMS_UDP;
+        t->flow.connection = 0;
+
+        if (ngx_ims_txn_send(x, t->request.data, t->request.len) == NGX_OK) {
+            x->deadline = ngx_current_msec + 64 * x->txns->conf.t1;
+            x->interval = t->flow.reliable ? 0 : x->txns->conf.t1;
+
+            ngx_ims_txn_repeat(x);
+            return;
+        }
+    }
+
+    ngx_ims_txn_finish_later(x, NGX_ERROR);
 }
 
 

@@ -2,9 +2,10 @@ package IMS::Core;
 
 # Copyright (C) the IMS portal authors
 
-# A scripted IMS core on UDP: what the portal sends is kept message by message,
-# what the test says is sent. With registrar() it answers each REGISTER as a
-# real S-CSCF does and remembers Contact and Path for terminating requests.
+# A scripted IMS core on UDP, TCP or TLS: what the portal sends is kept message
+# by message, what the test says is sent. With registrar() it answers each
+# REGISTER as a real S-CSCF does and remembers Contact and Path for terminating
+# requests.
 
 use warnings;
 use strict;
@@ -13,21 +14,28 @@ use base qw/ IMS::UA /;
 
 use IMS::Loop;
 use IMS::SIP;
+use IMS::Stream;
 use IO::Socket::IP;
 use Socket qw/ AF_INET6 inet_aton inet_pton pack_sockaddr_in
     pack_sockaddr_in6 SOCK_DGRAM /;
 use Test::Nginx qw/ port /;
 
-# addr, port: where it listens, IPv4 or IPv6; portal: where the portal does
+# addr, port: where it listens, IPv4 or IPv6; portal: where the portal does;
+# transport: udp, tcp or tls; both => 1: tcp, and udp on the same port; ssl:
+# options of IO::Socket::SSL, with tls; reuse => 1: requests go on a connection
+# of the portal, else on one of ours
 
 sub new {
     my ($class, %o) = @_;
 
+    my %udp = ($o{transport} || 'udp') eq 'udp' ? (udp => 1) : ();
     my $self = bless {
         addr => $o{addr} || '127.0.0.1',
-        port => $o{port} || port(8981, udp => 1),
-        portal => $o{portal} || port(8980, udp => 1),
+        port => $o{port} || port(8981, %udp),
+        portal => $o{portal} || port(8980, %udp),
         registered => {},
+        transport => $o{transport} || 'udp', both => $o{both},
+        ssl => $o{ssl}, reuse => $o{reuse}, conns => [], failed => 0,
     }, $class;
 
     $self->init();
@@ -57,11 +65,20 @@ sub is_probe {
 sub up {
     my ($self) = @_;
 
+    $self->{listen} = IMS::Stream::listener($self->{addr}, $self->{port})
+        unless $self->{transport} eq 'udp';
+
+    IMS::Loop::add($self);
+    return $self unless $self->{transport} eq 'udp' || $self->{both};
+
+    # held for us by the same number
+
+    port($self->{port}, socket => 1)->close() if $self->{both};
+
     $self->{sock} = IO::Socket::IP->new(Type => SOCK_DGRAM, Proto => 'udp',
         LocalHost => $self->{addr}, LocalPort => $self->{port})
         or die "can't listen on port $self->{port}: $!\n";
     $self->{sock}->blocking(0);
-    IMS::Loop::add($self);
 
     return $self;
 }
@@ -70,15 +87,36 @@ sub down {
     my ($self) = @_;
 
     IMS::Loop::del($self);
-    delete $self->{sock};
+    $self->hang_up();
+    delete @$self{qw/ sock listen /};
 
     return $self;
 }
 
-sub fh { return $_[0]->{sock} ? ($_[0]->{sock}) : () }
+# closes all connections
+
+sub hang_up {
+    my ($self) = @_;
+
+    $_->close() for @{$self->{conns}};
+    @{$self->{conns}} = ();
+    delete $self->{own};
+
+    return $self;
+}
+
+sub fh {
+    my ($self) = @_;
+
+    return grep { defined } @$self{qw/ sock listen /},
+        map { $_->{deaf} ? () : $_->{sock} } @{$self->{conns}};
+}
 
 sub readable {
-    my ($self) = @_;
+    my ($self, $fh) = @_;
+
+    return $self->joined() if $self->{listen} && $fh == $self->{listen};
+    return $self->streamed($fh) if !$self->{sock} || $fh != $self->{sock};
 
     while ($self->{sock} && defined(my $from
         = $self->{sock}->recv(my $bytes, 65536)))
@@ -88,12 +126,77 @@ sub readable {
     }
 }
 
+# a connection of the portal; one that fails its handshake is counted
+
+sub joined {
+    my ($self) = @_;
+
+    my $sock = $self->{listen}->accept() or return;
+    my $conn = IMS::Stream->new(sock => $sock,
+        ssl => $self->{transport} eq 'tls' ? $self->{ssl} || {} : undef);
+
+    if (!$conn) {
+        $self->{failed}++;
+        return;
+    }
+
+    $self->{accepted}++;
+    push @{$self->{conns}}, $conn;
+}
+
+sub streamed {
+    my ($self, $fh) = @_;
+
+    my ($conn) = grep { $_->{sock} && $_->{sock} == $fh } @{$self->{conns}};
+    return unless $conn;
+
+    for my $bytes ($conn->messages()) {
+        Test::Nginx::log_in($bytes);
+        $self->got($bytes, $conn);
+    }
+
+    return unless $conn->{eof};
+
+    $conn->close();
+    @{$self->{conns}} = grep { $_ != $conn } @{$self->{conns}};
+    delete $self->{own} if $self->{own} && $self->{own} == $conn;
+}
+
+# a connection to the portal, kept for later requests
+
+sub dial {
+    my ($self, %o) = @_;
+
+    my $conn = IMS::Stream->new(addr => $self->{addr} =~ /:/ ? '::1'
+        : '127.0.0.1', port => $self->{portal}, from => $self->{addr},
+        ssl => $self->{transport} eq 'tls' ? $self->{ssl} || {} : undef, %o);
+
+    push @{$self->{conns}}, $conn if $conn;
+
+    return $conn;
+}
+
+sub connection {
+    my ($self) = @_;
+
+    my ($conn) = grep { $_->{accepted} && $_->{sock} } @{$self->{conns}};
+
+    return $conn if $self->{reuse} && $conn;
+    return $self->{own} ||= $self->dial();
+}
+
 # answers go where the request came from, requests to the portal
 
 sub emit {
     my ($self, $bytes, $to) = @_;
 
     Test::Nginx::log_out($bytes);
+
+    if (ref $to || $self->{transport} ne 'udp' && !defined $to) {
+        ($to || $self->connection())->write($bytes);
+        return;
+    }
+
     $to = $self->{addr} =~ /:/
         ? pack_sockaddr_in6($self->{portal}, inet_pton(AF_INET6, '::1'))
         : pack_sockaddr_in($self->{portal}, inet_aton('127.0.0.1'))
@@ -113,13 +216,25 @@ sub host {
 sub via {
     my ($self) = @_;
 
-    return 'SIP/2.0/UDP ' . $self->host() . ';branch='
+    return 'SIP/2.0/' . uc($self->{transport}) . ' ' . $self->host() . ';branch='
         . IMS::SIP::unique('z9hG4bKcore');
 }
 
-sub contact { return '<sip:far@' . $_[0]->host() . '>' }
+sub contact { return '<sip:far@' . $_[0]->host() . $_[0]->param() . '>' }
 
-sub service_route { return '<sip:orig@' . $_[0]->host() . ';lr>' }
+sub service_route
+{
+    return '<sip:orig@' . $_[0]->host() . $_[0]->param() . ';lr>';
+}
+
+# what says the transport in a URI
+
+sub param
+{
+    my ($self) = @_;
+
+    return $self->{transport} eq 'udp' ? '' : ";transport=$self->{transport}";
+}
 
 # answers every REGISTER from now on; expires: what it grants at most
 
@@ -178,12 +293,13 @@ sub terminating {
     my $uri = $o{uri} || $r->{contact};
     my $route = defined $o{route} ? $o{route} : $r->{path};
     my $own = $self->host();
+    my $param = $self->param();
     my $from = $o{from} || 'sip:bob@ims.operator.example';
     my %skip = map { lc $_ => 1 } @{$o{without} || []};
 
     my @headers = (
-        'Record-Route' => "<sip:mt\@$own;lr=on>",
-        'Record-Route' => "<sip:mo\@$own;lr=on>",
+        'Record-Route' => "<sip:mt\@$own$param;lr=on>",
+        'Record-Route' => "<sip:mo\@$own$param;lr=on>",
         Route => $route,
         Via => "SIP/2.0/UDP 192.0.2.7:5060;branch="
             . IMS::SIP::unique('z9hG4bKfar'),
