@@ -236,9 +236,11 @@ sub trusted {
         . 'integrity-protected="auth-done"';
 }
 
-# the answer to a challenge; without one the first Authorization
+# the answer to a challenge; without one the first Authorization; %h is what
+# else it says
 sub digest {
-    my ($self, $impi, $secret, $challenge) = @_;
+    my ($self, $impi, $secret, $challenge, %h) = @_;
+    my $algorithm = delete $h{algorithm} // 'MD5';
     my $uri = "sip:$self->{home}";
     my ($nonce) = ($challenge // '') =~ /nonce="([^"]*)"/;
     my $a = "Digest username=\"$impi\", realm=\"$self->{home}\", "
@@ -251,7 +253,8 @@ sub digest {
     my $resp = md5_hex("$ha1:$nonce:00000001:abcd:auth:$ha2");
 
     return $a . "nonce=\"$nonce\", qop=auth, nc=00000001, cnonce=\"abcd\", "
-        . "algorithm=MD5, response=\"$resp\"";
+        . "algorithm=$algorithm, response=\"$resp\""
+        . join('', map { ", $_=\"$h{$_}\"" } sort keys %h);
 }
 
 # a REGISTER as it should be, changed by the arguments; the edge's address in

@@ -10,10 +10,12 @@ use strict;
 
 use Test::More;
 use File::Basename qw(dirname);
+use MIME::Base64;
 use Time::HiRes qw(sleep);
 
 use lib dirname(__FILE__);
 use Edge;
+use Milenage;
 
 my $core = Edge->new();
 my ($edge, $farend, $stranger) = @$core{'edge', 'farend', 'stranger'};
@@ -58,6 +60,49 @@ is(status(register('u151',
 is(status(register('u050',
     Authorization => $core->trusted("acme-pool-2\@$home"))), 403,
     'which is not that of all of it');
+
+# AKA: the challenge is the one of the card, which has its own sequence number
+
+my @card = map { pack 'H*', $_ } '465b5ce8b199b49faa5f0a2ee238a6bc',
+    'cd63cb71954a9f4e48a5994e37a02baf';
+
+sub card {
+    my ($challenge, $secret, %h) = @_;
+
+    return register("card\@$home", Authorization => $core->digest(
+        "card\@$home", $secret // '', $challenge,
+        $challenge ? (algorithm => 'AKAv1-MD5') : (), %h));
+}
+
+sub rand_autn {
+    my ($nonce) = $_[0] =~ /nonce="([^"]*)"/;
+    return unpack 'a16 a16', decode_base64($nonce);
+}
+
+$r = card();
+is(status($r), 401, 'a card is asked');
+like(header($r, 'WWW-Authenticate'),
+    qr/algorithm=AKAv1-MD5.*ck="[0-9a-f]{32}".*ik="[0-9a-f]{32}"/, 'by AKA');
+
+my ($rand, $autn) = rand_autn($r);
+my %key = Milenage::keys_of(@card, $rand, "\0" x 6, "\0\0");
+my $sqn = substr($autn, 0, 6) ^ $key{ak};
+
+%key = Milenage::keys_of(@card, $rand, $sqn, substr $autn, 6, 2);
+is(unpack('H*', substr $autn, 8), unpack('H*', $key{mac_a}),
+    'the network proves itself');
+
+my $ahead = pack 'H*', '000000100000';
+
+$r = card($r, '', auts => encode_base64(
+    Milenage::auts(@card, $rand, $ahead), ''));
+is(status($r), 401, 'the card is ahead');
+($rand, $autn) = rand_autn($r);
+%key = Milenage::keys_of(@card, $rand, "\0" x 6, "\0\0");
+cmp_ok(substr($autn, 0, 6) ^ $key{ak}, 'gt', $ahead,
+    'the network has caught up');
+is(status(card($r, $key{res})), 200, 'the answer of the card');
+is(status(card(card(), 'wrong')), 403, 'of another card');
 
 # the reg event
 
