@@ -25,6 +25,8 @@ static char *ngx_http_ims_core_home_domain(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
 static char *ngx_http_ims_core_visited_network(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_ims_core_access(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
 
 
 static ngx_http_ims_line_t  ngx_http_ims_core_lines[] = {
@@ -49,6 +51,7 @@ static ngx_http_ims_line_t  ngx_http_ims_core_lines[] = {
     { ngx_string("allow"), 1, 64, ngx_http_ims_core_allow },
     { ngx_string("home_domain"), 1, 1, ngx_http_ims_core_home_domain },
     { ngx_string("visited_network"), 1, 1, ngx_http_ims_core_visited_network },
+    { ngx_string("access_network_info"), 1, 1, ngx_http_ims_core_access },
     { ngx_string("register"), 1, 4, ngx_http_ims_core_register },
     { ngx_string("dial_plan"), 1, 12, ngx_http_ims_dial_plan },
     { ngx_string("barred"), 1, 1024, ngx_http_ims_dial_barred },
@@ -653,4 +656,39 @@ ngx_http_ims_core_visited_network(ngx_conf_t *cf, void *object,
     return ngx_http_ims_core_text(
                                &((ngx_ims_core_t *) object)->visited_network,
                                &args[0]);
+}
+
+
+/* P-Access-Network-Info as the network gives it: type and parameters */
+
+static char *
+ngx_http_ims_core_access(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n)
+{
+    u_char          *p, *last;
+    ngx_ims_core_t  *core;
+
+    core = object;
+
+    if (core->access.len) {
+        return "is duplicate";
+    }
+
+    last = args[0].data + args[0].len;
+
+    for (p = args[0].data; p < last; p++) {
+        if (*p < 0x20 || *p > 0x7e || *p == ',' || *p == '<' || *p == '>') {
+            return "has an invalid value";
+        }
+    }
+
+    if (args[0].len == 0 || args[0].len > 512
+        || ngx_strlcasestrn(args[0].data, last, (u_char *) ";np", 3 - 1))
+    {
+        return "must be an access type with its parameters, without \";np\"";
+    }
+
+    core->access = args[0];
+
+    return NGX_CONF_OK;
 }

@@ -202,6 +202,20 @@ static ngx_command_t  ngx_http_ims_commands[] = {
       offsetof(ngx_http_ims_loc_conf_t, expires),
       NULL },
 
+    { ngx_string("ims_portal_refer"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_ims_loc_conf_t, policy.refer),
+      ngx_http_ims_refer },
+
+    { ngx_string("ims_portal_session_timer"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE12,
+      ngx_http_ims_session_timer,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("ims_portal_ice_server"),
       NGX_HTTP_IMS_ALL|NGX_CONF_1MORE,
       ngx_http_ims_ice_server,
@@ -482,6 +496,9 @@ ngx_http_ims_create_loc_conf(ngx_conf_t *cf)
     ilcf->handshake = NGX_CONF_UNSET_MSEC;
     ilcf->expires = NGX_CONF_UNSET;
     ilcf->ice_servers = NGX_CONF_UNSET_PTR;
+    ilcf->policy.refer = NGX_CONF_UNSET_UINT;
+    ilcf->policy.session_timer = NGX_CONF_UNSET;
+    ilcf->policy.session_min = NGX_CONF_UNSET;
 
     return ilcf;
 }
@@ -496,6 +513,12 @@ ngx_http_ims_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_ims_policy_t  *policy;
 
     ngx_conf_merge_uint_value(conf->auth, prev->auth, NGX_IMS_AUTH_HANDSHAKE);
+    ngx_conf_merge_uint_value(conf->policy.refer, prev->policy.refer,
+                              NGX_IMS_REFER_DIALOG);
+    ngx_conf_merge_value(conf->policy.session_timer,
+                         prev->policy.session_timer, 1800);
+    ngx_conf_merge_value(conf->policy.session_min, prev->policy.session_min,
+                         NGX_IMS_SESSION_MIN);
     ngx_conf_merge_ptr_value(conf->tokens, prev->tokens, NULL);
     ngx_conf_merge_ptr_value(conf->keys, prev->keys, NULL);
     ngx_conf_merge_str_value(conf->issuer, prev->issuer, "");

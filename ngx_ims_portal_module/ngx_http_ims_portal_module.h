@@ -69,6 +69,9 @@ char *ngx_http_ims_jwt(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ims_jwt_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ims_set_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ims_ping(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ims_session_timer(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+extern ngx_conf_enum_t  ngx_http_ims_refer[];
 char *ngx_http_ims_ice_server(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* blocks (ngx_http_ims_core_block.c, ngx_http_ims_pool.c) */

@@ -292,6 +292,67 @@ ngx_http_ims_set_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 /* ims_portal_ping time [misses=number] */
 
+ngx_conf_enum_t  ngx_http_ims_refer[] = {
+    { ngx_string("off"), NGX_IMS_REFER_OFF },
+    { ngx_string("dialog"), NGX_IMS_REFER_DIALOG },
+    { ngx_string("on"), NGX_IMS_REFER_ON },
+    { ngx_null_string, 0 }
+};
+
+
+char *
+ngx_http_ims_session_timer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_ims_loc_conf_t *ilcf = conf;
+
+    ngx_str_t          *value, text;
+    ngx_ims_policy_t   *policy;
+
+    policy = &ilcf->policy;
+
+    if (policy->session_timer != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    policy->session_min = NGX_IMS_SESSION_MIN;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "off") == 0) {
+        policy->session_timer = 0;
+        return NGX_CONF_OK;
+    }
+
+    policy->session_timer = ngx_parse_time(&value[1], 1);
+
+    if (cf->args->nelts == 3) {
+
+        if (ngx_strncmp(value[2].data, "min=", 4) != 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\" in "
+                               "\"ims_portal_session_timer\"", &value[2]);
+            return NGX_CONF_ERROR;
+        }
+
+        text.data = value[2].data + 4;
+        text.len = value[2].len - 4;
+
+        policy->session_min = ngx_parse_time(&text, 1);
+    }
+
+    /* RFC 4028 4: less than 90 s would be all that is left to talk about */
+
+    if (policy->session_min < NGX_IMS_SESSION_MIN
+        || policy->session_timer < policy->session_min
+        || policy->session_timer > 86400)
+    {
+        return "must be \"off\" or a time from \"min\", which is 90s or more, "
+               "to 1d";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
 char *
 ngx_http_ims_ping(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {

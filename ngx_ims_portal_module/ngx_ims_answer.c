@@ -8,6 +8,7 @@
 
 #include "ngx_ims_answer.h"
 #include "ngx_ims_early.h"
+#include "ngx_ims_subscribe.h"
 
 
 static void ngx_ims_answer_failed(ngx_ims_forward_t *fw, ngx_int_t rc);
@@ -350,6 +351,12 @@ ngx_ims_answer_send(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
         ngx_ims_answer_targets(fw, m, orig);
     }
 
+    if (fw->subscribe) {
+        ngx_ims_subscribe_answered(fw, m, orig);
+    }
+
+    ngx_ims_clock_answered(fw, m, orig, &f.r);
+
     ngx_ims_sip_edits_init(&e, w->edits, w->nedits, w->text, w->text_size);
 
     if (body != NULL && !ngx_ims_forward_has_sdp(m)) {
@@ -494,7 +501,10 @@ ngx_ims_answer_targets(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     ngx_ims_dialog_t   d;
 
     if (!fw->in_dialog || (orig->method != NGX_IMS_SIP_INVITE
-                           && orig->method != NGX_IMS_SIP_UPDATE))
+                           && orig->method != NGX_IMS_SIP_UPDATE
+                           && orig->method != NGX_IMS_SIP_SUBSCRIBE
+                           && orig->method != NGX_IMS_SIP_NOTIFY
+                           && orig->method != NGX_IMS_SIP_REFER))
     {
         return;
     }

@@ -74,6 +74,9 @@ ngx_ims_call_facts(ngx_ims_worker_t *w, ngx_ims_session_t *s,
     r->branch.data = f->branch;
     r->branch.len = NGX_IMS_BRANCH_LEN;
 
+    r->access.data = pool->core->access.data;
+    r->access.len = pool->core->access.len;
+
     ngx_ims_call_tag(f->icid);
     p = f->icid + 16;
     *p++ = '@';
@@ -306,6 +309,23 @@ ngx_ims_call_end(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
 }
 
 
+ngx_uint_t
+ngx_ims_call_over(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
+    ngx_ims_dialog_t *d)
+{
+    if (ngx_ims_dialog_uncall(pool, d) != NGX_OK) {
+        return ngx_ims_call_end(w, pool, d);
+    }
+
+    if (d->media) {
+        ngx_ims_call_media_delete(w, &d->call_id,
+                                  &d->binding, d->originated, d->helper);
+    }
+
+    return 1;
+}
+
+
 void
 ngx_ims_call_bye(ngx_ims_worker_t *w, ngx_ims_session_t *s,
     ngx_ims_pool_t *pool, ngx_ims_dialog_t *d, ngx_uint_t up, ngx_uint_t down,
@@ -372,7 +392,7 @@ ngx_ims_call_end_all(ngx_ims_worker_t *w, ngx_ims_session_t *s,
 
     while (ngx_ims_dialog_first(pool, binding, &d, w->record) == NGX_OK) {
 
-        if (d.state == NGX_IMS_DIALOG_CONFIRMED) {
+        if (d.state == NGX_IMS_DIALOG_CONFIRMED && !d.events) {
             ngx_ims_call_bye(w, s, pool, &d, 1, s != NULL, reason);
         }
 

@@ -78,6 +78,13 @@ ngx_uint_t ngx_ims_call_end(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
     ngx_ims_dialog_t *d);
 
 /*
+ * The call in a dialog is over, as ngx_ims_call_end(), but what is subscribed
+ * to in that dialog goes on.
+ */
+ngx_uint_t ngx_ims_call_over(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
+    ngx_ims_dialog_t *d);
+
+/*
  * Sends BYE for the browser to the core (up) and, when s is there, for the far
  * end to the browser (down), with a Reason: e.g. "SIP;cause=480;text=\"...\"".
  */

@@ -130,6 +130,7 @@ struct ngx_ims_core_s {
     ngx_array_t               allow;          /* ngx_cidr_t, beside servers */
     ngx_str_t                 home_domain;
     ngx_str_t                 visited_network;
+    ngx_str_t                 access;         /* P-Access-Network-Info, or "" */
     ngx_str_t                 flag;           /* integrity-protected, or "" */
     ngx_str_t                 waf;            /* ', name="value"', or "" */
     struct ngx_ims_secrets_s *secrets;        /* NULL: register trusted */

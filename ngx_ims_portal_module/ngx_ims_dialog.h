@@ -154,6 +154,9 @@ void ngx_ims_dialog_far_tag(ngx_ims_dialog_t *d, ngx_ims_str_t *tag);
 /* how many calls a binding has, early ones too */
 ngx_uint_t ngx_ims_dialog_count(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding);
 
+/* 1 when a copy of a record has this subscription */
+ngx_uint_t ngx_ims_dialog_has(ngx_ims_dialog_t *d, ngx_ims_event_t *event);
+
 /*
  * The record of a SUBSCRIBE or REFER whose dialogs are to come: state EARLY,
  * events, and no tag of its notifier yet.  buf as above.  NGX_OK, NGX_DECLINED.

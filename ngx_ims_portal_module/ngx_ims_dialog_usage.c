@@ -10,7 +10,7 @@
 #include "ngx_ims_dialog_int.h"
 
 
-static ngx_ims_usage_sh_t *ngx_ims_dialog_usage(ngx_ims_dialog_sh_t *sh,
+static ngx_ims_usage_sh_t *ngx_ims_dialog_usage(ngx_ims_usage_sh_t *usages,
     ngx_ims_event_t *event);
 static ngx_uint_t ngx_ims_dialog_usages(ngx_ims_dialog_sh_t *sh);
 static uint32_t ngx_ims_dialog_siblings(ngx_ims_pool_t *pool,
@@ -60,6 +60,13 @@ ngx_ims_dialog_pending(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
 }
 
 
+ngx_uint_t
+ngx_ims_dialog_has(ngx_ims_dialog_t *d, ngx_ims_event_t *event)
+{
+    return ngx_ims_dialog_usage(d->usages, event) != NULL;
+}
+
+
 ngx_int_t
 ngx_ims_dialog_subscribed(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d,
     ngx_ims_event_t *event, time_t until)
@@ -76,7 +83,7 @@ ngx_ims_dialog_subscribed(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d,
     sh = ngx_ims_dialog_sh(pool, &d->ref);
 
     if (sh != NULL) {
-        usage = ngx_ims_dialog_usage(sh, event);
+        usage = ngx_ims_dialog_usage(sh->usages, event);
 
         for (i = 0; usage == NULL && i < NGX_IMS_USAGES; i++) {
             if (sh->usages[i].until == 0) {
@@ -112,7 +119,7 @@ ngx_ims_dialog_unsubscribed(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d,
     sh = ngx_ims_dialog_sh(pool, &d->ref);
 
     if (sh != NULL) {
-        usage = ngx_ims_dialog_usage(sh, event);
+        usage = ngx_ims_dialog_usage(sh->usages, event);
 
         if (usage != NULL) {
             ngx_memzero(usage, sizeof(ngx_ims_usage_sh_t));
@@ -258,13 +265,13 @@ ngx_ims_dialog_due(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding, time_t now,
 /* the one of an event; an id is only compared when both have one (RFC 3515) */
 
 static ngx_ims_usage_sh_t *
-ngx_ims_dialog_usage(ngx_ims_dialog_sh_t *sh, ngx_ims_event_t *event)
+ngx_ims_dialog_usage(ngx_ims_usage_sh_t *usages, ngx_ims_event_t *event)
 {
     ngx_uint_t           i;
     ngx_ims_usage_sh_t  *usage;
 
     for (i = 0; i < NGX_IMS_USAGES; i++) {
-        usage = &sh->usages[i];
+        usage = &usages[i];
 
         if (usage->until && usage->package == event->package
             && (usage->id == event->id || usage->id == 0 || event->id == 0))

@@ -12,6 +12,7 @@
 #include "ngx_ims_edge.h"
 #include "ngx_ims_answer.h"
 #include "ngx_ims_bearer.h"
+#include "ngx_ims_clock.h"
 #include "ngx_ims_fork.h"
 #include "ngx_ims_handover.h"
 #include "ngx_ims_linger.h"
@@ -25,7 +26,7 @@
 
 #define NGX_IMS_EDGE_ALLOW                                                    \
     "Allow: INVITE, ACK, BYE, CANCEL, REGISTER, OPTIONS, MESSAGE, INFO, "     \
-    "PRACK, UPDATE, REFER, NOTIFY, PUBLISH" CRLF
+    "PRACK, UPDATE, REFER, SUBSCRIBE, NOTIFY, PUBLISH" CRLF
 
 
 static void ngx_ims_edge_message(ngx_ims_session_t *s, u_char *p, size_t len);
@@ -169,15 +170,6 @@ ngx_ims_edge_request_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
     }
 
     status = ngx_ims_route_check_up(m);
-
-    /* dialogs other than calls have no record yet */
-
-    if (status == 0 && m->to.tag.len == 0
-        && (m->method == NGX_IMS_SIP_SUBSCRIBE
-            || m->method == NGX_IMS_SIP_REFER))
-    {
-        status = 405;
-    }
 
     if (status == 0) {
         ngx_ims_proxy_up(s, m);
@@ -471,7 +463,7 @@ ngx_ims_edge_stranded(ngx_ims_worker_t *w, ngx_ims_flow_t *flow,
 
     if (m->method == NGX_IMS_SIP_BYE) {
         ngx_ims_call_refuse(w, flow, m, 200, NULL);
-        (void) ngx_ims_call_end(w, pool, &d);
+        (void) ngx_ims_call_over(w, pool, &d);
         return;
     }
 
@@ -555,6 +547,7 @@ ngx_ims_edge_end(ngx_ims_session_t *s, ngx_ims_end_e how)
                   : "was lost");
 
     ngx_ims_forward_detach(s);
+    ngx_ims_clock_stop(s);
 
     grace = s->policy->grace;
 

@@ -84,6 +84,7 @@ ngx_ims_forward_create(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     fw->binding = s->binding;
     fw->lease = s->lease;
     fw->helper = -1;
+    fw->merge = ngx_ims_forward_merge(m);
 
     fw->call_id.data = (u_char *) fw + sizeof(ngx_ims_forward_t);
     fw->call_id.len = m->call_id.len;
@@ -98,6 +99,14 @@ ngx_ims_forward_create(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     s->connection->idle = 0;
 
     return fw;
+}
+
+
+uint32_t
+ngx_ims_forward_merge(ngx_ims_sip_msg_t *m)
+{
+    return ngx_crc32_short(m->from.tag.data, m->from.tag.len)
+           ^ (m->cseq * 2654435761u) ^ (uint32_t) m->method;
 }
 
 

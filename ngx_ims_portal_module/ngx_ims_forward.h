@@ -54,6 +54,8 @@ typedef struct {
 
     ngx_int_t                 helper;
     uint32_t                  offset;         /* of the CSeq sent on */
+    uint32_t                  merge;          /* see ngx_ims_forward_merge() */
+    uint32_t                  interval;       /* s, session timer asked for */
     ngx_event_t               timer;
 
     ngx_pool_t               *memory;         /* of the two below, or NULL */
@@ -72,6 +74,10 @@ typedef struct {
                                                  portal: SDP is not touched */
     unsigned                  prack:1;        /* ours, not the browser's */
     unsigned                  required:1;     /* the core demands 100rel */
+    unsigned                  subscribe:1;    /* SUBSCRIBE, REFER, NOTIFY */
+    unsigned                  fresh:1;        /* a subscription that is new */
+    unsigned                  terminated:1;   /* ... or that ends */
+    unsigned                  timer_known:1;  /* who asked has RFC 4028 */
     unsigned                  canceled:1;
     unsigned                  answered:1;     /* final answer given */
 } ngx_ims_forward_t;
@@ -84,6 +90,9 @@ typedef struct {
  */
 ngx_ims_forward_t *ngx_ims_forward_create(ngx_ims_session_t *s,
     ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_uint_t up);
+
+/* what two branches of one forked request have in common, but the Call-ID */
+uint32_t ngx_ims_forward_merge(ngx_ims_sip_msg_t *m);
 
 /* another Request-URI on its way up, copied; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_ims_forward_uri(ngx_ims_forward_t *fw, ngx_ims_str_t *uri);

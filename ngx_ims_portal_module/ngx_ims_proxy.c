@@ -19,7 +19,9 @@
 #include "ngx_ims_early.h"
 #include "ngx_ims_fork.h"
 #include "ngx_ims_loop.h"
+#include "ngx_ims_rules.h"
 #include "ngx_ims_screen.h"
+#include "ngx_ims_subscribe.h"
 
 
 static void ngx_ims_proxy_begin(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
@@ -88,7 +90,8 @@ ngx_ims_proxy_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
     if (m->to.tag.len) {
 
         if (ngx_ims_dialog_match(s->pool, &s->binding, m, 1, &d, w->record)
-            != NGX_OK)
+            != NGX_OK
+            && ngx_ims_subscribe_notified(s, m, 1, &d) != NGX_OK)
         {
             ngx_ims_call_refuse(w, &s->flow, m, 481, NULL);
             return;
@@ -133,7 +136,8 @@ ngx_ims_proxy_down(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
 
     if (m->to.tag.len
         && ngx_ims_dialog_match(s->pool, &s->binding, m, 0, &d, w->record)
-           != NGX_OK)
+           != NGX_OK
+        && ngx_ims_subscribe_notified(s, m, 0, &d) != NGX_OK)
     {
         ngx_ims_call_refuse(w, flow, m, 481, NULL);
         return;
@@ -162,6 +166,11 @@ ngx_ims_proxy_begin(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     ngx_ims_str_t       far;
     ngx_ims_forward_t  *fw;
 
+    if (ngx_ims_rules_check(s, flow, m, up) != NGX_OK) {
+        ngx_ims_forward_calling(s);
+        return;
+    }
+
     sdp = m->method != NGX_IMS_SIP_MESSAGE && ngx_ims_forward_has_sdp(m);
 
     if (!sdp && ngx_ims_proxy_hides_sdp(m)) {
@@ -182,6 +191,10 @@ ngx_ims_proxy_begin(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     fw->dialog = d->ref;
     fw->originated = fw->in_dialog ? d->originated : up;
     fw->helper = fw->in_dialog ? d->helper : -1;
+
+    if (ngx_ims_subscribe_begin(fw, m, d) != NGX_OK) {
+        return;
+    }
 
     if (m->method == NGX_IMS_SIP_INVITE) {
         fw->initial = !fw->in_dialog;
@@ -370,6 +383,7 @@ ngx_ims_proxy_send_up(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
         f.r.core_id = d.core_id;
         f.r.offset = d.offset_up;
         ngx_ims_early_names_up(fw, m, &d, &f.r, rack);
+        f.r.back = d.offset_down;
 
     } else {
         routes = &b.service_route;
@@ -409,6 +423,8 @@ ngx_ims_proxy_send_up(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
 
     ngx_ims_call_via(fw->pool, &flow, &f);
 
+    ngx_ims_clock_request(fw, m, &f.r);
+
     ngx_ims_proxy_edits(fw, &e);
 
     if (fw->local && !fw->in_dialog) {
@@ -443,10 +459,13 @@ ngx_ims_proxy_send_down(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
         f.r.web_id = d.web_id;
         f.r.offset = ngx_ims_dialog_below(fw->pool, &d, m->cseq);
         ngx_ims_early_names_down(m, &d, &f.r, rack);
+        f.r.back = d.offset_up;
 
     } else {
         f.r.target = b.contact;
     }
+
+    ngx_ims_clock_request(fw, m, &f.r);
 
     ngx_ims_proxy_edits(fw, &e);
     ngx_ims_route_request_down(&e, m, &f.r);
@@ -562,7 +581,7 @@ ngx_ims_proxy_passed(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     }
 
     if (m->method == NGX_IMS_SIP_BYE) {
-        (void) ngx_ims_call_end(fw->worker, fw->pool, d);
+        (void) ngx_ims_call_over(fw->worker, fw->pool, d);
 
         if (fw->session != NULL) {
             ngx_ims_call_recount(fw->session);

@@ -8,6 +8,7 @@
 
 #include "ngx_ims_register.h"
 #include "ngx_ims_bearer.h"
+#include "ngx_ims_clock.h"
 #include "ngx_ims_linger.h"
 #include "ngx_ims_register_answer.h"
 
@@ -326,6 +327,7 @@ ngx_ims_register_bind(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
         }
 
         ngx_ims_session_bind(s, &ref);
+        ngx_ims_clock_arm(s);
     }
 
     uri = contact->uri;

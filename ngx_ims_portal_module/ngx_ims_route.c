@@ -11,11 +11,12 @@
 #define _GNU_SOURCE                      /* memmem() */
 #endif
 
-#include "ngx_ims_route.h"
+#include "ngx_ims_route_int.h"
 
 #include <strings.h>
 
 
+static int ngx_ims_route_records(const ngx_ims_sip_msg_t *m);
 static int ngx_ims_route_own(const ngx_ims_str_t *value,
     const ngx_ims_str_t *token);
 static void ngx_ims_route_hygiene_up(ngx_ims_sip_edits_t *e,
@@ -39,9 +40,6 @@ static void ngx_ims_route_body(ngx_ims_sip_edits_t *e,
     const ngx_ims_sip_msg_t *m, const ngx_ims_route_t *r);
 static void ngx_ims_route_location(ngx_ims_sip_edits_t *e,
     const ngx_ims_sip_msg_t *m, const ngx_ims_route_t *r);
-
-
-#define NGX_IMS_V(s)  (int) (s).len, (s).data
 
 
 /* what no browser may say (RG-6, SE-3, SE-9) */
@@ -91,6 +89,19 @@ static const uint16_t  ngx_ims_route_not_down[] = {
     NGX_IMS_HDR_SECURITY_VERIFY,
     NGX_IMS_HDR_OTHER
 };
+
+
+/*
+ * 1 when the portal puts itself into the route of what follows: NOTIFY, too,
+ * may be what makes a dialog (RFC 6665 4.3)
+ */
+
+static int
+ngx_ims_route_records(const ngx_ims_sip_msg_t *m)
+{
+    return m->method == NGX_IMS_SIP_NOTIFY
+           || (ngx_ims_route_forms_dialog(m->method) && m->to.tag.len == 0);
+}
 
 
 int
@@ -166,7 +177,7 @@ ngx_ims_route_request_up(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
         ngx_ims_sip_insert_top(e, m, lines);
     }
 
-    if (ngx_ims_route_forms_dialog(m->method) && m->to.tag.len == 0) {
+    if (ngx_ims_route_records(m)) {
         lines = ngx_ims_sip_textf(e, "Record-Route: <sip:%.*s@%.*s;lr>\r\n",
                                   NGX_IMS_V(r->token), NGX_IMS_V(r->edge));
         ngx_ims_sip_insert_top(e, m, lines);
@@ -177,24 +188,12 @@ ngx_ims_route_request_up(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
     ngx_ims_route_names(e, m, r);
     ngx_ims_route_contact(e, m, r);
     ngx_ims_route_cseq(e, m, r->offset);
+    ngx_ims_route_session(e, m, r);
+    ngx_ims_route_referred(e, m, r);
+    ngx_ims_route_event(e, m, r);
 
     if (!r->in_dialog && m->method != NGX_IMS_SIP_ACK) {
-
-        if (r->alias.len) {
-            lines = ngx_ims_sip_textf(e, "P-Asserted-Identity: <%.*s>, "
-                                      "<%.*s>\r\n", NGX_IMS_V(r->impu),
-                                      NGX_IMS_V(r->alias));
-
-        } else {
-            lines = ngx_ims_sip_textf(e, "P-Asserted-Identity: <%.*s>\r\n",
-                                      NGX_IMS_V(r->impu));
-        }
-
-        ngx_ims_sip_insert_end(e, m, lines);
-
-        lines = ngx_ims_sip_textf(e, "P-Charging-Vector: icid-value=\"%.*s\""
-                                  "\r\n", NGX_IMS_V(r->icid));
-        ngx_ims_sip_insert_end(e, m, lines);
+        ngx_ims_route_identity(e, m, r);
 
         if (r->profile_key.len) {
             lines = ngx_ims_sip_textf(e, "P-Profile-Key: <%.*s>\r\n",
@@ -236,7 +235,7 @@ ngx_ims_route_request_down(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
                               NGX_IMS_V(r->branch));
     ngx_ims_sip_insert_top(e, m, lines);
 
-    if (ngx_ims_route_forms_dialog(m->method) && m->to.tag.len == 0) {
+    if (ngx_ims_route_records(m)) {
         lines = ngx_ims_sip_textf(e, "Record-Route: <sip:%.*s@%.*s;"
                                   "transport=ws;lr>\r\n",
                                   NGX_IMS_V(r->token), NGX_IMS_V(r->web));
@@ -246,6 +245,8 @@ ngx_ims_route_request_down(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
     ngx_ims_route_hop(e, m);
     ngx_ims_route_names(e, m, r);
     ngx_ims_route_cseq(e, m, r->offset);
+    ngx_ims_route_session(e, m, r);
+    ngx_ims_route_event(e, m, r);
     ngx_ims_route_body(e, m, r);
 }
 
@@ -276,9 +277,7 @@ ngx_ims_route_response_up(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
         ngx_ims_sip_replace(e, m, &h->value, to);
     }
 
-    if (ngx_ims_route_forms_dialog(orig->method) && orig->to.tag.len == 0
-        && m->status > 100)
-    {
+    if (ngx_ims_route_records(orig) && m->status > 100) {
         lines = ngx_ims_sip_textf(e, "Record-Route: <sip:%.*s@%.*s;lr>\r\n",
                                   NGX_IMS_V(r->token), NGX_IMS_V(r->edge));
         ngx_ims_sip_insert_top(e, m, lines);
@@ -295,6 +294,7 @@ ngx_ims_route_response_up(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
         ngx_ims_route_contact(e, m, r);
     }
 
+    ngx_ims_route_session(e, m, r);
     ngx_ims_route_body(e, m, r);
 }
 
@@ -309,8 +309,7 @@ ngx_ims_route_response_down(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
     ngx_ims_route_restore(e, m, orig);
     ngx_ims_route_names(e, m, r);
 
-    if (ngx_ims_route_forms_dialog(orig->method) && orig->to.tag.len == 0
-        && m->status > 100 && m->status < 300)
+    if (ngx_ims_route_records(orig) && m->status > 100 && m->status < 300)
     {
         lines = ngx_ims_sip_textf(e, "Record-Route: <sip:%.*s@%.*s;"
                                   "transport=ws;lr>\r\n",
@@ -318,6 +317,7 @@ ngx_ims_route_response_down(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
         ngx_ims_sip_insert_top(e, m, lines);
     }
 
+    ngx_ims_route_session(e, m, r);
     ngx_ims_route_body(e, m, r);
 }
 
@@ -441,8 +441,7 @@ ngx_ims_route_hygiene_up(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m)
         (void) ngx_ims_sip_remove(e, m, *id);
     }
 
-    ngx_ims_route_strip(e, m, NGX_IMS_HDR_REQUIRE, "Require", "sec-agree");
-    ngx_ims_route_strip(e, m, NGX_IMS_HDR_SUPPORTED, "Supported", "sec-agree");
+    ngx_ims_route_tokens(e, m);
 }
 
 

@@ -45,6 +45,10 @@ typedef struct {
     ngx_ims_str_t    location;           /* instead of the browser's own,
                                             see no_location; may be empty */
     uint32_t         offset;             /* added to CSeq of a request */
+    uint32_t         back;               /* ... of the other direction */
+    uint32_t         session_expires;    /* s, what it lacks; 0: nothing */
+    uint32_t         min_se;             /* s, likewise */
+    ngx_ims_str_t    access;             /* P-Access-Network-Info, or empty */
     int              in_dialog;
     int              no_location;        /* the browser's is taken out */
     int              has_body;           /* body replaces the message's */

@@ -350,7 +350,7 @@ ngx_ims_screen_count(ngx_ims_zone_t *zone, ngx_ims_lease_sh_t *lease)
             dialog = &zone->dialogs[k];
 
             n += (dialog->state == NGX_IMS_DIALOG_CONFIRMED
-                  && dialog->originated);
+                  && dialog->originated && !dialog->events);
         }
     }
 

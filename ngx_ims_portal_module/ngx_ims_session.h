@@ -25,6 +25,7 @@ enum {
     NGX_IMS_SESSION_BUCKETS = 4096,
     NGX_IMS_SESSION_MAX_OUT = 262144,    /* bytes queued to a slow reader */
     NGX_IMS_SESSION_MAX_REQUESTS = 64,   /* under way for one browser */
+    NGX_IMS_SESSION_MIN = 90,            /* s, least session timer, RFC 4028 */
     NGX_IMS_SESSION_CLOSE_WAIT = 3000    /* ms for the browser's close frame */
 };
 
@@ -58,7 +59,17 @@ typedef struct {
     ngx_msec_t                drain;          /* ms, jitter at a reload */
     time_t                    register_expires;  /* s asked of the core */
     ngx_str_t                 authz_server;   /* of 401, may be empty */
+    ngx_uint_t                refer;          /* ngx_ims_refer_e */
+    time_t                    session_timer;  /* s, RFC 4028; 0: off */
+    time_t                    session_min;    /* s */
 } ngx_ims_policy_t;
+
+
+typedef enum {
+    NGX_IMS_REFER_OFF = 0,
+    NGX_IMS_REFER_DIALOG,
+    NGX_IMS_REFER_ON
+} ngx_ims_refer_e;
 
 
 enum {
@@ -154,6 +165,7 @@ struct ngx_ims_session_s {
 
     void                     *registering;    /* a REGISTER under way */
     void                     *registration;   /* see ngx_ims_uac.h */
+    void                     *clock;          /* of its dialogs, or NULL */
 
     ngx_queue_t               requests;       /* forwarded, under way */
     ngx_uint_t                nrequests;
