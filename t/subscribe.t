@@ -25,7 +25,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(51);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(49);
 
 my $jwt = IMS::JWT->new($t);
 
