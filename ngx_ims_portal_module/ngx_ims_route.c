@@ -515,11 +515,11 @@ ngx_ims_route_contact(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
 
     memset(&it, 0, sizeof(it));
 
+    (void) ngx_ims_sip_remove(e, m, NGX_IMS_HDR_CONTACT);
+
     if (!ngx_ims_sip_next(m, NGX_IMS_HDR_CONTACT, &it, &value)) {
         return;
     }
-
-    (void) ngx_ims_sip_remove(e, m, NGX_IMS_HDR_CONTACT);
 
     if (ngx_ims_sip_parse_addr(&value, &addr) != NGX_IMS_OK) {
         memset(&addr, 0, sizeof(addr));
