@@ -385,6 +385,10 @@ ngx_ims_proxy_send_up(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
         ngx_ims_early_names_up(fw, m, &d, &f.r, rack);
         f.r.back = d.offset_down;
 
+        /* not where the browser says: that would be a call past the screen */
+
+        f.r.request_uri = d.far_target;
+
     } else {
         routes = &b.service_route;
         ngx_str_null(&target);

@@ -67,7 +67,7 @@ ngx_ims_screen_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
         return ngx_ims_screen_sos(s, m, screen);
     }
 
-    if (!s->bound || !s->registered) {
+    if (!s->bound) {
         return NGX_OK;
     }
 
@@ -76,7 +76,9 @@ ngx_ims_screen_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
 
     if (m->to.tag.len == 0) {
 
-        if (s->expired && m->method == NGX_IMS_SIP_INVITE) {
+        if (!s->registered
+            || (s->expired && m->method == NGX_IMS_SIP_INVITE))
+        {
             return NGX_OK;
         }
 

@@ -22,7 +22,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(40);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(41);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -88,6 +88,21 @@ is($core->expect('CANCEL')->{uri}, 'tel:+49301234567', 'CANCEL');
 $core->reply($seen, 487, 'Request Terminated');
 is($mary->final('INVITE')->{code}, 487, 'canceled');
 is($core->expect('ACK')->{uri}, 'tel:+49301234567', 'ACK');
+
+# within a dialog the portal's record says where to
+
+$invite = $mary->start('INVITE');
+$seen = $core->expect('INVITE');
+$core->reply($seen, 200, 'OK', headers => [
+    Contact => $core->contact() ]);
+my $web = $mary->dialog($invite, $mary->expect('200 INVITE'), 1);
+$mary->within($web, 'ACK');
+$core->expect('ACK');
+$mary->within({ %$web, target => 'tel:+88212345678', cseq => 10 }, 'INFO');
+my $info = $core->expect('INFO');
+is($info->{uri}, IMS::SIP::uri_of($core->contact()), 'no number in a dialog');
+$core->reply($info, 200, 'OK');
+$mary->final('INFO');
 
 # what does not
 

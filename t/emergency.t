@@ -26,7 +26,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(34);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(35);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -100,6 +100,9 @@ ok(IMS::Loop::wait_for(sub {
 }, 8), 'token ended');
 is($mary->ask('INVITE')->{code}, 403, 'no other call');
 is($mary->ask('INVITE', to => 'tel:112')->{code}, 380, 'after the token');
+$mary->within($call->{web}, 'REFER', headers => [
+    'Refer-To' => '<tel:+4930123456>' ]);
+is($mary->final('REFER')->{code}, 403, 'no transfer to what is barred');
 is(IMS::Call::hang_up($mary, $call->{web}, $core), 200, 'hung up');
 
 is(join(' ', map { $_->{uri} } map { $core->seen($_) }
