@@ -82,8 +82,8 @@ size_t ngx_ims_binding_associated(ngx_ims_pool_t *pool, uint32_t lease,
     u_char *out);
 
 /*
- * The core's 200; granted is kept with it, see ngx_ims_uac.h.  NGX_OK, NGX_ERROR
- * (zone full), NGX_DECLINED (stale).
+ * The core's 200; granted is kept with it, see ngx_ims_uac.h.  NGX_OK,
+ * NGX_ERROR (zone full), NGX_DECLINED (stale).
  */
 ngx_int_t ngx_ims_binding_registered(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
     time_t expires, ngx_str_t *service_route, ngx_str_t *associated,

@@ -2,8 +2,8 @@
  * Copyright (C) the IMS portal authors
  *
  * The file of secrets stays in memory of its own, that is not in core dumps and
- * is cleared with its cycle; entries, sorted, point into it.  SQNs of AKA lie in
- * memory that all workers share: each accepts a number once.
+ * is cleared with its cycle; entries, sorted, point into it.  SQNs of AKA lie
+ * in memory that all workers share: each accepts a number once.
  *
  * No timers.
  */

@@ -3,8 +3,8 @@
  *
  * The portal as user agent towards the core (design D16): its own REGISTER for
  * each binding, with the header fields that a core demands of a trusted node
- * (RFC 3327, RFC 3608, TS 24.229 5.2.2, TS 33.203 annex U, spec RG-7..RG-11), or
- * with the answer to its challenge (RFC 3261 22, RFC 3310).
+ * (RFC 3327, RFC 3608, TS 24.229 5.2.2, TS 33.203 annex U, spec RG-7..RG-11),
+ * or with the answer to its challenge (RFC 3261 22, RFC 3310).
  */
 
 

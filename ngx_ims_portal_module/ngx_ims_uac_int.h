@@ -52,8 +52,8 @@ ngx_int_t ngx_ims_uac_send(ngx_ims_register_t *reg,
     ngx_ims_txn_response_pt handler);
 
 /*
- * "Authorization: ...", in answer to the challenge that is kept, or the one that
- * a core wants to see first.  NGX_OK with *p behind it, or NGX_ERROR.
+ * "Authorization: ...", in answer to the challenge that is kept, or the one
+ * that a core wants to see first.  NGX_OK with *p behind it, or NGX_ERROR.
  */
 ngx_int_t ngx_ims_uac_authorization(ngx_ims_core_t *core,
     ngx_ims_digest_t *digest, const char *method, ngx_str_t *uri,

@@ -68,7 +68,7 @@ for my $file (glob "$module/*.[ch] $root/media-helper/*.[ch]") {
 }
 
 my $pure = qr/^ngx_ims_
-    (?:str|sip|dial|ws|ng|jwt|jwks|aka|digest)(?:_\w+)?\.[ch]$/x;
+    (?:str|sip|dial|ws|ng|jwt|jwks|aka|digest|reginfo)(?:_\w+)?\.[ch]$/x;
 
 @bad = ();
 
@@ -90,7 +90,7 @@ is(join("\n", @bad), '', 'floors');
 
 my @floors = (
     [ 'str' ], [ qw/ sip ws ng jwt aka / ],     # pure
-    [ qw/ route digest dial / ],
+    [ qw/ route digest reginfo dial / ],
     [ 'ims' ],                                  # nginx from here on
     [ 'health' ],
     [ qw/ zone txn core leader ipc media secret / ],   # one resource each
