@@ -1,5 +1,7 @@
 /* Copyright (C) the IMS portal authors */
 
+/* FUZZ_LIBS: ../../ngx_ims_portal_module/ngx_ims_route*.c */
+
 
 /*
  * Feeds the SIP policy: what came in as one side's message goes out as a
@@ -20,8 +22,7 @@
 #include "../../ngx_ims_portal_module/ngx_ims_sip_start.c"
 #include "../../ngx_ims_portal_module/ngx_ims_sip_text.c"
 #include "../../ngx_ims_portal_module/ngx_ims_sip_uri.c"
-#include "../../ngx_ims_portal_module/ngx_ims_route.c"
-#include "../../ngx_ims_portal_module/ngx_ims_route_rel.c"
+#include "../../ngx_ims_portal_module/ngx_ims_route.h"
 
 
 #define need(cond)  do { if (!(cond)) { abort(); } } while (0)
@@ -110,6 +111,15 @@ static int
 is(ngx_ims_str_t a, const char *b)
 {
     return a.len == strlen(b) && memcmp(a.data, b, a.len) == 0;
+}
+
+
+/* a Record-Route of ours */
+
+static int
+own(ngx_ims_str_t s)
+{
+    return memmem(s.data, s.len, TOKEN, sizeof(TOKEN) - 1) != NULL;
 }
 
 
@@ -279,7 +289,7 @@ check_request(unsigned flags, const ngx_ims_route_t *r)
     forms = ngx_ims_route_forms_dialog(m->method) && m->to.tag.len == 0;
 
     need(values(n, NGX_IMS_HDR_RECORD_ROUTE, &value) == (unsigned) forms);
-    need(!forms || ngx_ims_route_own(&value, &r->token));
+    need(!forms || own(value));
 
     if (flags & DOWN) {
         need(same(n->uri, r->target.len ? r->target : m->uri));
@@ -352,12 +362,12 @@ check_answer(unsigned flags, const ngx_ims_route_t *r)
              && lines(n, NGX_IMS_HDR_PROXY_AUTHENTICATE) == 0
              && lines(n, NGX_IMS_HDR_P_CHARGING_VECTOR) == 0);
         need(n_result == (unsigned) (forms && m->status < 300));
-        need(n_result == 0 || ngx_ims_route_own(&b, &r->token));
+        need(n_result == 0 || own(b));
         return;
     }
 
     need(n_result == (forms ? n_own + 1 : 0));
-    need(n_result == 0 || ngx_ims_route_own(&b, &r->token));
+    need(n_result == 0 || own(b));
     need(same(n->to.uri, o->to.uri));
     need(same(n->to.tag, o->to.tag.len ? o->to.tag : m->to.tag));
     need(lines(n, NGX_IMS_HDR_P_ASSERTED_IDENTITY)
