@@ -241,7 +241,8 @@ sub trusted {
 sub digest {
     my ($self, $impi, $secret, $challenge, %h) = @_;
     my $algorithm = delete $h{algorithm} // 'MD5';
-    my $uri = "sip:$self->{home}";
+    my $uri = delete $h{uri} // "sip:$self->{home}";
+    my $method = delete $h{method} // 'REGISTER';
     my ($nonce) = ($challenge // '') =~ /nonce="([^"]*)"/;
     my $a = "Digest username=\"$impi\", realm=\"$self->{home}\", "
         . "uri=\"$uri\", ";
@@ -249,7 +250,7 @@ sub digest {
     return $a . 'nonce="", response=""' unless $nonce;
 
     my $ha1 = md5_hex("$impi:$self->{home}:$secret");
-    my $ha2 = md5_hex("REGISTER:$uri");
+    my $ha2 = md5_hex("$method:$uri");
     my $resp = md5_hex("$ha1:$nonce:00000001:abcd:auth:$ha2");
 
     return $a . "nonce=\"$nonce\", qop=auth, nc=00000001, cnonce=\"abcd\", "
