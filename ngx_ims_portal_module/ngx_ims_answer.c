@@ -54,6 +54,10 @@ ngx_ims_answer_client(ngx_ims_txn_t *t, ngx_int_t rc, ngx_ims_sip_msg_t *m)
 
         /* the request was repeated in another transaction since */
 
+        if (rc == NGX_OK && fw->up) {
+            ngx_ims_core_answered(fw->pool->core, &t->flow, m);
+        }
+
         if (rc == NGX_OK && t->invite && m->status >= 200 && m->status < 300) {
             ngx_ims_early_lose(fw, m, "SIP;cause=487;text=\"too late\"");
         }
@@ -67,8 +71,14 @@ ngx_ims_answer_client(ngx_ims_txn_t *t, ngx_int_t rc, ngx_ims_sip_msg_t *m)
     }
 
     if (fw->up) {
-        ngx_ims_core_result(fw->pool->core, &t->flow, 1);
+        ngx_ims_core_answered(fw->pool->core, &t->flow, m);
+
+        if (ngx_ims_forward_refused(fw, m) == NGX_OK) {
+            return;
+        }
     }
+
+    fw->proceeding |= (m->status < 200);
 
     if (t->invite && m->status < 200) {
         ngx_add_timer(&fw->timer, NGX_IMS_FORWARD_TIMER_C);
@@ -117,6 +127,10 @@ ngx_ims_answer_failed(ngx_ims_forward_t *fw, ngx_int_t rc)
         ngx_ims_forward_local(fw, rc == NGX_BUSY ? 408
                                                  : fw->in_dialog ? 500 : 480,
                               NULL);
+        return;
+    }
+
+    if (rc == NGX_ERROR && ngx_ims_forward_next(fw) == NGX_OK) {
         return;
     }
 

@@ -163,7 +163,18 @@ ngx_int_t
 ngx_ims_call_next_hop(ngx_ims_pool_t *pool, ngx_str_t *routes,
     ngx_str_t *target, ngx_ims_flow_t *flow)
 {
-    uint64_t       tried;
+    uint64_t  tried;
+
+    tried = 0;
+
+    return ngx_ims_call_hop(pool, routes, target, &tried, flow);
+}
+
+
+ngx_int_t
+ngx_ims_call_hop(ngx_ims_pool_t *pool, ngx_str_t *routes, ngx_str_t *target,
+    uint64_t *tried, ngx_ims_flow_t *flow)
+{
     ngx_ims_str_t  uri;
 
     ngx_ims_call_first_hop(routes, target, &uri);
@@ -173,15 +184,7 @@ ngx_ims_call_next_hop(ngx_ims_pool_t *pool, ngx_str_t *routes,
         return NGX_OK;
     }
 
-    if (uri.len
-        && ngx_ims_core_next_hop(pool->core, &uri, flow) == NGX_OK)
-    {
-        return NGX_OK;
-    }
-
-    tried = 0;
-
-    return ngx_ims_core_next(pool->core, &tried, flow);
+    return ngx_ims_core_hop(pool->core, &uri, tried, flow);
 }
 
 

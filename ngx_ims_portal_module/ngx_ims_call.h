@@ -48,6 +48,10 @@ void ngx_ims_call_via(ngx_ims_pool_t *pool, ngx_ims_flow_t *flow,
  * The flow to the first of some routes (a header value), to target when there
  * is none, or to a configured server when that is a name or a stranger.
  */
+ngx_int_t ngx_ims_call_hop(ngx_ims_pool_t *pool, ngx_str_t *routes,
+    ngx_str_t *target, uint64_t *tried, ngx_ims_flow_t *flow);
+
+/* the same for a request that is not tried at another server */
 ngx_int_t ngx_ims_call_next_hop(ngx_ims_pool_t *pool, ngx_str_t *routes,
     ngx_str_t *target, ngx_ims_flow_t *flow);
 

@@ -519,17 +519,6 @@ ngx_ims_core_local(ngx_ims_core_t *core, ngx_uint_t transport, int family)
 }
 
 
-ngx_uint_t
-ngx_ims_core_sends(ngx_ims_core_t *core, ngx_uint_t transport, int family)
-{
-    ngx_ims_core_listen_t  *lst;
-
-    lst = ngx_ims_core_local(core, transport, family);
-
-    return lst != NULL && lst->transport == transport;
-}
-
-
 ngx_str_t *
 ngx_ims_core_transport(ngx_uint_t transport)
 {
@@ -695,6 +684,10 @@ ngx_ims_core_send_datagram(ngx_ims_flow_t *flow, u_char *p, size_t len)
     }
 
     ngx_log_error(NGX_LOG_ERR, core->log, err, "sendto() %V failed", &text);
+
+    if (err != EMSGSIZE) {
+        ngx_ims_core_dead(core, flow);
+    }
 
     return NGX_ERROR;
 }

@@ -249,6 +249,23 @@ void ngx_ims_core_prefetch(ngx_ims_core_t *core, ngx_ims_str_t *uri);
 void ngx_ims_core_result(ngx_ims_core_t *core, ngx_ims_flow_t *flow,
     ngx_uint_t ok);
 
+/* the same from an answer: 503 is none, and its Retry-After is kept to */
+void ngx_ims_core_answered(ngx_ims_core_t *core, ngx_ims_flow_t *flow,
+    ngx_ims_sip_msg_t *m);
+
+/*
+ * How long to wait yet for a first answer to a request.
+ *
+ * tried     as ngx_ims_core_next() left it
+ * invite    a 100 is due at once
+ * sent      ms, when that was
+ *
+ * Returns ms, after which to ask again; 0: the next server is to be tried,
+ * because "timeout" is over or somebody has found this one dead.
+ */
+ngx_msec_t ngx_ims_core_patience(ngx_ims_core_t *core, ngx_ims_flow_t *flow,
+    uint64_t tried, ngx_uint_t invite, ngx_msec_t sent);
+
 /* its socket is closed, or probes go unanswered: down whatever max_fails is */
 void ngx_ims_core_dead(ngx_ims_core_t *core, ngx_ims_flow_t *flow);
 

@@ -330,6 +330,7 @@ ngx_ims_core_name_usable(ngx_ims_core_t *core, ngx_ims_core_addr_t *addr,
         return 1;
     }
 
+    flow.grown = 0;
     flow.transport = addr->transport;
     flow.sockaddr = addr->sockaddr;
     flow.socklen = addr->socklen;

@@ -166,6 +166,10 @@ ngx_ims_forward_unref(ngx_ims_forward_t *fw)
         ngx_del_timer(&fw->timer);
     }
 
+    if (fw->watch.timer_set) {
+        ngx_del_timer(&fw->watch);
+    }
+
     s = fw->session;
 
     if (s != NULL) {

@@ -57,6 +57,9 @@ typedef struct {
     uint32_t                  merge;          /* see ngx_ims_forward_merge() */
     uint32_t                  interval;       /* s, session timer asked for */
     ngx_event_t               timer;
+    ngx_event_t               watch;          /* over the server */
+    ngx_msec_t                sent;           /* ms, to this server */
+    uint64_t                  tried;          /* servers; 0: no other may be */
 
     ngx_pool_t               *memory;         /* of the two below, or NULL */
     ngx_ims_early_t          *early;          /* branches of an INVITE up */
@@ -78,6 +81,8 @@ typedef struct {
     unsigned                  fresh:1;        /* a subscription that is new */
     unsigned                  terminated:1;   /* ... or that ends */
     unsigned                  timer_known:1;  /* who asked has RFC 4028 */
+    unsigned                  proceeding:1;   /* 101 to 199 have come */
+    unsigned                  moved:1;        /* from one server to another */
     unsigned                  canceled:1;
     unsigned                  answered:1;     /* final answer given */
 } ngx_ims_forward_t;
@@ -105,6 +110,27 @@ void ngx_ims_forward_calling(ngx_ims_session_t *s);
 
 /* one holder less; the last one frees it, and the helper's part of it */
 void ngx_ims_forward_unref(ngx_ims_forward_t *fw);
+
+/*
+ * Watches over a request that was just sent up: without any answer within the
+ * core's "timeout" the next server is tried.  No effect unless fw->tried says
+ * which ones were (ngx_ims_forward_next.c).
+ */
+void ngx_ims_forward_watch(ngx_ims_forward_t *fw);
+
+/*
+ * The same now: fw->client becomes another transaction.  NGX_OK, or
+ * NGX_DECLINED: no other server is left, or it is too late for that.
+ */
+ngx_int_t ngx_ims_forward_next(ngx_ims_forward_t *fw);
+
+/*
+ * A final answer came: NGX_OK when it was a 503 and the next server was asked
+ * instead, or there is none left and the browser was told; NGX_DECLINED: it is
+ * to be passed on.
+ */
+ngx_int_t ngx_ims_forward_refused(ngx_ims_forward_t *fw,
+    ngx_ims_sip_msg_t *m);
 
 /* answers the request ourselves; extra: whole lines or NULL */
 void ngx_ims_forward_local(ngx_ims_forward_t *fw, ngx_uint_t status,

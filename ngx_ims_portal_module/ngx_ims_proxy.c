@@ -416,8 +416,9 @@ ngx_ims_proxy_send_up(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
 
     } else {
         rc = fw->emergency ? ngx_ims_screen_route(fw->pool, &f.r, &flow)
-                           : ngx_ims_call_next_hop(fw->pool, routes, &target,
-                                                   &flow);
+             : fw->in_dialog ? ngx_ims_call_next_hop(fw->pool, routes,
+                                                     &target, &flow)
+             : ngx_ims_call_hop(fw->pool, routes, &target, &fw->tried, &flow);
     }
 
     if (rc != NGX_OK) {
@@ -552,11 +553,21 @@ ngx_ims_proxy_launch(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     fw->client = ngx_ims_txn_client(w->txns, flow, m->method, f->branch,
                                     w->out, len, ngx_ims_answer_client, fw);
     if (fw->client == NULL) {
+
+        if (fw->tried && ngx_ims_core_known_down(fw->pool->core, flow)) {
+
+            /* it could not even be sent: as long as there are others */
+
+            ngx_ims_proxy_send_up(fw, m, f->r.has_body ? &f->r.body : NULL);
+            return;
+        }
+
         ngx_ims_forward_local(fw, fw->up ? 503 : 480, "Retry-After: 5" CRLF);
         return;
     }
 
     fw->refs++;
+    ngx_ims_forward_watch(fw);
 
     if (m->method == NGX_IMS_SIP_INVITE) {
         ngx_add_timer(&fw->timer, NGX_IMS_FORWARD_TIMER_C);

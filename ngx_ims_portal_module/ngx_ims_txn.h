@@ -126,6 +126,14 @@ ngx_ims_txn_t *ngx_ims_txn_client(ngx_ims_txns_t *txns, ngx_ims_flow_t *flow,
     ngx_ims_txn_response_pt handler, void *data);
 
 /*
+ * The request of t once more, p and len with another branch, to another flow: a
+ * client transaction with the handler and data of t, which goes on by itself.
+ * NULL as above.
+ */
+ngx_ims_txn_t *ngx_ims_txn_again(ngx_ims_txn_t *t, ngx_ims_flow_t *flow,
+    u_char *branch, u_char *p, size_t len);
+
+/*
  * Cancels an INVITE client transaction (RFC 3261 9.1): the CANCEL waits for the
  * first provisional answer, has the INVITE's Request-URI, Via, From, To,
  * Call-ID, Route and CSeq number, and is a transaction of its own inside this

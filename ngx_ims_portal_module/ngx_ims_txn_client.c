@@ -51,6 +51,19 @@ ngx_ims_txn_client(ngx_ims_txns_t *txns, ngx_ims_flow_t *flow,
 }
 
 
+ngx_ims_txn_t *
+ngx_ims_txn_again(ngx_ims_txn_t *t, ngx_ims_flow_t *flow, u_char *branch,
+    u_char *p, size_t len)
+{
+    ngx_ims_txn_priv_t  *x;
+
+    x = t->priv;
+
+    return ngx_ims_txn_start(x->txns, flow, t->method, branch, p, len, 0,
+                             x->handler, t->data);
+}
+
+
 static ngx_ims_txn_t *
 ngx_ims_txn_start(ngx_ims_txns_t *txns, ngx_ims_flow_t *flow,
     ngx_uint_t method, u_char *branch, u_char *p, size_t len,

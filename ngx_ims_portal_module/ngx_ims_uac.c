@@ -23,6 +23,7 @@ static void ngx_ims_uac_answer(ngx_ims_register_t *reg, ngx_ims_sip_msg_t *m);
 static ngx_uint_t ngx_ims_uac_retry(ngx_ims_register_t *reg,
     ngx_ims_sip_msg_t *m);
 static void ngx_ims_uac_timer(ngx_event_t *ev);
+static void ngx_ims_uac_watch(ngx_ims_register_t *reg);
 static void ngx_ims_uac_done(ngx_ims_register_t *reg, ngx_uint_t status,
     time_t granted);
 static void ngx_ims_uac_free(ngx_ims_register_t *reg);
@@ -170,19 +171,22 @@ ngx_ims_uac_response(ngx_ims_txn_t *t, ngx_int_t rc, ngx_ims_sip_msg_t *m)
         return;
     }
 
-    if (reg->done || reg->client != t) {
+    if (rc == NGX_OK) {
+        ngx_ims_core_answered(core, &t->flow, m);
+    }
+
+    if (reg->done || reg->client != t || (rc == NGX_OK && m->status < 200)) {
         return;
     }
 
+    reg->waiting = 0;
+
+    if (reg->timer.timer_set) {
+        ngx_del_timer(&reg->timer);
+    }
+
     if (rc == NGX_OK) {
-
-        if (m->status < 200) {
-            return;
-        }
-
         reg->status = m->status;
-
-        ngx_ims_core_result(core, &t->flow, m->status != 503);
 
         if (m->status != 503) {
             ngx_ims_uac_answer(reg, m);
@@ -317,6 +321,11 @@ ngx_ims_uac_timer(ngx_event_t *ev)
 
     reg = ev->data;
 
+    if (reg->waiting) {
+        ngx_ims_uac_watch(reg);
+        return;
+    }
+
     /* a browser that is back has registered since: that must stand */
 
     if (reg->expires == 0
@@ -334,6 +343,52 @@ ngx_ims_uac_timer(ngx_event_t *ev)
         ngx_ims_uac_done(reg, reg->status == 503 ? 503 : 0, 0);
         ngx_ims_uac_free(reg);
     }
+}
+
+
+/* the server has said nothing yet: is it time for the next one? */
+
+static void
+ngx_ims_uac_watch(ngx_ims_register_t *reg)
+{
+    ngx_msec_t       wait, sent;
+    ngx_ims_txn_t   *old;
+    ngx_ims_core_t  *core;
+    ngx_ims_flow_t   flow;
+
+    core = reg->pool->core;
+    old = reg->client;
+
+    if (reg->done || old == NULL || old->status) {
+        reg->waiting = 0;
+        return;
+    }
+
+    flow = old->flow;
+    sent = reg->sent;
+
+    wait = ngx_ims_core_patience(core, &flow, reg->tried, 1, sent);
+
+    if (wait || reg->tries >= NGX_IMS_UAC_MAX_TRIES
+        || !ngx_ims_core_others(core, reg->tried))
+    {
+        ngx_add_timer(&reg->timer, wait ? wait : 1000);
+        return;
+    }
+
+    /* late answers of the first are of no interest: the CSeq tells (16.7) */
+
+    if (ngx_ims_uac_send(reg, ngx_ims_uac_response) != NGX_OK) {
+        reg->client = old;
+        ngx_add_timer(&reg->timer, 1000);
+        return;
+    }
+
+    if (!ngx_ims_core_heard(core, &flow, sent)) {
+        ngx_ims_core_result(core, &flow, 0);
+    }
+
+    ngx_ims_txn_detach(old);
 }
 
 

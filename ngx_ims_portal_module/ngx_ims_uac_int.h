@@ -31,6 +31,7 @@ struct ngx_ims_register_s {
     ngx_uint_t                tries;
     ngx_uint_t                status;         /* of the last try, 0: none */
     ngx_event_t               timer;
+    ngx_msec_t                sent;           /* ms */
 
     ngx_ims_digest_t          digest;         /* of the last challenge */
     ngx_uint_t                answers;        /* challenges answered */
@@ -39,6 +40,7 @@ struct ngx_ims_register_s {
     unsigned                  repeated:1;     /* after a 500 */
     unsigned                  same:1;         /* next try: the same server */
     unsigned                  fresh:1;        /* answered what was just asked */
+    unsigned                  waiting:1;      /* the timer watches the server */
 };
 
 

@@ -94,6 +94,19 @@ ngx_ims_uac_send(ngx_ims_register_t *reg, ngx_ims_txn_response_pt handler)
 
     reg->refs++;
 
+    /* without any answer the next server is tried */
+
+    reg->waiting = 1;
+    reg->sent = ngx_current_msec;
+
+    if (reg->timer.timer_set) {
+        ngx_del_timer(&reg->timer);
+    }
+
+    ngx_add_timer(&reg->timer,
+                  ngx_ims_core_patience(reg->pool->core, &reg->flow,
+                                        reg->tried, 1, reg->sent));
+
     return NGX_OK;
 }
 
