@@ -339,14 +339,17 @@ ngx_http_ims_session_timer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         policy->session_min = ngx_parse_time(&text, 1);
     }
 
-    /* RFC 4028 4: less than 90 s would be all that is left to talk about */
-
-    if (policy->session_min < NGX_IMS_SESSION_MIN
+    if (policy->session_min < 1
         || policy->session_timer < policy->session_min
         || policy->session_timer > 86400)
     {
-        return "must be \"off\" or a time from \"min\", which is 90s or more, "
-               "to 1d";
+        return "must be \"off\" or a time from \"min\" to 1d";
+    }
+
+    if (policy->session_min < NGX_IMS_SESSION_MIN) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"ims_portal_session_timer\" has a \"min\" below "
+                           "the 90s of RFC 4028");
     }
 
     return NGX_CONF_OK;

@@ -23,6 +23,21 @@ select STDOUT; $| = 1;
 # nginx -t must say
 
 my @cases = (
+    [ 'session timer below its minimum', 'ims_portal_plain_ws',
+        'ims_portal_session_timer 60s; ims_portal_plain_ws',
+        qr/"ims_portal_session_timer".* must be "off" or a time/ ],
+    [ 'session timer with another parameter', 'ims_portal_plain_ws',
+        'ims_portal_session_timer 30m max=1d; ims_portal_plain_ws',
+        qr/invalid parameter "max=1d" in "ims_portal_session_timer"/ ],
+    [ 'transfers of another kind', 'ims_portal_plain_ws',
+        'ims_portal_refer maybe; ims_portal_plain_ws',
+        qr/invalid value "maybe"/ ],
+    [ 'access network that is none', 'visited_network corp.example;',
+        'visited_network corp.example; access_network_info "a,b";',
+        qr/"access_network_info".* invalid value/ ],
+    [ 'access network that says np', 'visited_network corp.example;',
+        'visited_network corp.example; access_network_info "DSL;np";',
+        qr/"access_network_info".* without ";np"/ ],
     [ 'unknown core', 'core=operator', 'core=nobody',
         qr/unknown "?ims_portal_core"? "nobody"|"nobody".*ims_portal_pool/ ],
     [ 'pool without a core', ' core=operator', '',
