@@ -30,6 +30,8 @@ static ngx_int_t ngx_ims_screen_refer(ngx_ims_session_t *s,
     ngx_ims_sip_msg_t *m, ngx_ims_dial_t *d);
 static ngx_int_t ngx_ims_screen_limits(ngx_ims_session_t *s,
     ngx_ims_sip_msg_t *m, ngx_uint_t call, ngx_uint_t premium);
+static ngx_int_t ngx_ims_screen_take(ngx_ims_session_t *s, ngx_uint_t calls,
+    ngx_uint_t rate, ngx_uint_t dear, ngx_uint_t *n);
 static ngx_uint_t ngx_ims_screen_count(ngx_ims_zone_t *zone,
     ngx_ims_lease_sh_t *lease);
 static ngx_uint_t ngx_ims_screen_wait(uint64_t *full, ngx_uint_t n,
@@ -246,88 +248,99 @@ static ngx_int_t
 ngx_ims_screen_limits(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
     ngx_uint_t call, ngx_uint_t premium)
 {
-    uint64_t             now;
-    ngx_uint_t           n, wait, dear;
-    ngx_ims_pool_t      *pool;
-    ngx_ims_zone_t      *zone;
-    ngx_ims_lease_sh_t  *lease;
+    ngx_uint_t       n;
+    ngx_ims_pool_t  *pool;
 
     pool = s->pool;
-    zone = &pool->zone;
 
-    if (!(call && (pool->calls || pool->calls_per_hour))
-        && !(premium && pool->premium_per_hour))
+    switch (ngx_ims_screen_take(s, call ? pool->calls : 0,
+                                call ? pool->calls_per_hour : 0,
+                                premium ? pool->premium_per_hour : 0, &n))
     {
-        return NGX_OK;
-    }
 
-    now = ngx_current_msec;
-    n = 0;
-    wait = 0;
-    dear = 0;
-
-    ngx_ims_zone_lock(zone);
-
-    lease = &zone->leases[s->lease];
-
-    if (call && pool->calls) {
-        n = ngx_ims_screen_count(zone, lease);
-    }
-
-    if (pool->calls == 0 || n < pool->calls) {
-
-        if (call && pool->calls_per_hour) {
-            wait = ngx_ims_screen_wait(&lease->calls, pool->calls_per_hour,
-                                       now);
-        }
-
-        if (wait == 0 && premium && pool->premium_per_hour) {
-            wait = ngx_ims_screen_wait(&lease->premium,
-                                       pool->premium_per_hour, now);
-            dear = (wait != 0);
-        }
-
-        if (wait == 0) {
-
-            if (call && pool->calls_per_hour) {
-                lease->calls += NGX_IMS_SCREEN_HOUR / pool->calls_per_hour;
-            }
-
-            if (premium && pool->premium_per_hour) {
-                lease->premium += NGX_IMS_SCREEN_HOUR
-                                  / pool->premium_per_hour;
-            }
-
-            if (call) {
-                zone->bindings[s->binding.index].calling++;
-            }
-        }
-    }
-
-    ngx_ims_zone_unlock(zone);
-
-    if (pool->calls && n >= pool->calls) {
+    case NGX_ABORT:
         ngx_log_error(NGX_LOG_WARN, s->connection->log, 0,
                       "user \"%V\" of pool \"%V\" has %ui calls already",
                       &s->user, &pool->name, n);
         ngx_ims_screen_refuse(s, m, 403, "too many calls at once", 0);
         return NGX_DECLINED;
-    }
 
-    if (wait) {
+    case NGX_BUSY:
         ngx_log_error(NGX_LOG_WARN, s->connection->log, 0,
-                      "user \"%V\" of pool \"%V\" makes more than %ui %s "
+                      "user \"%V\" of pool \"%V\" makes more than %ui calls "
                       "in an hour", &s->user, &pool->name,
-                      dear ? pool->premium_per_hour : pool->calls_per_hour,
-                      dear ? "premium calls" : "calls");
-
-        ngx_ims_screen_refuse(s, m, 480, dear
-                                         ? "too many premium calls in an hour"
-                                         : "too many calls in an hour", wait);
+                      pool->calls_per_hour);
+        ngx_ims_screen_refuse(s, m, 480, "too many calls in an hour", n);
         return NGX_DECLINED;
+
+    case NGX_DECLINED:
+        ngx_log_error(NGX_LOG_WARN, s->connection->log, 0,
+                      "user \"%V\" of pool \"%V\" makes more than %ui premium "
+                      "calls in an hour", &s->user, &pool->name,
+                      pool->premium_per_hour);
+        ngx_ims_screen_refuse(s, m, 480, "too many premium calls in an hour",
+                              n);
+        return NGX_DECLINED;
+
+    default:
+        return NGX_OK;
+    }
+}
+
+
+/*
+ * Counts a request against the limits given, 0: none of that kind; either
+ * against all of them or none.  NGX_OK, or NGX_ABORT: *n calls are there
+ * already; NGX_BUSY, NGX_DECLINED: *n seconds until the next call, the next
+ * premium one.
+ */
+
+static ngx_int_t
+ngx_ims_screen_take(ngx_ims_session_t *s, ngx_uint_t calls, ngx_uint_t rate,
+    ngx_uint_t dear, ngx_uint_t *n)
+{
+    uint64_t               now;
+    ngx_int_t              rc;
+    ngx_ims_zone_t        *zone;
+    ngx_ims_lease_sh_t    *lease;
+    ngx_ims_binding_sh_t  *binding;
+
+    if (calls == 0 && rate == 0 && dear == 0) {
+        return NGX_OK;
     }
 
-    return NGX_OK;
+    zone = &s->pool->zone;
+    now = ngx_current_msec;
+    rc = NGX_OK;
+
+    ngx_ims_zone_lock(zone);
+
+    lease = &zone->leases[s->lease];
+    binding = &zone->bindings[s->binding.index];
+
+    if (calls && (*n = ngx_ims_screen_count(zone, lease)) >= calls) {
+        rc = NGX_ABORT;
+
+    } else if (rate && (*n = ngx_ims_screen_wait(&lease->calls, rate, now))) {
+        rc = NGX_BUSY;
+
+    } else if (dear && (*n = ngx_ims_screen_wait(&lease->premium, dear, now)))
+    {
+        rc = NGX_DECLINED;
+    }
+
+    if (rc == NGX_OK) {
+        lease->calls += rate ? NGX_IMS_SCREEN_HOUR / rate : 0;
+        lease->premium += dear ? NGX_IMS_SCREEN_HOUR / dear : 0;
+
+        if (calls && binding->seq == s->binding.seq) {
+            binding->calling++;
+        }
+    }
+
+    ngx_ims_zone_unlock(zone);
+
+    return rc;
 }
 
 

@@ -17,6 +17,7 @@ use IMS::Call qw/ sdp_body /;
 use IMS::Conf;
 use IMS::Core;
 use IMS::JWT;
+use IMS::Loop;
 use IMS::NG;
 use IMS::SDP qw/ web_sdp ims_sdp /;
 use Test::Nginx qw/ port /;
@@ -24,7 +25,7 @@ use Test::Nginx qw/ port /;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(25);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(27);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -130,6 +131,12 @@ $mary = open_as('mary');
 refused($mary, 480, 'too many calls in an hour', 'reconnected');
 $mary->close();
 
+$t->reload();
+IMS::Loop::pause(0.5);
+$mary = open_as('mary');
+refused($mary, 480, 'too many calls in an hour', 'reloaded');
+$mary->close();
+
 # another user; premium numbers
 
 my $john = open_as('john');
@@ -147,7 +154,7 @@ busy($john, $other);
 $john->close();
 
 my ($pool) = @{IMS::Browser::api('GET', path => '/ims/status')->{json}{pools}};
-is($pool->{refused}, 7, 'counted');
+is($pool->{refused}, 8, 'counted');
 
 my $log = $t->read_file('error.log');
 like($log, qr/\[warn\].*user "mary" of pool "acme" has 2 calls/, 'logged');
