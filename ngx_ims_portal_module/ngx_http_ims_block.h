@@ -42,5 +42,11 @@ char *ngx_http_ims_core_link(ngx_conf_t *cf, void *object, ngx_str_t *args,
     ngx_uint_t n);
 void ngx_http_ims_core_link_defaults(ngx_ims_core_t *core);
 
+/* the lines "prack" and "timer_c" */
+char *ngx_http_ims_core_prack(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n);
+char *ngx_http_ims_core_timer_c(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+
 
 #endif /* _NGX_HTTP_IMS_BLOCK_H_INCLUDED_ */

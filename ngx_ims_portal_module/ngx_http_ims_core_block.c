@@ -48,6 +48,8 @@ static ngx_http_ims_line_t  ngx_http_ims_core_lines[] = {
     { ngx_string("ssl_verify"), 1, 1, ngx_http_ims_core_link },
     { ngx_string("ssl_verify_depth"), 1, 1, ngx_http_ims_core_link },
     { ngx_string("probe"), 1, 3, ngx_http_ims_core_probe },
+    { ngx_string("prack"), 1, 1, ngx_http_ims_core_prack },
+    { ngx_string("timer_c"), 1, 1, ngx_http_ims_core_timer_c },
     { ngx_string("allow"), 1, 64, ngx_http_ims_core_allow },
     { ngx_string("home_domain"), 1, 1, ngx_http_ims_core_home_domain },
     { ngx_string("visited_network"), 1, 1, ngx_http_ims_core_visited_network },
@@ -93,6 +95,7 @@ ngx_http_ims_core_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     core->line = cf->conf_file->line;
     core->nslots = 64;
     core->timeout = 4000;
+    core->timer_c = 185000;
     core->probe = NGX_CONF_UNSET_MSEC;
     core->probe_timeout = 2000;
     core->probe_fails = 2;

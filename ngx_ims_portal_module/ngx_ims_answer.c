@@ -8,9 +8,12 @@
 
 #include "ngx_ims_answer.h"
 #include "ngx_ims_early.h"
+#include "ngx_ims_retry.h"
 #include "ngx_ims_subscribe.h"
 
 
+static ngx_uint_t ngx_ims_answer_challenged(ngx_ims_forward_t *fw,
+    ngx_ims_txn_t *t, ngx_ims_sip_msg_t *m);
 static void ngx_ims_answer_failed(ngx_ims_forward_t *fw, ngx_int_t rc);
 static void ngx_ims_answer_far(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     ngx_ims_str_t *tag);
@@ -81,13 +84,15 @@ ngx_ims_answer_client(ngx_ims_txn_t *t, ngx_int_t rc, ngx_ims_sip_msg_t *m)
     fw->proceeding |= (m->status < 200);
 
     if (t->invite && m->status < 200) {
-        ngx_add_timer(&fw->timer, NGX_IMS_FORWARD_TIMER_C);
+        ngx_add_timer(&fw->timer, fw->pool->core->timer_c);
 
     } else if (fw->timer.timer_set) {
         ngx_del_timer(&fw->timer);
     }
 
-    if (m->status == 100) {
+    if (m->status == 100
+        || (fw->up && !fw->local && ngx_ims_answer_challenged(fw, t, m)))
+    {
         return;
     }
 
@@ -108,6 +113,64 @@ ngx_ims_answer_client(ngx_ims_txn_t *t, ngx_int_t rc, ngx_ims_sip_msg_t *m)
     }
 
     ngx_ims_answer_response(fw, m);
+}
+
+
+/* 1 when the core wanted credentials, and the request went again with them */
+
+static ngx_uint_t
+ngx_ims_answer_challenged(ngx_ims_forward_t *fw, ngx_ims_txn_t *t,
+    ngx_ims_sip_msg_t *m)
+{
+    uint32_t           cseq;
+    ngx_ims_txn_t     *client;
+    ngx_ims_retry_t    r;
+    ngx_ims_dialog_t   d;
+
+    if (m->status >= 200 && m->status < 300) {
+        ngx_ims_retry_next(fw->session, m);
+    }
+
+    if ((m->status != 401 && m->status != 407) || fw->answered) {
+        return 0;
+    }
+
+    if (fw->canceled) {
+        ngx_ims_forward_local(fw, 487, NULL);
+        return 1;
+    }
+
+    r.worker = fw->worker;
+    r.pool = fw->pool;
+    r.session = fw->session;
+    r.lease = fw->lease;
+    r.tries = fw->challenged;
+
+    /* others may have gone up in the dialog since, and a BYE has ended it */
+
+    d.ref = fw->dialog;
+
+    cseq = fw->in_dialog ? ngx_ims_dialog_speak(fw->pool, &d, 1) : 0;
+
+    client = ngx_ims_retry_send(&r, t, m, cseq, ngx_ims_answer_client, fw);
+    if (client == NULL) {
+        return 0;
+    }
+
+    fw->client = client;
+    fw->challenged = r.tries;
+    fw->offset += (cseq ? cseq : m->cseq + 1) - m->cseq;
+    fw->refs++;
+
+    if (t->invite) {
+        ngx_add_timer(&fw->timer, fw->pool->core->timer_c);
+
+        if (fw->in_dialog) {
+            ngx_ims_dialog_invited(fw->pool, &d, 1, fw->offset);
+        }
+    }
+
+    return 1;
 }
 
 
@@ -253,9 +316,6 @@ ngx_ims_answer_mapped(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m)
     }
 
     if (m->status == 401 || m->status == 407) {
-        ngx_log_error(NGX_LOG_ERR, fw->worker->log, 0,
-                      "core \"%V\" challenged a request of a trusted node",
-                      &fw->pool->core->name);
         ngx_ims_forward_local(fw, 403, NULL);
         return 1;
     }

@@ -7,16 +7,14 @@
 
 
 #include "ngx_ims_call.h"
+#include "ngx_ims_retry.h"
 
 
 typedef struct {
-    ngx_ims_worker_t         *worker;
-    ngx_ims_pool_t           *pool;
+    ngx_ims_retry_t           retry;
     ngx_ims_ref_t             binding;
     ngx_ims_ref_t             dialog;
-    uint32_t                  lease;
     ngx_uint_t                refs;           /* transactions under way */
-    ngx_uint_t                tries;          /* challenges answered */
     ngx_ims_txn_t            *client;
     ngx_ims_call_own_pt       handler;
     void                     *data;
@@ -26,6 +24,8 @@ typedef struct {
 static u_char *ngx_ims_call_head(u_char *p, u_char *last, ngx_ims_dialog_t *d,
     ngx_ims_facts_t *f, ngx_uint_t up, const char *method);
 static void ngx_ims_call_own_response(ngx_ims_txn_t *t, ngx_int_t rc,
+    ngx_ims_sip_msg_t *m);
+static ngx_int_t ngx_ims_call_own_again(ngx_ims_call_own_t *own,
     ngx_ims_sip_msg_t *m);
 static void ngx_ims_call_own_done(ngx_ims_call_own_t *own,
     ngx_ims_sip_msg_t *m);
@@ -131,11 +131,11 @@ ngx_ims_call_own(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
         return NGX_ERROR;
     }
 
-    own->worker = w;
-    own->pool = pool;
+    own->retry.worker = w;
+    own->retry.pool = pool;
+    own->retry.lease = pool->zone.bindings[d->binding.index].lease;
     own->binding = d->binding;
     own->dialog = d->ref;
-    own->lease = pool->zone.bindings[d->binding.index].lease;
     own->handler = handler;
     own->data = data;
 
@@ -193,7 +193,41 @@ ngx_ims_call_own_response(ngx_ims_txn_t *t, ngx_int_t rc,
         return;
     }
 
+    if (rc == NGX_OK && (m->status == 401 || m->status == 407)
+        && own->retry.pool->core->secrets != NULL
+        && ngx_ims_call_own_again(own, m) == NGX_OK)
+    {
+        return;
+    }
+
     ngx_ims_call_own_done(own, rc == NGX_OK ? m : NULL);
+}
+
+
+static ngx_int_t
+ngx_ims_call_own_again(ngx_ims_call_own_t *own, ngx_ims_sip_msg_t *m)
+{
+    uint32_t           cseq;
+    ngx_ims_dialog_t   d;
+    ngx_ims_txn_t     *client;
+
+    d.ref = own->dialog;
+
+    cseq = ngx_ims_dialog_speak(own->retry.pool, &d, 1);
+
+    own->retry.session = ngx_ims_session_find(own->retry.worker,
+                                              own->retry.pool, &own->binding);
+
+    client = ngx_ims_retry_send(&own->retry, own->client, m, cseq,
+                                ngx_ims_call_own_response, own);
+    if (client == NULL) {
+        return NGX_ERROR;
+    }
+
+    own->client = client;
+    own->refs++;
+
+    return NGX_OK;
 }
 
 

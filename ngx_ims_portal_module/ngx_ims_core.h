@@ -138,6 +138,8 @@ struct ngx_ims_core_s {
     unsigned                  register_set:1; /* there was such a line */
     unsigned                  reg_event:1;    /* SUBSCRIBE to it */
     ngx_msec_t                t1;             /* ms */
+    ngx_msec_t                timer_c;        /* ms, RFC 3261 16.6 */
+    ngx_uint_t                no_prack;       /* none for a browser */
     ngx_msec_t                timeout;        /* ms without any answer, then
                                                  the next server is tried */
     ngx_msec_t                probe;          /* ms between two, 0: off */

@@ -22,6 +22,17 @@ enum {
 
 
 /*
+ * A browser's INVITE is about to go up: unless it knows reliable provisional
+ * answers itself, the portal offers them in its place.
+ */
+void ngx_ims_early_offer(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_ims_sip_edits_t *e);
+
+/* the core's INVITE goes down: what it demands is offered */
+void ngx_ims_early_demand(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_ims_sip_edits_t *e);
+
+/*
  * A provisional answer or a 2xx of the core to a browser's INVITE, before it is
  * passed on.  NGX_OK: it may be; NGX_DONE: it was a repetition, out of order,
  * the end of one branch, or a second call, which was ended.

@@ -18,6 +18,39 @@ enum {
 static void ngx_ims_early_pracked(void *data, ngx_ims_sip_msg_t *m);
 
 
+void
+ngx_ims_early_offer(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_ims_sip_edits_t *e)
+{
+    /* an offer in the answer would want an answer in the PRACK */
+
+    if (!fw->initial || !fw->offered || fw->pool->core->no_prack
+        || ngx_ims_sip_has_token(m, NGX_IMS_HDR_SUPPORTED, "100rel")
+        || ngx_ims_sip_has_token(m, NGX_IMS_HDR_REQUIRE, "100rel"))
+    {
+        return;
+    }
+
+    fw->prack = 1;
+
+    ngx_ims_sip_insert_end(e, m, ngx_ims_sip_textf(e, "Supported: 100rel"
+                                                   CRLF));
+}
+
+
+void
+ngx_ims_early_demand(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_ims_sip_edits_t *e)
+{
+    if (fw->initial
+        && ngx_ims_sip_has_token(m, NGX_IMS_HDR_REQUIRE, "100rel"))
+    {
+        fw->required = 1;
+        ngx_ims_route_unrequire(e, m);
+    }
+}
+
+
 /*
  * The browser will send the PRACK.  It sees one sequence of numbers, whichever
  * branches they come from.

@@ -6,7 +6,8 @@
  * while a message of the same side is with the helper is held back and goes on
  * after it.
  *
- * Timers: timer C, 185 s without a final answer to an INVITE (RFC 3261 16.6).
+ * Timers: timer C of the core, 185 s unless set, without an answer to an INVITE
+ * (RFC 3261 16.6).
  */
 
 

@@ -14,7 +14,6 @@
 
 
 enum {
-    NGX_IMS_FORWARD_TIMER_C = 185000,    /* ms, RFC 3261 16.6 */
     NGX_IMS_FORWARD_MAX_QUEUE = 64,      /* messages held back, a side */
     NGX_IMS_FORWARD_MAX_ID = 512         /* bytes of a Call-ID */
 };
@@ -83,6 +82,7 @@ typedef struct {
     unsigned                  timer_known:1;  /* who asked has RFC 4028 */
     unsigned                  proceeding:1;   /* 101 to 199 have come */
     unsigned                  moved:1;        /* from one server to another */
+    unsigned                  challenged:2;   /* times, by the core */
     unsigned                  canceled:1;
     unsigned                  answered:1;     /* final answer given */
 } ngx_ims_forward_t;

@@ -126,7 +126,7 @@ ngx_ims_forward_next(ngx_ims_forward_t *fw)
 
     if (old->invite) {
         ngx_ims_txn_cancel(old, NULL);
-        ngx_add_timer(&fw->timer, NGX_IMS_FORWARD_TIMER_C);
+        ngx_add_timer(&fw->timer, fw->pool->core->timer_c);
 
     } else {
         ngx_ims_txn_detach(old);

@@ -19,6 +19,7 @@
 #include "ngx_ims_early.h"
 #include "ngx_ims_fork.h"
 #include "ngx_ims_loop.h"
+#include "ngx_ims_retry.h"
 #include "ngx_ims_rules.h"
 #include "ngx_ims_screen.h"
 #include "ngx_ims_subscribe.h"
@@ -441,6 +442,12 @@ ngx_ims_proxy_send_up(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
 
     ngx_ims_route_request_up(&e, m, &f.r);
 
+    if (!fw->local && !fw->emergency) {
+        ngx_ims_early_offer(fw, m, &e);
+        ngx_ims_retry_ahead(fw->session, &e, m,
+                            f.r.request_uri.len ? &f.r.request_uri : &m->uri);
+    }
+
     ngx_ims_proxy_launch(fw, m, &e, &f, &flow, &d);
 }
 
@@ -474,6 +481,7 @@ ngx_ims_proxy_send_down(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
 
     ngx_ims_proxy_edits(fw, &e);
     ngx_ims_route_request_down(&e, m, &f.r);
+    ngx_ims_early_demand(fw, m, &e);
 
     ngx_ims_proxy_launch(fw, m, &e, &f, &fw->session->flow, &d);
 }
@@ -570,7 +578,7 @@ ngx_ims_proxy_launch(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     ngx_ims_forward_watch(fw);
 
     if (m->method == NGX_IMS_SIP_INVITE) {
-        ngx_add_timer(&fw->timer, NGX_IMS_FORWARD_TIMER_C);
+        ngx_add_timer(&fw->timer, fw->pool->core->timer_c);
     }
 
     if (fw->canceled) {

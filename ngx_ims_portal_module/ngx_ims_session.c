@@ -530,6 +530,10 @@ ngx_ims_session_free(ngx_ims_session_t *s)
         ngx_free(s->message);
     }
 
+    if (s->challenge != NULL) {
+        ngx_free(s->challenge);
+    }
+
 #if (NGX_SSL)
     if (c->ssl) {
         c->ssl->no_wait_shutdown = 1;

@@ -166,6 +166,7 @@ struct ngx_ims_session_s {
     void                     *registering;    /* a REGISTER under way */
     void                     *registration;   /* see ngx_ims_uac.h */
     void                     *clock;          /* of its dialogs, or NULL */
+    void                     *challenge;      /* see ngx_ims_retry.h */
 
     ngx_queue_t               requests;       /* forwarded, under way */
     ngx_uint_t                nrequests;

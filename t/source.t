@@ -97,6 +97,7 @@ my @floors = (
     [ qw/ pool loop probe / ],
     [ 'binding' ], [ 'dialog' ],                # records
     [ 'session' ],                              # one browser
+    [ 'retry' ],
     [ qw/ call handover / ],
     [ 'screen' ],
     [ qw/ forward uac bearer / ],
