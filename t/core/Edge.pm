@@ -22,8 +22,8 @@ my $n = 0;
 
 my @cores;
 
-# Starts a core.  %env is its environment; "host" (127.0.0.1), "proto" (udp)
-# are those of the edge.  The object has
+# Starts a core.  %env is its environment; "host" (127.0.0.1) is that of the edge
+# and the core, while the far end is on IPv4.  The object has
 #   edge, farend, stranger   sockets
 #   port, sport              ports of I-CSCF and S-CSCF
 #   home, block              domains
@@ -45,7 +45,8 @@ sub new {
     %ENV = (%ENV, CORE => "$self->{uri}:$self->{port}",
         SCSCF => "$self->{uri}:$self->{sport}",
         EDGE => "$self->{uri}:" . $self->{edge}->sockport(),
-        FAREND => '127.0.0.1:' . $self->{farend}->sockport(), %env);
+        FAREND => '127.0.0.1:' . $self->{farend}->sockport(),
+        LISTEN => $host =~ /:/ ? "udp:127.0.0.1:$self->{port}" : '', %env);
 
     system($script, 'start', $self->{dir}) == 0
         or BAIL_OUT('the core does not start');

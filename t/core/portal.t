@@ -49,26 +49,35 @@ my @ways = (
         identity => "sip:desk[01-05]\@desk.$home impi=desk\@$home",
         pool => "register_block sip:desk\@desk.$home impi=desk\@$home "
             . 'profile_key=auto;' }],
-    ['TCP', { TRANSPORT => 'tcp' }, { %block,
-        listen_ims => '127.0.0.1:%%PORT_8990%% tcp' }],
+    ['TCP', { TRANSPORT => 'tcp', EDGE => '127.0.0.1:' . port(8990) },
+        { %block, listen_ims => '127.0.0.1:%%PORT_8990%% tcp' }],
+    ['TLS', { TRANSPORT => 'tls', EDGE => '127.0.0.1:' . port(8990) },
+        { %block, listen_ims => '127.0.0.1:%%PORT_8990%% ssl',
+            core => 'ssl_certificate CORE/client.pem;'
+                . ' ssl_certificate_key CORE/client.key;'
+                . ' ssl_trusted_certificate CORE/ca.pem;'
+                . " ssl_verify on; ssl_name core.$home;" }],
+    ['IPv6', { host => '::1', EDGE => '[::1]:' . port(8980, udp => 1) },
+        { %block, listen_ims => '[::1]:%%PORT_8980_UDP%% udp' }],
 );
 
 my ($core, $as);
 
 for my $way (@ways) {
     my ($name, $env, $conf) = @$way;
-    my $tcp = $env->{TRANSPORT};
+    my $transport = $env->{TRANSPORT};
 
     if (!$core || $as ne join ' ', %$env) {
         $core->stop() if $core;
-        $core = Edge->new(TRANSPORT => 'udp', CHALLENGE => '', EDGE =>
-            '127.0.0.1:' . ($tcp ? port(8990) : port(8980, udp => 1)), %$env);
         $as = join ' ', %$env;
+        $core = Edge->new(TRANSPORT => 'udp',
+            EDGE => '127.0.0.1:' . port(8980, udp => 1), %$env);
     }
 
     $t->write_file_expand('nginx.conf', ims_conf(%$conf,
-        server_ims => "127.0.0.1:$core->{port}"
-            . ($tcp ? " transport=$tcp" : '')));
+        server_ims => "$core->{uri}:$core->{port}"
+            . ($transport ? " transport=$transport" : ''))
+        =~ s/CORE\//$core->{dir}\//gr);
     $t->run();
     works($name, IMS::Browser->open(token => $jwt->token('mary')));
     $t->stop();

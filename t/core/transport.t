@@ -128,7 +128,7 @@ is(status(receive($tls->{farend}, qr/^SIP/)), 200, 'its 200');
 
 # IPv6, with the far ends on IPv4
 
-my $six = Edge->new(host => '::1', LISTEN => 'udp:127.0.0.1:15060');
+my $six = Edge->new(host => '::1');
 
 $ep = $six->{edge}->sockport();
 is(status($six->register('u001')), 200, 'REGISTER by IPv6');
@@ -145,7 +145,7 @@ is(status($r), 200, 'its 200');
 my $bye = $six->request($six->{farend}, 'BYE', "sip:c\@[::1]:$ep",
     To => header($r, 'From'), From => "<sip:9197\@$home>;tag=far",
     'Call-ID' => header($r, 'Call-ID'), Route => $rr);
-$six->{farend}->send($bye, 0, Edge::address('127.0.0.1', 15060));
+$six->{farend}->send($bye, 0, Edge::address('127.0.0.1', $six->{port}));
 like(receive($six->{edge}, qr/^BYE /), qr/^BYE sip:c\@\[::1\]/,
     'BYE by IPv6');
 
