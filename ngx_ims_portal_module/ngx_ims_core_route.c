@@ -226,7 +226,7 @@ ngx_ims_core_to_addr(ngx_ims_core_t *core, ngx_ims_core_target_t *t,
     }
 
     if (ngx_ims_core_down(core, s, ngx_time())
-        && ngx_ims_core_others(core, *tried | bit))
+        && (*tried || ngx_ims_core_others(core, bit)))
     {
         return NGX_DECLINED;
     }
