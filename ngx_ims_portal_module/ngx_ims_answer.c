@@ -453,7 +453,7 @@ ngx_ims_answer_send(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     }
 
     if (status >= 200) {
-        fw->answered = 1;
+        ngx_ims_forward_answered(fw);
         ngx_ims_answer_keep(fw, m, w->out, len);
 
         if (fw->initial && fw->up && fw->session != NULL) {

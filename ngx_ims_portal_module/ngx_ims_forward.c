@@ -56,7 +56,7 @@ ngx_ims_forward_create(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
 
     w = s->worker;
 
-    if (s->nrequests >= NGX_IMS_SESSION_MAX_REQUESTS
+    if (s->npending >= NGX_IMS_SESSION_MAX_REQUESTS
         || m->call_id.len > NGX_IMS_FORWARD_MAX_ID)
     {
         return NULL;
@@ -97,6 +97,7 @@ ngx_ims_forward_create(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
 
     ngx_queue_insert_tail(&s->requests, &fw->queue);
     s->nrequests++;
+    s->npending++;
     s->connection->idle = 0;
 
     return fw;
@@ -176,6 +177,7 @@ ngx_ims_forward_unref(ngx_ims_forward_t *fw)
     if (s != NULL) {
         ngx_queue_remove(&fw->queue);
         s->nrequests--;
+        s->npending -= !fw->answered;
 
         if (fw->up && fw->initial) {
             ngx_ims_forward_calling(s);
@@ -201,6 +203,17 @@ ngx_ims_forward_unref(ngx_ims_forward_t *fw)
     }
 
     ngx_free(fw);
+}
+
+
+void
+ngx_ims_forward_answered(ngx_ims_forward_t *fw)
+{
+    if (fw->session != NULL && !fw->answered) {
+        fw->session->npending--;
+    }
+
+    fw->answered = 1;
 }
 
 
@@ -301,7 +314,7 @@ ngx_ims_forward_local(ngx_ims_forward_t *fw, ngx_uint_t status,
     }
 
     if (status >= 200) {
-        fw->answered = 1;
+        ngx_ims_forward_answered(fw);
         ngx_ims_forward_drop_media(fw);
 
         if (fw->initial) {
@@ -585,6 +598,7 @@ ngx_ims_forward_detach(ngx_ims_session_t *s)
 
         fw = ngx_queue_data(q, ngx_ims_forward_t, queue);
 
+        s->npending -= !fw->answered;
         fw->session = NULL;
         fw->refs++;
 

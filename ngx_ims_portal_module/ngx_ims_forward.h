@@ -108,6 +108,9 @@ ngx_int_t ngx_ims_forward_uri(ngx_ims_forward_t *fw, ngx_ims_str_t *uri);
  */
 void ngx_ims_forward_calling(ngx_ims_session_t *s);
 
+/* the final answer is given: it counts no longer as under way */
+void ngx_ims_forward_answered(ngx_ims_forward_t *fw);
+
 /* one holder less; the last one frees it, and the helper's part of it */
 void ngx_ims_forward_unref(ngx_ims_forward_t *fw);
 

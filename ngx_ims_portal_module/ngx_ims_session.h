@@ -24,7 +24,7 @@
 enum {
     NGX_IMS_SESSION_BUCKETS = 4096,
     NGX_IMS_SESSION_MAX_OUT = 262144,    /* bytes queued to a slow reader */
-    NGX_IMS_SESSION_MAX_REQUESTS = 64,   /* under way for one browser */
+    NGX_IMS_SESSION_MAX_REQUESTS = 64,   /* unanswered, of one browser */
     NGX_IMS_SESSION_MIN = 90,            /* s, least session timer, RFC 4028 */
     NGX_IMS_SESSION_CLOSE_WAIT = 3000    /* ms for the browser's close frame */
 };
@@ -170,6 +170,7 @@ struct ngx_ims_session_s {
 
     ngx_queue_t               requests;       /* forwarded, under way */
     ngx_uint_t                nrequests;
+    ngx_uint_t                npending;       /* of them, not answered yet */
     ngx_queue_t               up;             /* waiting behind the helper */
     ngx_queue_t               down;
     ngx_uint_t                nwaiting;
@@ -186,6 +187,7 @@ struct ngx_ims_session_s {
     size_t                    out_bytes;
 
     ngx_uint_t                misses;         /* pings without a sign */
+    ngx_uint_t                leave;          /* close code behind its calls */
 
     unsigned                  tls:1;
     unsigned                  known:1;        /* a token was verified */

@@ -27,7 +27,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(14);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(15);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -118,6 +118,13 @@ while (my $q = $mary->final('OPTIONS', 1)) {
 is($answers, $want, 'each of many requests answered');
 is(join(',', grep { !/^(200|503)$/ } sort keys %code), '', 'by 200 or 503');
 is(scalar(grep { $_ > 1 } values %got), 0, 'none twice at the core');
+
+# one after the other: what was answered does not count
+
+$core->{on}{MESSAGE} = sub { $_[0]->reply($_[1], 200, 'OK') };
+is(scalar(grep { $mary->ask('MESSAGE', body => 'x')->{code} == 200 }
+    1 .. 150), 150, 'as many as she likes, one by one');
+delete $core->{on}{MESSAGE};
 
 # many header fields, many calls
 
