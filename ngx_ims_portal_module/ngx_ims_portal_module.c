@@ -93,6 +93,7 @@ ngx_ims_init_process(ngx_cycle_t *cycle)
     w->cores = &imcf->cores;
     w->pools = &imcf->pools;
     w->close = ngx_http_close_connection;
+    w->t1 = imcf->txn.t1;
 
     /* the first pool's zone names the instance: it is kept over reloads */
 

@@ -98,6 +98,7 @@ struct ngx_ims_worker_s {
     ngx_log_t                *log;
     ngx_ims_owner_t           self;
     ngx_ims_txns_t           *txns;
+    ngx_msec_t                t1;             /* ms, of the transactions */
     ngx_ims_ipc_t            *ipc;
     ngx_ims_media_t          *media;          /* NULL: none configured */
     ngx_array_t              *pools;          /* ngx_ims_pool_t * */

@@ -1,7 +1,7 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- *   SUBSCRIBE up        a record without the notifier's tag, 35 s
+ *   SUBSCRIBE up        a record without the notifier's tag, for timer N
  *   NOTIFY down, tag a  a record of its own, as long as it says
  *   200 down, tag a     the same record, as long as it says
  *   NOTIFY down, tag b  another one: the SUBSCRIBE was forked
@@ -16,7 +16,6 @@
 #include "ngx_ims_subscribe.h"
 
 
-#define NGX_IMS_SUBSCRIBE_WAIT     35     /* s, timer N of RFC 6665 and some */
 #define NGX_IMS_SUBSCRIBE_REFER    180    /* s, unless a NOTIFY says more */
 #define NGX_IMS_SUBSCRIBE_DEFAULT  3600   /* s, a 2xx without Expires */
 
@@ -34,6 +33,7 @@ static ngx_int_t ngx_ims_subscribe_create(ngx_ims_pool_t *pool,
     ngx_ims_dialog_t *d, ngx_ims_event_t *event, time_t until);
 static void ngx_ims_subscribe_event(ngx_ims_sip_msg_t *m, uint32_t cseq,
     ngx_ims_event_t *event);
+static time_t ngx_ims_subscribe_wait(ngx_ims_worker_t *w);
 static ngx_uint_t ngx_ims_subscribe_ends(ngx_uint_t status);
 static ngx_uint_t ngx_ims_subscribe_none(ngx_ims_sip_msg_t *m);
 static time_t ngx_ims_subscribe_state(ngx_ims_sip_msg_t *m);
@@ -74,7 +74,8 @@ ngx_ims_subscribe_begin(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
 
         rc = fw->fresh ? ngx_ims_dialog_subscribed(fw->pool, d, &event,
                                                    ngx_time()
-                                                   + NGX_IMS_SUBSCRIBE_WAIT)
+                                                   + ngx_ims_subscribe_wait(
+                                                                  fw->worker))
                        : NGX_OK;
     } else {
         rc = NGX_OK;
@@ -116,7 +117,8 @@ ngx_ims_subscribe_pending(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     rc = e.failed ? NGX_ERROR
                   : ngx_ims_subscribe_create(fw->pool, &d, event,
                                              ngx_time()
-                                             + NGX_IMS_SUBSCRIBE_WAIT);
+                                             + ngx_ims_subscribe_wait(
+                                                                 fw->worker));
     if (rc == NGX_DECLINED) {
         rc = NGX_ERROR;
     }
@@ -157,8 +159,8 @@ ngx_ims_subscribe_notify(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     }
 
     if (expires > 0) {
-        (void) ngx_ims_dialog_subscribed(fw->pool, d, &event, ngx_time()
-                                         + expires + NGX_IMS_SUBSCRIBE_WAIT);
+        expires += ngx_time() + ngx_ims_subscribe_wait(fw->worker);
+        (void) ngx_ims_dialog_subscribed(fw->pool, d, &event, expires);
         ngx_ims_clock_arm(fw->session);
     }
 }
@@ -285,7 +287,7 @@ ngx_ims_subscribe_accepted(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
                   : NGX_IMS_SUBSCRIBE_DEFAULT;
     }
 
-    expires += NGX_IMS_SUBSCRIBE_WAIT;
+    expires += ngx_ims_subscribe_wait(fw->worker);
 
     rc = m->to.tag.len ? ngx_ims_dialog_find(fw->pool, &fw->binding,
                                              &orig->call_id,
@@ -454,6 +456,18 @@ ngx_ims_subscribe_event(ngx_ims_sip_msg_t *m, uint32_t cseq,
             event->id = ngx_crc32_short(id.data, id.len);
         }
     }
+}
+
+
+/*
+ * Timer N, 64 * T1, for which NOTIFYs of other forks may come (RFC 6665 4.1.2),
+ * s; also what a subscription gets for the refresh that is on its way
+ */
+
+static time_t
+ngx_ims_subscribe_wait(ngx_ims_worker_t *w)
+{
+    return (64 * w->t1 + 999) / 1000 + 1;
 }
 
 

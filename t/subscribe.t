@@ -25,7 +25,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(49);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(51);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -196,6 +196,19 @@ $core->within($sub->{core}, 'SUBSCRIBE', headers => [ Event => 'dialog',
     Expires => 60, Contact => $core->contact() ]);
 is($core->final('SUBSCRIBE')->{code}, 481, 'over');
 
+# what nobody renews is reaped: its time, and the wait for other forks
+
+sub dialogs {
+    my $s = decode_json(IMS::Browser::api('GET', path => '/ims/status')
+        ->{body});
+    return $s->{pools}[0]{dialogs};
+}
+
+$sub = subscribe_up($mary, $core, event => 'presence', expires => 1);
+cmp_ok(dialogs(), '>=', 2, 'a record, and one that waits');
+ok(IMS::Loop::wait_for(sub { dialogs() == 0 }, 9 * $IMS::Loop::SLOW),
+    'both are reaped');
+
 # too many
 
 my $n = 0;
@@ -211,9 +224,5 @@ ok($mary->is_open(), 'still open');
 # all of it goes with the browser
 
 $mary->close();
-ok(IMS::Loop::wait_for(sub {
-    my $s = decode_json(IMS::Browser::api('GET', path => '/ims/status')
-        ->{body});
-    return ($s->{pools}[0]{dialogs} || 0) == 0;
-}, 5), 'no record left');
+ok(IMS::Loop::wait_for(sub { dialogs() == 0 }, 5), 'no record left');
 ok($core->none('BYE'), 'no BYE for a subscription');
