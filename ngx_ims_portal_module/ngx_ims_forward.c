@@ -7,11 +7,12 @@
  * after it.
  *
  * Timers: timer C of the core, 185 s unless set, without an answer to an INVITE
- * (RFC 3261 16.6).
+ * (RFC 3261 16.6); 6 s without any for an emergency call.
  */
 
 
 #include "ngx_ims_forward.h"
+#include "ngx_ims_screen.h"
 
 
 typedef struct {
@@ -287,14 +288,23 @@ ngx_ims_forward_local(ngx_ims_forward_t *fw, ngx_uint_t status,
     const char *extra)
 {
     size_t             len;
-    u_char             tag[16];
-    ngx_ims_str_t      to_tag;
+    u_char             tag[16], sos[NGX_IMS_SCREEN_EXTRA];
+    ngx_ims_str_t      to_tag, *body;
     ngx_ims_worker_t  *w;
 
     w = fw->worker;
+    body = NULL;
 
     if (fw->server == NULL || fw->answered) {
         return;
+    }
+
+    /* what we fail to carry is to be tried by other means (spec SE-18) */
+
+    if (fw->emergency && status >= 400 && status != 487) {
+        status = 380;
+        body = ngx_ims_screen_alternative(&fw->request_uri, sos);
+        extra = (char *) sos;
     }
 
     if (ngx_ims_forward_parse(w->saved, &fw->server->request) != NGX_OK) {
@@ -306,7 +316,7 @@ ngx_ims_forward_local(ngx_ims_forward_t *fw, ngx_uint_t status,
     to_tag.len = sizeof(tag);
 
     if (ngx_ims_sip_reply(&w->saved->msg, status, NULL,
-                          status > 100 ? &to_tag : NULL, extra, NULL, w->out,
+                          status > 100 ? &to_tag : NULL, extra, body, w->out,
                           w->out_size, &len)
         != NGX_IMS_OK)
     {

@@ -14,6 +14,7 @@
 
 
 enum {
+    NGX_IMS_FORWARD_TIMER_SOS = 6000,    /* ms without a word from there */
     NGX_IMS_FORWARD_MAX_QUEUE = 64,      /* messages held back, a side */
     NGX_IMS_FORWARD_MAX_ID = 512         /* bytes of a Call-ID */
 };

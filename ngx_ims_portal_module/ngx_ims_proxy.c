@@ -578,7 +578,8 @@ ngx_ims_proxy_launch(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     ngx_ims_forward_watch(fw);
 
     if (m->method == NGX_IMS_SIP_INVITE) {
-        ngx_add_timer(&fw->timer, fw->pool->core->timer_c);
+        ngx_add_timer(&fw->timer, fw->emergency ? NGX_IMS_FORWARD_TIMER_SOS
+                                                : fw->pool->core->timer_c);
     }
 
     if (fw->canceled) {

@@ -136,8 +136,8 @@ static ngx_int_t
 ngx_ims_screen_sos(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
     ngx_ims_screen_t *screen)
 {
-    u_char               extra[512];
-    ngx_ims_str_t        body;
+    u_char               extra[NGX_IMS_SCREEN_EXTRA];
+    ngx_ims_str_t       *body;
     ngx_ims_core_sos_t  *sos;
 
     sos = &s->pool->core->sos;
@@ -156,20 +156,27 @@ ngx_ims_screen_sos(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
                   "emergency request of \"%V\" to \"%V\" is refused",
                   &s->user, &screen->dial.uri);
 
-    *ngx_snprintf(extra, sizeof(extra) - 1,
+    body = ngx_ims_screen_alternative(&screen->dial.uri, extra);
+
+    ngx_ims_call_refuse_body(s->worker, &s->flow, m, 380, (char *) extra,
+                             body);
+
+    return NGX_DECLINED;
+}
+
+
+ngx_ims_str_t *
+ngx_ims_screen_alternative(ngx_ims_str_t *urn, u_char *extra)
+{
+    static ngx_ims_str_t  body = ngx_string(NGX_IMS_SCREEN_BODY);
+
+    *ngx_snprintf(extra, NGX_IMS_SCREEN_EXTRA - 1,
                   "Contact: <%V>" CRLF
                   "Warning: 399 portal \"no emergency calls here, "
                   "use a telephone\"" CRLF
-                  "Content-Type: application/3gpp-ims+xml" CRLF,
-                  &screen->dial.uri) = '\0';
+                  "Content-Type: application/3gpp-ims+xml" CRLF, urn) = '\0';
 
-    body.data = (u_char *) NGX_IMS_SCREEN_BODY;
-    body.len = sizeof(NGX_IMS_SCREEN_BODY) - 1;
-
-    ngx_ims_call_refuse_body(s->worker, &s->flow, m, 380, (char *) extra,
-                             &body);
-
-    return NGX_DECLINED;
+    return &body;
 }
 
 

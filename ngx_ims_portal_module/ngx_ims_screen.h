@@ -13,6 +13,9 @@
 #include "ngx_ims_call.h"
 
 
+#define NGX_IMS_SCREEN_EXTRA  512
+
+
 /* the outcome for a request that may go on; not to be copied */
 typedef struct {
     ngx_ims_dial_t            dial;           /* dial.uri: the new Request-URI,
@@ -37,6 +40,13 @@ ngx_uint_t ngx_ims_screen_emergency(ngx_ims_session_t *s,
  */
 ngx_int_t ngx_ims_screen_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
     ngx_ims_screen_t *screen);
+
+/*
+ * The answer 380 to an emergency request that cannot be carried (TS 24.229
+ * 5.2.10, 7.6): writes its lines to extra, which has NGX_IMS_SCREEN_EXTRA
+ * bytes, with NUL, and returns its body.  urn: what was asked for.
+ */
+ngx_ims_str_t *ngx_ims_screen_alternative(ngx_ims_str_t *urn, u_char *extra);
 
 /*
  * Route and flow of an emergency request, and what is said of its location.

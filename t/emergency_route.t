@@ -26,7 +26,7 @@ use Test::Nginx qw/ port /;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(31);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(34);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -134,5 +134,13 @@ $ecscf->reply($invite, 486, 'Busy Here');
 is($mary->final('INVITE')->{code}, 486, 'its answer');
 
 is(IMS::Call::hang_up($mary, $web, $ecscf), 200, 'hung up');
+
+# nobody there
+
+$ecscf->down();
+my $sorry = $mary->ask('INVITE', sdp_body(web_sdp()), to => 'tel:110');
+is($sorry->{code}, 380, 'no answer');
+is($sorry->h('Contact'), '<urn:service:sos.police>', 'Contact');
+like($sorry->{body}, qr!<type>emergency</type>!, 'take a telephone');
 ok($ng->wait_for('delete'), 'media freed');
 is(scalar $core->seen('INVITE'), 0, 'nothing at the core');
