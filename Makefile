@@ -65,6 +65,7 @@ fuzz:
 
 bench: all
 	./bench/run
+	./bench/edges
 
 install: module helper
 	install -D -m 644 $(BUILD)/ngx_ims_portal_module.so \

@@ -5,23 +5,32 @@
  * once, a REGISTER as an S-CSCF does it, with the Contact and the Path that
  * came, a Service-Route and the associated identity.
  *
- * usage: core ADDRESS PORT
+ * With "ws" it speaks SIP over WebSocket instead, unmasked and without any
+ * check: what stands behind an nginx that only passes bytes on.
+ *
+ * usage: core ADDRESS PORT [ws]
  */
 
 
+#define _GNU_SOURCE                      /* memmem() */
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 
 /* copied from the request, in the order they have there */
 
 static const char  *kept[] = {
-    "Via:", "From:", "To:", "Call-ID:", "CSeq:", "Path:", "Contact:", NULL
+    "Via:", "From:", "To:", "Call-ID:", "CSeq:", "Path:", "Record-Route:",
+    "Contact:", NULL
 };
 
 
@@ -50,7 +59,8 @@ core_line(char *p, const char *line, size_t len, int reg, const char *own)
         return p + sprintf(p, "\r\n");
     }
 
-    p += sprintf(p, ";tag=core\r\n");
+    p += sprintf(p, memmem(line, len, ";tag=", 5) ? "\r\n"
+                                                 : ";tag=core\r\n");
 
     uri = memchr(line, '<', len);
     end = memchr(line, '>', len);
@@ -94,16 +104,163 @@ core_answer(char *in, char *out, const char *own)
         line = end;
     }
 
+    if (strncmp(in, "INVITE ", 7) == 0) {
+        p += sprintf(p, "Contact: <sip:far@%s>\r\n", own);
+    }
+
     p += sprintf(p, "Content-Length: 0\r\n\r\n");
 
     return p - out;
 }
 
 
+/* one connection of "ws" */
+struct peer {
+    int     fd;
+    int     open;                        /* the handshake is done */
+    size_t  len;
+    char    in[16384];
+};
+
+
+static const char  core_upgraded[] =
+    "HTTP/1.1 101 Switching Protocols\r\n"
+    "Upgrade: websocket\r\n"
+    "Connection: Upgrade\r\n"
+    "Sec-WebSocket-Protocol: sip\r\n"
+    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+
+/* the first masked frame of the browser is answered; the bytes that it took */
+
+static size_t
+core_frame(struct peer *peer, const char *own)
+{
+    size_t          i, len, head;
+    unsigned char  *p;
+
+    static char  text[65536], out[2 * 65536];
+
+    p = (unsigned char *) peer->in;
+    head = 6;
+    len = peer->len >= 4 ? p[1] & 0x7f : 0;
+
+    if (len == 126) {
+        len = p[2] << 8 | p[3];
+        head = 8;
+    }
+
+    if (peer->len < 4 || peer->len < head + len) {
+        return 0;
+    }
+
+    for (i = 0; i < len; i++) {
+        text[i] = p[head + i] ^ p[head - 4 + i % 4];
+    }
+
+    text[len] = '\0';
+
+    i = (p[0] & 0xf) < 3 ? core_answer(text, out + 4, own) : 0;
+
+    if (i > 0) {
+        out[0] = (char) 0x81;
+        out[1] = 126;
+        out[2] = (char) (i >> 8);
+        out[3] = (char) i;
+
+        (void) send(peer->fd, out, 4 + i, MSG_NOSIGNAL);
+    }
+
+    return head + len;
+}
+
+
+static void
+core_read(struct peer *peer, const char *own)
+{
+    size_t   used;
+    ssize_t  n;
+
+    n = recv(peer->fd, peer->in + peer->len, sizeof(peer->in) - peer->len - 1,
+             0);
+
+    if (n <= 0) {
+        close(peer->fd);
+        free(peer);
+        return;
+    }
+
+    peer->len += n;
+
+    if (!peer->open) {
+        peer->in[peer->len] = '\0';
+
+        if (strstr(peer->in, "\r\n\r\n") != NULL) {
+            peer->open = 1;
+            peer->len = 0;
+            (void) send(peer->fd, core_upgraded, sizeof(core_upgraded) - 1,
+                        MSG_NOSIGNAL);
+        }
+
+        return;
+    }
+
+    while ((used = core_frame(peer, own)) > 0) {
+        peer->len -= used;
+        memmove(peer->in, peer->in + used, peer->len);
+    }
+}
+
+
+static void
+core_ws(int fd, const char *own)
+{
+    int                 n, on, epoll;
+    struct peer        *peer;
+    struct epoll_event  ev, events[64];
+
+    on = 1;
+    epoll = epoll_create1(0);
+    ev.events = EPOLLIN;
+    ev.data.ptr = NULL;
+
+    if (listen(fd, 4096) == -1
+        || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev) == -1)
+    {
+        perror("core");
+        return;
+    }
+
+    for ( ;; ) {
+        n = epoll_wait(epoll, events, 64, -1);
+
+        while (n-- > 0) {
+
+            if (events[n].data.ptr != NULL) {
+                core_read(events[n].data.ptr, own);
+                continue;
+            }
+
+            peer = calloc(1, sizeof(struct peer));
+
+            if (peer == NULL) {
+                return;
+            }
+
+            peer->fd = accept(fd, NULL, NULL);
+            ev.data.ptr = peer;
+
+            setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+            epoll_ctl(epoll, EPOLL_CTL_ADD, peer->fd, &ev);
+        }
+    }
+}
+
+
 int
 main(int argc, char **argv)
 {
-    int                 fd, size;
+    int                 fd, size, ws;
     char                own[64];
     ssize_t             n;
     socklen_t           len;
@@ -111,8 +268,10 @@ main(int argc, char **argv)
 
     static char  in[65536], out[2 * 65536];
 
-    if (argc != 3) {
-        fprintf(stderr, "usage: core ADDRESS PORT\n");
+    ws = (argc == 4 && strcmp(argv[3], "ws") == 0);
+
+    if (argc != 3 && !ws) {
+        fprintf(stderr, "usage: core ADDRESS PORT [ws]\n");
         return 2;
     }
 
@@ -120,7 +279,7 @@ main(int argc, char **argv)
     sin.sin_family = AF_INET;
     sin.sin_port = htons(atoi(argv[2]));
 
-    fd = socket(AF_INET, SOCK_DGRAM, 0);
+    fd = socket(AF_INET, ws ? SOCK_STREAM : SOCK_DGRAM, 0);
     size = 4 * 1024 * 1024;
 
     if (fd == -1
@@ -133,6 +292,11 @@ main(int argc, char **argv)
     }
 
     snprintf(own, sizeof(own), "%.40s:%.6s", argv[1], argv[2]);
+
+    if (ws) {
+        core_ws(fd, own);
+        return 1;
+    }
 
     for ( ;; ) {
         len = sizeof(sin);

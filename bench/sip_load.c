@@ -3,6 +3,8 @@
  */
 
 
+#define _GNU_SOURCE                      /* memmem() */
+
 #include "sip_load.h"
 
 #include <openssl/evp.h>
@@ -227,6 +229,120 @@ load_message(char *out, unsigned user, const char *identity, unsigned seq)
                  "Content-Length: 30\r\n\r\n"
                  "see you at the station at ten.",
                  user, user, seq, identity, seq, user, seq);
+
+    return load_frame(out, 1, out + 8, n);
+}
+
+
+size_t
+load_invite(char *out, unsigned user, const char *identity, unsigned seq)
+{
+    int  n;
+
+    n = snprintf(out + 8, LOAD_MAX_OUT - 8,
+                 "INVITE " LOAD_TO " SIP/2.0\r\n"
+                 "Via: SIP/2.0/WSS df7jal23l%06u.invalid;"
+                 "branch=z9hG4bKi%06u%08u\r\n"
+                 "Max-Forwards: 69\r\n"
+                 "To: <" LOAD_TO ">\r\n"
+                 "From: <%s>;tag=i%08u\r\n"
+                 "Call-ID: i%06u%08u\r\n"
+                 "CSeq: 1 INVITE\r\n"
+                 "Contact: <sip:6qvpl7tl@df7jal23l%06u.invalid;"
+                 "transport=wss;ob>\r\n"
+                 "Allow: INVITE,ACK,CANCEL,BYE,UPDATE,MESSAGE,OPTIONS,REFER,"
+                 "INFO,NOTIFY\r\n"
+                 "Supported: outbound\r\n"
+                 "User-Agent: bench\r\n"
+                 "Content-Length: 0\r\n\r\n",
+                 user, user, seq, identity, seq, user, seq, user);
+
+    return load_frame(out, 1, out + 8, n);
+}
+
+
+/* Record-Route values come in the order of a server; a client reverses it */
+
+static void
+load_routes(struct load_call *call, const char *p, const char *end)
+{
+    char         before[sizeof(call->routes)];
+    const char  *start, *last;
+
+    while (p < end && (start = memchr(p, '<', end - p)) != NULL) {
+        last = memchr(start, '>', end - start);
+
+        if (last == NULL) {
+            return;
+        }
+
+        memcpy(before, call->routes, sizeof(before));
+
+        if (snprintf(call->routes, sizeof(call->routes), "Route: %.*s\r\n%s",
+                     (int) (last - start + 1), start, before)
+            >= (int) sizeof(call->routes))
+        {
+            return;
+        }
+
+        p = last;
+    }
+}
+
+
+void
+load_answer(struct load_call *call, const char *p, size_t len)
+{
+    const char  *eol, *end, *uri;
+
+    memset(call, 0, sizeof(struct load_call));
+
+    end = p + len;
+
+    for ( /* void */ ; p < end; p = eol + 2) {
+        eol = memmem(p, end - p, "\r\n", 2);
+
+        if (eol == NULL || eol == p) {
+            return;
+        }
+
+        if (strncmp(p, "To: ", 4) == 0) {
+            snprintf(call->to, sizeof(call->to), "%.*s", (int) (eol - p), p);
+
+        } else if (strncmp(p, "Record-Route: ", 14) == 0) {
+            load_routes(call, p, eol);
+
+        } else if (strncmp(p, "Contact: <", 10) == 0
+                   && (uri = memchr(p, '>', eol - p)) != NULL)
+        {
+            snprintf(call->target, sizeof(call->target), "%.*s",
+                     (int) (uri - p - 10), p + 10);
+        }
+    }
+}
+
+
+size_t
+load_within(char *out, const char *method, unsigned user,
+    const char *identity, unsigned seq, const struct load_call *call)
+{
+    int  n;
+
+    n = snprintf(out + 8, LOAD_MAX_OUT - 8,
+                 "%s %s SIP/2.0\r\n"
+                 "Via: SIP/2.0/WSS df7jal23l%06u.invalid;"
+                 "branch=z9hG4bK%c%06u%08u\r\n"
+                 "%s"
+                 "Max-Forwards: 69\r\n"
+                 "%s\r\n"
+                 "From: <%s>;tag=i%08u\r\n"
+                 "Call-ID: i%06u%08u\r\n"
+                 "CSeq: %d %s\r\n"
+                 "User-Agent: bench\r\n"
+                 "Content-Length: 0\r\n\r\n",
+                 method, call->target, user, *method, user, seq, call->routes,
+                 call->to, identity, seq, user, seq, *method == 'A' ? 1 : 2,
+                 method);
 
     return load_frame(out, 1, out + 8, n);
 }

@@ -39,6 +39,24 @@ size_t load_register(char *out, unsigned user, const char *identity,
 size_t load_message(char *out, unsigned user, const char *identity,
     unsigned seq);
 
+/* what an answer to an INVITE said that its ACK and BYE need */
+struct load_call {
+    char  to[256];                       /* To, with its tag */
+    char  target[256];                   /* Contact URI */
+    char  routes[1024];                  /* Route header lines */
+};
+
+/* an INVITE without SDP, so that no media helper has a part in it */
+size_t load_invite(char *out, unsigned user, const char *identity,
+    unsigned seq);
+
+/* reads a 200 of that */
+void load_answer(struct load_call *call, const char *p, size_t len);
+
+/* ACK or BYE of such a call */
+size_t load_within(char *out, const char *method, unsigned user,
+    const char *identity, unsigned seq, const struct load_call *call);
+
 /* a masked frame with no more than 125 bytes */
 size_t load_control(char *out, unsigned opcode, const char *p, size_t len);
 
