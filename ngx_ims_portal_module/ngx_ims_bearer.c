@@ -139,7 +139,7 @@ ngx_ims_bearer_challenge(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
 
     *p = '\0';
 
-    ngx_ims_call_tag(tag);
+    ngx_ims_call_tag(s->worker, tag);
     to_tag.data = tag;
     to_tag.len = sizeof(tag);
 

@@ -611,15 +611,22 @@ ngx_ims_binding_list(ngx_ims_pool_t *pool, uint32_t lease,
 
 
 ngx_int_t
+ngx_ims_binding_token_ref(ngx_ims_str_t *token, ngx_ims_ref_t *ref)
+{
+    return token->len == NGX_IMS_TOKEN_LEN && token->data[0] == 'b'
+           && ngx_ims_binding_hex(token->data + 9, &ref->index) == NGX_OK
+           && ngx_ims_binding_hex(token->data + 17, &ref->seq) == NGX_OK
+           ? NGX_OK : NGX_DECLINED;
+}
+
+
+ngx_int_t
 ngx_ims_binding_token_check(ngx_ims_pool_t *pool, ngx_ims_str_t *token,
     ngx_ims_ref_t *ref)
 {
     u_char  mac[16];
 
-    if (token->len != NGX_IMS_TOKEN_LEN || token->data[0] != 'b'
-        || ngx_ims_binding_hex(token->data + 9, &ref->index) != NGX_OK
-        || ngx_ims_binding_hex(token->data + 17, &ref->seq) != NGX_OK)
-    {
+    if (ngx_ims_binding_token_ref(token, ref) != NGX_OK) {
         return NGX_DECLINED;
     }
 

@@ -147,6 +147,9 @@ ngx_int_t ngx_ims_binding_lease_check(ngx_ims_pool_t *pool,
 ngx_uint_t ngx_ims_binding_list(ngx_ims_pool_t *pool, uint32_t lease,
     ngx_ims_ref_t *refs, ngx_uint_t max);
 
+/* what binding a token names, unchecked; NGX_OK, NGX_DECLINED: none */
+ngx_int_t ngx_ims_binding_token_ref(ngx_ims_str_t *token, ngx_ims_ref_t *ref);
+
 /* the binding of a token; NGX_OK, or NGX_DECLINED: it was altered */
 ngx_int_t ngx_ims_binding_token_check(ngx_ims_pool_t *pool,
     ngx_ims_str_t *token, ngx_ims_ref_t *ref);

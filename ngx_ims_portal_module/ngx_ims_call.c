@@ -8,8 +8,6 @@
 #include "ngx_ims_call.h"
 #include "ngx_ims_loop.h"
 
-#include <openssl/rand.h>
-
 
 static void ngx_ims_call_first_hop(ngx_str_t *routes, ngx_str_t *target,
     ngx_ims_str_t *uri);
@@ -19,17 +17,9 @@ static void ngx_ims_call_bye_response(void *data, ngx_ims_sip_msg_t *m);
 
 
 void
-ngx_ims_call_tag(u_char *out)
+ngx_ims_call_tag(ngx_ims_worker_t *w, u_char *out)
 {
-    u_char  bytes[8];
-
-    if (RAND_bytes(bytes, sizeof(bytes)) != 1) {
-        (void) ngx_sprintf(out, "%08xD%08xD", (uint32_t) ngx_random(),
-                           (uint32_t) ngx_random());
-        return;
-    }
-
-    (void) ngx_hex_dump(out, bytes, sizeof(bytes));
+    ngx_ims_txn_random(w->txns, out);
 }
 
 
@@ -66,7 +56,16 @@ ngx_ims_call_facts(ngx_ims_worker_t *w, ngx_ims_session_t *s,
     r->edge.data = f->edge;
     r->edge.len = p - f->edge;
 
-    ngx_ims_binding_token(pool, binding, f->token);
+    if (s != NULL && s->bound && s->pool == pool
+        && s->binding.index == binding->index
+        && s->binding.seq == binding->seq)
+    {
+        ngx_memcpy(f->token, s->token, NGX_IMS_TOKEN_LEN);
+
+    } else {
+        ngx_ims_binding_token(pool, binding, f->token);
+    }
+
     r->token.data = f->token;
     r->token.len = NGX_IMS_TOKEN_LEN;
 
@@ -77,7 +76,7 @@ ngx_ims_call_facts(ngx_ims_worker_t *w, ngx_ims_session_t *s,
     r->access.data = pool->core->access.data;
     r->access.len = pool->core->access.len;
 
-    ngx_ims_call_tag(f->icid);
+    ngx_ims_call_tag(w, f->icid);
     p = f->icid + 16;
     *p++ = '@';
     p = ngx_cpymem(p, edge->host.data, ngx_min(edge->host.len, 255));

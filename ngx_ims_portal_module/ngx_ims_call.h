@@ -144,7 +144,7 @@ void ngx_ims_call_ack(ngx_ims_worker_t *w, ngx_ims_session_t *s,
     ngx_ims_pool_t *pool, ngx_ims_dialog_t *d, ngx_uint_t up, uint32_t cseq);
 
 /* a new tag, 16 hex digits */
-void ngx_ims_call_tag(u_char *out);
+void ngx_ims_call_tag(ngx_ims_worker_t *w, u_char *out);
 
 /* sets s->ncalls and its idle mark right */
 void ngx_ims_call_recount(ngx_ims_session_t *s);

@@ -21,6 +21,8 @@
 #include "ngx_ims_screen.h"
 #include "ngx_ims_trunk.h"
 
+#include <openssl/crypto.h>
+
 
 #define NGX_IMS_EDGE_LEFT_WAIT  2000          /* ms for a page to come back */
 
@@ -49,6 +51,8 @@ static void ngx_ims_edge_stranded(ngx_ims_worker_t *w, ngx_ims_flow_t *flow,
     ngx_ims_sip_msg_t *m, ngx_ims_pool_t *pool, ngx_ims_ref_t *ref);
 static ngx_ims_pool_t *ngx_ims_edge_token(ngx_ims_worker_t *w,
     ngx_ims_core_t *core, ngx_ims_sip_msg_t *m, ngx_ims_str_t *token);
+static ngx_int_t ngx_ims_edge_check(ngx_ims_worker_t *w,
+    ngx_ims_pool_t *pool, ngx_ims_str_t *token, ngx_ims_ref_t *ref);
 static ngx_uint_t ngx_ims_edge_user(ngx_ims_str_t *uri, ngx_ims_str_t *token);
 static void ngx_ims_edge_handed(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_ims_flow_t *flow, u_char *p, size_t len);
@@ -325,7 +329,7 @@ ngx_ims_edge_request_down(ngx_ims_worker_t *w, ngx_ims_core_t *core,
         }
 
     } else if (pool == NULL
-               || ngx_ims_binding_token_check(pool, &token, &ref) != NGX_OK)
+               || ngx_ims_edge_check(w, pool, &token, &ref) != NGX_OK)
     {
         ngx_log_error(NGX_LOG_ERR, w->log, 0,
                       "core \"%V\" sent a request with an altered flow token",
@@ -506,6 +510,29 @@ ngx_ims_edge_token(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     }
 
     return NULL;
+}
+
+
+/* the token of a browser that is here is known; any other is computed */
+
+static ngx_int_t
+ngx_ims_edge_check(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
+    ngx_ims_str_t *token, ngx_ims_ref_t *ref)
+{
+    ngx_ims_session_t  *s;
+
+    if (ngx_ims_binding_token_ref(token, ref) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    s = ngx_ims_session_find(w, pool, ref);
+
+    if (s == NULL) {
+        return ngx_ims_binding_token_check(pool, token, ref);
+    }
+
+    return CRYPTO_memcmp(token->data, s->token, NGX_IMS_TOKEN_LEN) == 0
+           ? NGX_OK : NGX_DECLINED;
 }
 
 

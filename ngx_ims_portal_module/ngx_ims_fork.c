@@ -478,7 +478,7 @@ ngx_ims_fork_local(ngx_ims_fork_t *fork, ngx_uint_t status)
         return;
     }
 
-    ngx_ims_call_tag(tag);
+    ngx_ims_call_tag(w, tag);
     to_tag.data = tag;
     to_tag.len = sizeof(tag);
 

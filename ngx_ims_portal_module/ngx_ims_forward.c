@@ -311,7 +311,7 @@ ngx_ims_forward_local(ngx_ims_forward_t *fw, ngx_uint_t status,
         return;
     }
 
-    ngx_ims_call_tag(tag);
+    ngx_ims_call_tag(w, tag);
     to_tag.data = tag;
     to_tag.len = sizeof(tag);
 

@@ -158,6 +158,7 @@ struct ngx_ims_session_s {
 
     uint32_t                  lease;
     ngx_ims_ref_t             binding;
+    u_char                    token[NGX_IMS_TOKEN_LEN];  /* of the binding */
 
     ngx_ims_flow_t            flow;
 

@@ -89,6 +89,7 @@ ngx_ims_session_bind(ngx_ims_session_t *s, ngx_ims_ref_t *ref)
 
     s->binding = *ref;
     s->bound = 1;
+    ngx_ims_binding_token(s->pool, ref, s->token);
 
     ngx_queue_insert_head(ngx_ims_session_bucket(s->worker, s->pool, ref),
                           &s->bucket);

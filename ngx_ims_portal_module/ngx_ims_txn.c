@@ -126,18 +126,30 @@ ngx_ims_txns_count(ngx_ims_txns_t *txns)
 void
 ngx_ims_txn_branch(ngx_ims_txns_t *txns, u_char *out)
 {
-    uint64_t  r;
+    u_char  *p;
 
-    /* the numbers of a keyed sequence: unique enough and not to be guessed */
+    p = ngx_sprintf(out, "z9hG4bK%08xD%08xD", txns->self.instance,
+                    txns->self.pid);
+
+    ngx_ims_txn_random(txns, p);
+}
+
+
+/* the numbers of a keyed sequence: unique enough and not to be guessed */
+
+void
+ngx_ims_txn_random(ngx_ims_txns_t *txns, u_char *out)
+{
+    u_char    bytes[8];
+    uint64_t  r;
 
     txns->serial++;
 
     r = ngx_ims_txn_siphash(txns->key[2], txns->key[3],
                             (u_char *) &txns->serial, sizeof(uint64_t));
 
-    (void) ngx_sprintf(out, "z9hG4bK%08xD%08xD%08xD%08xD",
-                       txns->self.instance, txns->self.pid,
-                       (uint32_t) (r >> 32), (uint32_t) r);
+    ngx_memcpy(bytes, &r, sizeof(bytes));
+    (void) ngx_hex_dump(out, bytes, sizeof(bytes));
 }
 
 

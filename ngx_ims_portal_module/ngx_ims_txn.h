@@ -106,6 +106,9 @@ void ngx_ims_txns_flow_failed(ngx_ims_txns_t *txns, ngx_ims_flow_t *flow,
  */
 void ngx_ims_txn_branch(ngx_ims_txns_t *txns, u_char *out);
 
+/* 64 bits of the same sequence, for a tag or an id: 16 hex digits into out */
+void ngx_ims_txn_random(ngx_ims_txns_t *txns, u_char *out);
+
 /* the owner that a branch of ours names; NGX_OK, or NGX_DECLINED: not ours */
 ngx_int_t ngx_ims_txn_branch_owner(ngx_ims_str_t *branch,
     ngx_ims_owner_t *owner);
