@@ -170,6 +170,20 @@ ngx_ims_call_next_hop(ngx_ims_pool_t *pool, ngx_str_t *routes,
 }
 
 
+void
+ngx_ims_call_prefetch(ngx_ims_pool_t *pool, ngx_str_t *routes,
+    ngx_str_t *target)
+{
+    ngx_ims_str_t  uri;
+
+    ngx_ims_call_first_hop(routes, target, &uri);
+
+    if (uri.len) {
+        ngx_ims_core_prefetch(pool->core, &uri);
+    }
+}
+
+
 ngx_int_t
 ngx_ims_call_hop(ngx_ims_pool_t *pool, ngx_str_t *routes, ngx_str_t *target,
     uint64_t *tried, ngx_ims_flow_t *flow)

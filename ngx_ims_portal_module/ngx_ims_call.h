@@ -51,6 +51,10 @@ void ngx_ims_call_via(ngx_ims_pool_t *pool, ngx_ims_flow_t *flow,
 ngx_int_t ngx_ims_call_hop(ngx_ims_pool_t *pool, ngx_str_t *routes,
     ngx_str_t *target, uint64_t *tried, ngx_ims_flow_t *flow);
 
+/* looks the first of these up, if it is a name, so that it is known later */
+void ngx_ims_call_prefetch(ngx_ims_pool_t *pool, ngx_str_t *routes,
+    ngx_str_t *target);
+
 /* the same for a request that is not tried at another server */
 ngx_int_t ngx_ims_call_next_hop(ngx_ims_pool_t *pool, ngx_str_t *routes,
     ngx_str_t *target, ngx_ims_flow_t *flow);

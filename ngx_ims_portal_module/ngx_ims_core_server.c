@@ -13,7 +13,8 @@
 
 enum {
     NGX_IMS_CORE_SCALE = 1000,           /* of weights, for shares of SRV */
-    NGX_IMS_CORE_MAX_BUSY = 300          /* s that a server may rest at most */
+    NGX_IMS_CORE_MAX_BUSY = 300,         /* s that a server may rest at most */
+    NGX_IMS_CORE_FAIL_TIMEOUT = 10       /* s, of a hop that is no server */
 };
 
 
@@ -458,7 +459,12 @@ ngx_ims_core_known_down(ngx_ims_core_t *core, ngx_ims_flow_t *flow)
         return 0;
     }
 
-    return s ? ngx_ims_core_down(core, s, ngx_time()) : h->fails != 0;
+    if (s != NULL) {
+        return ngx_ims_core_down(core, s, ngx_time());
+    }
+
+    return h->fails
+           && ngx_time() - (time_t) h->checked <= NGX_IMS_CORE_FAIL_TIMEOUT;
 }
 
 

@@ -366,6 +366,7 @@ ngx_ims_early_dialog(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     }
 
     ngx_ims_early_known(fw, &m->to.tag, &d);
+    ngx_ims_call_prefetch(fw->pool, &d.routes, &d.far_target);
 
     if (d.state == NGX_IMS_DIALOG_CONFIRMED) {
         fw->media = 0;

@@ -128,7 +128,7 @@ ngx_ims_uac_accepted(ngx_ims_register_t *reg, ngx_ims_sip_msg_t *m,
 {
     u_char            *p, *last;
     ngx_int_t          rc;
-    ngx_str_t          routes, associated, abilities;
+    ngx_str_t          routes, associated, abilities, none;
     ngx_ims_str_t      params;
     ngx_ims_worker_t  *w;
 
@@ -160,6 +160,9 @@ ngx_ims_uac_accepted(ngx_ims_register_t *reg, ngx_ims_sip_msg_t *m,
     p = ngx_ims_uac_join(m, NGX_IMS_HDR_P_ASSOCIATED_URI, p, last,
                          &associated);
     (void) ngx_ims_uac_abilities(m, &params, p, last, &abilities);
+
+    ngx_str_null(&none);
+    ngx_ims_call_prefetch(reg->pool, &routes, &none);
 
     rc = ngx_ims_binding_registered(reg->pool, &reg->binding,
                                     ngx_time() + *granted, &routes,

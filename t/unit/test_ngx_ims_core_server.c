@@ -487,8 +487,10 @@ test_routes(void)
     leads(3, 20, 0);
     hop("sip:scscf.ims.example:6060;lr", "10.0.0.3:5060");
     hops[2].fails = 1;
+    hops[2].checked = ngx_time();
     hop("sip:scscf.ims.example:6060;lr", "10.0.0.4:5060");
     hops[3].fails = 1;
+    hops[3].checked = ngx_time();
     hop("sip:scscf.ims.example:6060;lr", "10.0.0.3:5060");
 
     hops[2].fails = 0;

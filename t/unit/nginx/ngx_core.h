@@ -131,6 +131,12 @@ typedef struct ngx_conf_s       ngx_conf_t;
 typedef struct ngx_cycle_s      ngx_cycle_t;
 typedef struct ngx_listening_s  ngx_listening_t;
 typedef struct ngx_shm_zone_s   ngx_shm_zone_t;
+typedef struct ngx_queue_s      ngx_queue_t;
+
+struct ngx_queue_s {
+    ngx_queue_t         *prev;
+    ngx_queue_t         *next;
+};
 typedef struct ngx_resolver_s   ngx_resolver_t;
 typedef struct ngx_resolver_ctx_s  ngx_resolver_ctx_t;
 typedef void                    ngx_slab_pool_t;
