@@ -245,7 +245,12 @@ ngx_ims_answer_response(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m)
         || m->method == NGX_IMS_SIP_OPTIONS
         || m->method == NGX_IMS_SIP_MESSAGE)
     {
-        ngx_ims_answer_send(fw, m, NULL);
+        /* SDP that does not count must not go past the helper, either */
+
+        ngx_ims_answer_send(fw, m,
+                            m->status < 300 && !fw->local
+                            && m->method == NGX_IMS_SIP_INVITE
+                            && ngx_ims_forward_has_sdp(m) ? &sdp : NULL);
         return;
     }
 
@@ -311,7 +316,19 @@ ngx_ims_answer_far(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
 static ngx_uint_t
 ngx_ims_answer_mapped(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m)
 {
-    if (!fw->up || fw->answered) {
+    if (fw->answered) {
+        return 0;
+    }
+
+    if (fw->update && m->status >= 300) {
+
+        /* an UPDATE of our own making: the offer is not for this browser */
+
+        ngx_ims_forward_local(fw, 488, NULL);
+        return 1;
+    }
+
+    if (!fw->up) {
         return 0;
     }
 
@@ -389,6 +406,7 @@ ngx_ims_answer_send(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     ngx_str_t *body)
 {
     size_t                len;
+    uint32_t              rseq;
     ngx_uint_t            status;
     ngx_ims_facts_t       f;
     ngx_ims_worker_t     *w;
@@ -398,6 +416,7 @@ ngx_ims_answer_send(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     w = fw->worker;
     orig = &w->saved->msg;
     status = m->status;
+    rseq = 0;
 
     if (ngx_ims_forward_parse(w->saved, &fw->server->request) != NGX_OK
         || ngx_ims_call_facts(w, fw->session, fw->pool, &fw->binding,
@@ -433,7 +452,10 @@ ngx_ims_answer_send(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
 
     ngx_ims_sip_edits_init(&e, w->edits, w->nedits, w->text, w->text_size);
 
-    if (body != NULL && !ngx_ims_forward_has_sdp(m)) {
+    if (body != NULL && body->len == 0) {
+        (void) ngx_ims_sip_remove(&e, m, NGX_IMS_HDR_CONTENT_TYPE);
+
+    } else if (body != NULL && !ngx_ims_forward_has_sdp(m)) {
         ngx_ims_sip_insert_end(&e, m,
                                ngx_ims_sip_textf(&e, "Content-Type: "
                                                  "application/sdp" CRLF));
@@ -445,6 +467,11 @@ ngx_ims_answer_send(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
 
     } else {
         ngx_ims_route_response_up(&e, m, orig, &f.r);
+        rseq = ngx_ims_early_number(fw, m, orig);
+
+        if (rseq) {
+            ngx_ims_route_reliable(&e, m, rseq);
+        }
     }
 
     if (ngx_ims_sip_splice(&e, m, w->out, w->out_size, &len) != NGX_IMS_OK) {
@@ -461,7 +488,8 @@ ngx_ims_answer_send(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
         }
     }
 
-    (void) ngx_ims_txn_reply(fw->server, status, w->out, len);
+    ngx_ims_early_reply(fw, status, w->out, len, rseq,
+                        body != NULL && body->len);
 
     if (status >= 300) {
         ngx_ims_forward_drop_media(fw);

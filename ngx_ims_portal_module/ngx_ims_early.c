@@ -249,10 +249,33 @@ ngx_ims_early_sdp(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m, ngx_str_t *sdp)
         sdp->len = 0;
     }
 
+    if (fw->exchanged) {
+
+        /* what comes behind the exchange says nothing new (13.2.1) */
+
+        sdp->len = 0;
+        return;
+    }
+
+    if (!fw->offered) {
+
+        /* a plain answer with an offer cannot become a reliable one */
+
+        if (fw->required && m->status < 200 && ngx_ims_route_rseq(m) == 0) {
+            sdp->len = 0;
+        }
+
+        if (fw->initial && sdp->len && ngx_ims_route_rseq(m)) {
+            fw->late = 1;
+        }
+
+        return;
+    }
+
     early = fw->early;
     branch = early ? ngx_ims_early_branch(fw, &m->to.tag, 0) : NULL;
 
-    if (branch == NULL || !fw->offered) {
+    if (branch == NULL) {
         return;
     }
 

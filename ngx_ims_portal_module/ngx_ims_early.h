@@ -90,6 +90,35 @@ void ngx_ims_early_names_up(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
 void ngx_ims_early_names_down(ngx_ims_sip_msg_t *m, ngx_ims_dialog_t *d,
     ngx_ims_route_t *r, u_char *rack);
 
+/*
+ * The browser's provisional answer m to the core's INVITE orig: the RSeq with
+ * which it will be sent on, 0: as it is.
+ */
+uint32_t ngx_ims_early_number(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_ims_sip_msg_t *orig);
+
+/*
+ * Sends an answer to an INVITE, now or, of the core's, when what is before it
+ * was acknowledged.  rseq: from ngx_ims_early_number(); sdp: 1 when it has SDP.
+ */
+void ngx_ims_early_reply(ngx_ims_forward_t *fw, ngx_uint_t status, u_char *p,
+    size_t len, uint32_t rseq, ngx_uint_t sdp);
+
+/*
+ * A PRACK of the core within d.  NGX_OK: it was for the portal and is answered;
+ * NGX_AGAIN: it was, and its offer is to be passed on in an UPDATE;
+ * NGX_DECLINED: it is for the browser.
+ */
+ngx_int_t ngx_ims_early_acked(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
+    ngx_ims_sip_msg_t *m, ngx_ims_dialog_t *d);
+
+/*
+ * 1 when the SDP of a PRACK is the answer to an offer that was in a reliable
+ * provisional answer (RFC 3262 5): asked once
+ */
+ngx_uint_t ngx_ims_early_answered(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
+    ngx_uint_t up);
+
 /* the URI of the first Contact, or empty */
 void ngx_ims_early_contact(ngx_ims_sip_msg_t *m, ngx_str_t *uri);
 

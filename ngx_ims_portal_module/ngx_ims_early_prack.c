@@ -168,3 +168,26 @@ ngx_ims_early_pracked(void *data, ngx_ims_sip_msg_t *m)
                       (ngx_uint_t) m->status, &m->reason);
     }
 }
+
+
+ngx_uint_t
+ngx_ims_early_answered(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
+    ngx_uint_t up)
+{
+    ngx_ims_forward_t  *invite;
+
+    if (m->method != NGX_IMS_SIP_PRACK) {
+        return 0;
+    }
+
+    invite = ngx_ims_early_invite(s, &m->call_id, up);
+
+    if (invite == NULL || !invite->late) {
+        return 0;
+    }
+
+    invite->late = 0;
+    invite->exchanged = 1;
+
+    return 1;
+}

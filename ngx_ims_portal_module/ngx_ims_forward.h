@@ -77,6 +77,9 @@ typedef struct {
                                                  portal: SDP is not touched */
     unsigned                  prack:1;        /* ours, not the browser's */
     unsigned                  required:1;     /* the core demands 100rel */
+    unsigned                  late:1;         /* a reliable 18x had the offer */
+    unsigned                  exchanged:1;    /* ... and a PRACK the answer */
+    unsigned                  update:1;       /* a PRACK that goes as UPDATE */
     unsigned                  subscribe:1;    /* SUBSCRIBE, REFER, NOTIFY */
     unsigned                  fresh:1;        /* a subscription that is new */
     unsigned                  terminated:1;   /* ... or that ends */

@@ -27,7 +27,9 @@
 
 static void ngx_ims_proxy_begin(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     ngx_ims_sip_msg_t *m, ngx_uint_t up, ngx_ims_dialog_t *d,
-    ngx_ims_screen_t *screen);
+    ngx_ims_screen_t *screen, ngx_uint_t update);
+static ngx_int_t ngx_ims_proxy_media(ngx_ims_forward_t *fw,
+    ngx_ims_sip_msg_t *m, ngx_ims_dialog_t *d);
 static ngx_uint_t ngx_ims_proxy_hides_sdp(ngx_ims_sip_msg_t *m);
 static ngx_uint_t ngx_ims_proxy_local(ngx_ims_forward_t *fw,
     ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_ims_dialog_t *d);
@@ -110,7 +112,7 @@ ngx_ims_proxy_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
         return;
     }
 
-    ngx_ims_proxy_begin(s, &s->flow, m, 1, &d, &screen);
+    ngx_ims_proxy_begin(s, &s->flow, m, 1, &d, &screen, 0);
 }
 
 
@@ -118,6 +120,7 @@ void
 ngx_ims_proxy_down(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     ngx_ims_sip_msg_t *m)
 {
+    ngx_int_t          rc;
     ngx_ims_dialog_t   d;
     ngx_ims_worker_t  *w;
 
@@ -149,7 +152,12 @@ ngx_ims_proxy_down(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
         return;
     }
 
-    ngx_ims_proxy_begin(s, flow, m, 0, &d, NULL);
+    rc = (m->method == NGX_IMS_SIP_PRACK && m->to.tag.len)
+         ? ngx_ims_early_acked(s, flow, m, &d) : NGX_DECLINED;
+
+    if (rc != NGX_OK) {
+        ngx_ims_proxy_begin(s, flow, m, 0, &d, NULL, rc == NGX_AGAIN);
+    }
 }
 
 
@@ -161,10 +169,9 @@ ngx_ims_proxy_down(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
 static void
 ngx_ims_proxy_begin(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     ngx_ims_sip_msg_t *m, ngx_uint_t up, ngx_ims_dialog_t *d,
-    ngx_ims_screen_t *screen)
+    ngx_ims_screen_t *screen, ngx_uint_t update)
 {
     ngx_uint_t          sdp;
-    ngx_ims_str_t       far;
     ngx_ims_forward_t  *fw;
 
     if (ngx_ims_rules_check(s, flow, m, up) != NGX_OK) {
@@ -190,6 +197,7 @@ ngx_ims_proxy_begin(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
 
     fw->in_dialog = (m->to.tag.len != 0);
     fw->dialog = d->ref;
+    fw->update = update;
     fw->originated = fw->in_dialog ? d->originated : up;
     fw->helper = fw->in_dialog ? d->helper : -1;
 
@@ -216,15 +224,8 @@ ngx_ims_proxy_begin(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     fw->local = ngx_ims_proxy_local(fw, flow, m, d);
 
     if (sdp && !fw->local) {
-        fw->offered = 1;
 
-        ngx_ims_dialog_far_tag(d, &far);
-
-        if (ngx_ims_forward_media(fw, NGX_IMS_MEDIA_OFFER, &m->body,
-                                  &m->from.tag, up ? &far : &m->to.tag, !up,
-                                  ngx_ims_proxy_request_media)
-            != NGX_OK)
-        {
+        if (ngx_ims_proxy_media(fw, m, d) != NGX_OK) {
             ngx_ims_forward_local(fw, 503, "Retry-After: 5" CRLF
                                   "Warning: 399 portal \"no media helper\""
                                   CRLF);
@@ -239,6 +240,37 @@ ngx_ims_proxy_begin(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     } else {
         ngx_ims_proxy_send_down(fw, m, NULL);
     }
+}
+
+
+/* a request's SDP is an offer, or the answer to that in a reliable 18x */
+
+static ngx_int_t
+ngx_ims_proxy_media(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_ims_dialog_t *d)
+{
+    ngx_ims_str_t  far, *from, *to;
+
+    ngx_ims_dialog_far_tag(d, &far);
+
+    from = fw->up ? &m->from.tag : &far;
+    to = fw->up ? &far : &m->to.tag;
+
+    if (!fw->in_dialog) {
+        from = &m->from.tag;
+        to = &m->to.tag;
+    }
+
+    if (ngx_ims_early_answered(fw->session, m, fw->up)) {
+        return ngx_ims_forward_media(fw, NGX_IMS_MEDIA_ANSWER, &m->body, to,
+                                     from, !fw->up,
+                                     ngx_ims_proxy_request_media);
+    }
+
+    fw->offered = 1;
+
+    return ngx_ims_forward_media(fw, NGX_IMS_MEDIA_OFFER, &m->body, from, to,
+                                 !fw->up, ngx_ims_proxy_request_media);
 }
 
 
@@ -480,8 +512,17 @@ ngx_ims_proxy_send_down(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     ngx_ims_clock_request(fw, m, &f.r);
 
     ngx_ims_proxy_edits(fw, &e);
+
+    if (fw->update) {
+        ngx_str_set(&f.r.method, "UPDATE");
+    }
+
     ngx_ims_route_request_down(&e, m, &f.r);
     ngx_ims_early_demand(fw, m, &e);
+
+    if (fw->update) {
+        ngx_ims_route_update(&e, m, &f.r, &d.far_target);
+    }
 
     ngx_ims_proxy_launch(fw, m, &e, &f, &fw->session->flow, &d);
 }
@@ -558,7 +599,9 @@ ngx_ims_proxy_launch(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
         return;
     }
 
-    fw->client = ngx_ims_txn_client(w->txns, flow, m->method, f->branch,
+    fw->client = ngx_ims_txn_client(w->txns, flow,
+                                    fw->update ? NGX_IMS_SIP_UPDATE
+                                               : m->method, f->branch,
                                     w->out, len, ngx_ims_answer_client, fw);
     if (fw->client == NULL) {
 

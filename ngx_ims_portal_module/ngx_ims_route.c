@@ -26,7 +26,7 @@ static void ngx_ims_route_hygiene_down(ngx_ims_sip_edits_t *e,
 static void ngx_ims_route_hop(ngx_ims_sip_edits_t *e,
     const ngx_ims_sip_msg_t *m);
 static void ngx_ims_route_cseq(ngx_ims_sip_edits_t *e,
-    const ngx_ims_sip_msg_t *m, uint32_t offset);
+    const ngx_ims_sip_msg_t *m, const ngx_ims_route_t *r);
 static void ngx_ims_route_contact(ngx_ims_sip_edits_t *e,
     const ngx_ims_sip_msg_t *m, const ngx_ims_route_t *r);
 static void ngx_ims_route_from(ngx_ims_sip_edits_t *e,
@@ -187,7 +187,7 @@ ngx_ims_route_request_up(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
     ngx_ims_route_from(e, m, r);
     ngx_ims_route_names(e, m, r);
     ngx_ims_route_contact(e, m, r);
-    ngx_ims_route_cseq(e, m, r->offset);
+    ngx_ims_route_cseq(e, m, r);
     ngx_ims_route_session(e, m, r);
     ngx_ims_route_referred(e, m, r);
     ngx_ims_route_event(e, m, r);
@@ -244,7 +244,7 @@ ngx_ims_route_request_down(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
 
     ngx_ims_route_hop(e, m);
     ngx_ims_route_names(e, m, r);
-    ngx_ims_route_cseq(e, m, r->offset);
+    ngx_ims_route_cseq(e, m, r);
     ngx_ims_route_session(e, m, r);
     ngx_ims_route_event(e, m, r);
     ngx_ims_route_body(e, m, r);
@@ -483,20 +483,22 @@ ngx_ims_route_hop(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m)
 
 static void
 ngx_ims_route_cseq(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
-    uint32_t offset)
+    const ngx_ims_route_t *r)
 {
+    ngx_ims_str_t       method;
     ngx_ims_sip_hdr_t  *h;
 
-    if (offset == 0) {
+    if (r->offset == 0 && r->method.len == 0) {
         return;
     }
 
     h = ngx_ims_sip_hdr(m, NGX_IMS_HDR_CSEQ);
+    method = r->method.len ? r->method : m->method_name;
 
     ngx_ims_sip_replace(e, m, &h->value,
                         ngx_ims_sip_textf(e, "%lu %.*s",
-                                          (unsigned long) m->cseq + offset,
-                                          NGX_IMS_V(m->method_name)));
+                                          (unsigned long) m->cseq + r->offset,
+                                          NGX_IMS_V(method)));
 }
 
 

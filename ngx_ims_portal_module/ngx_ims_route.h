@@ -40,6 +40,7 @@ typedef struct {
     ngx_ims_str_t    to;                 /* ... to the core, or in an answer to
                                             the browser; empty: as it came */
     ngx_ims_str_t    rack;               /* RAck; empty: as it came */
+    ngx_ims_str_t    method;             /* empty: as it came */
     ngx_ims_str_t    target;             /* Request-URI down */
     ngx_ims_str_t    request_uri;        /* the one up; empty: as it came */
     ngx_ims_str_t    location;           /* instead of the browser's own,
@@ -98,6 +99,10 @@ int ngx_ims_route_rack(const ngx_ims_sip_msg_t *m, uint32_t *rseq,
  */
 void ngx_ims_route_unrequire(ngx_ims_sip_edits_t *e,
     const ngx_ims_sip_msg_t *m);
+
+/* a PRACK becomes an UPDATE, r->method says so; contact: of who sent it */
+void ngx_ims_route_update(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
+    const ngx_ims_route_t *r, const ngx_ims_str_t *contact);
 
 /*
  * A provisional answer becomes reliable (rseq > 0), has another number (rseq >

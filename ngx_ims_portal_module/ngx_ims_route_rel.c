@@ -133,6 +133,22 @@ ngx_ims_route_unrequire(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m)
 
 
 void
+ngx_ims_route_update(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
+    const ngx_ims_route_t *r, const ngx_ims_str_t *contact)
+{
+    ngx_ims_sip_replace(e, m, &m->method_name, r->method);
+    (void) ngx_ims_sip_remove(e, m, NGX_IMS_HDR_RACK);
+
+    if (!m->first[NGX_IMS_HDR_CONTACT]) {
+        ngx_ims_sip_insert_end(e, m,
+                               ngx_ims_sip_textf(e, "Contact: <%.*s>\r\n",
+                                                 (int) contact->len,
+                                                 contact->data));
+    }
+}
+
+
+void
 ngx_ims_route_reliable(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
     uint32_t rseq)
 {

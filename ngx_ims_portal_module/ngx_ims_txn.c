@@ -116,6 +116,13 @@ ngx_ims_txns_cleanup(void *data)
 }
 
 
+ngx_msec_t
+ngx_ims_txns_t1(ngx_ims_txns_t *txns)
+{
+    return txns->conf.t1;
+}
+
+
 ngx_uint_t
 ngx_ims_txns_count(ngx_ims_txns_t *txns)
 {

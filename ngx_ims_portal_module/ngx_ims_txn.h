@@ -85,6 +85,9 @@ typedef struct {
 ngx_ims_txns_t *ngx_ims_txns_create(ngx_pool_t *pool, ngx_log_t *log,
     ngx_ims_owner_t *self, ngx_ims_txn_conf_t *conf);
 
+/* T1, ms */
+ngx_msec_t ngx_ims_txns_t1(ngx_ims_txns_t *txns);
+
 /* how many transactions are alive */
 ngx_uint_t ngx_ims_txns_count(ngx_ims_txns_t *txns);
 
