@@ -36,6 +36,14 @@ ngx_ims_core_t *ngx_http_ims_find_core(ngx_http_ims_main_conf_t *imcf,
 char *ngx_http_ims_core_register(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
 
+/* the lines "server", "timeout", "probe" */
+char *ngx_http_ims_core_server(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n);
+char *ngx_http_ims_core_timeout(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+char *ngx_http_ims_core_probe(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n);
+
 /* lines about its connections: stream_*, ssl_*, udp_max; and what they default
    to */
 char *ngx_http_ims_core_link(ngx_conf_t *cf, void *object, ngx_str_t *args,
