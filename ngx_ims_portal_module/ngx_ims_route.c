@@ -612,16 +612,23 @@ ngx_ims_route_lines(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
 }
 
 
-/* Content-Length is optional from a browser and needed on a datagram (SE-10) */
+/*
+ * Content-Length is optional from a browser, needed by the core (SE-10), and
+ * the same one repeated is more than some would take.
+ */
 
 static void
 ngx_ims_route_body(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
     const ngx_ims_route_t *r)
 {
+    ngx_ims_sip_hdr_t  *h;
+
+    h = ngx_ims_sip_hdr(m, NGX_IMS_HDR_CONTENT_LENGTH);
+
     if (r->has_body) {
         ngx_ims_sip_body(e, m, r->body);
 
-    } else if (m->content_length < 0) {
+    } else if (h == NULL || h->next) {
         ngx_ims_sip_body(e, m, m->body);
     }
 }

@@ -227,7 +227,7 @@ check_all(unsigned flags, const ngx_ims_route_t *r)
     need(same(n->call_id, m->call_id) && n->status == m->status);
     need(same(n->body, r->has_body ? r->body : m->body));
     need(n->content_length >= 0 && (size_t) n->content_length == n->body.len
-         && lines(n, NGX_IMS_HDR_CONTENT_LENGTH) >= 1);
+         && lines(n, NGX_IMS_HDR_CONTENT_LENGTH) == 1);
 
     if (!(flags & DOWN)) {
         need(!ngx_ims_sip_has_token(n, NGX_IMS_HDR_REQUIRE, "sec-agree"));
