@@ -20,6 +20,7 @@
 #include "ngx_ims_fork.h"
 #include "ngx_ims_loop.h"
 #include "ngx_ims_retry.h"
+#include "ngx_ims_replaces.h"
 #include "ngx_ims_rules.h"
 #include "ngx_ims_screen.h"
 #include "ngx_ims_subscribe.h"
@@ -472,6 +473,7 @@ ngx_ims_proxy_send_up(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
                                        (int) f.r.edge.len, f.r.edge.data);
     }
 
+    ngx_ims_replaces(fw, m, &e);
     ngx_ims_route_request_up(&e, m, &f.r);
 
     if (!fw->local && !fw->emergency) {
@@ -517,6 +519,7 @@ ngx_ims_proxy_send_down(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
         ngx_str_set(&f.r.method, "UPDATE");
     }
 
+    ngx_ims_replaces(fw, m, &e);
     ngx_ims_route_request_down(&e, m, &f.r);
     ngx_ims_early_demand(fw, m, &e);
 

@@ -13,13 +13,13 @@ use Test::More;
 
 use lib $ENV{TEST_NGINX_LIB} || "$FindBin::Bin/lib", "$FindBin::Bin/lib";
 
-use IMS::Call qw/ call_down call_up hang_up /;
+use IMS::Call qw/ call_down call_up hang_up sdp_body /;
 use IMS::Browser;
 use IMS::Conf;
 use IMS::Core;
 use IMS::JWT;
 use IMS::NG;
-use IMS::SDP qw/ web_sdp /;
+use IMS::SDP qw/ web_sdp ims_sdp /;
 use IMS::Subscription qw/ notify /;
 use JSON::PP qw/ decode_json /;
 use Test::Nginx;
@@ -27,7 +27,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(21);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(24);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -130,6 +130,41 @@ is($r->{ok}{code}, 200, 'Mary tells Bob');
 is(hang_up($_->[0], $_->[1], $_->[2]), 200, 'BYE') for
     [ $core, $third->{core}, $mary ], [ $mary, $last->{web}, $core ],
     [ $mary, $other->{web}, $core ];
+
+# a fork answered whose tag Mary has not seen: each is told what it knows
+
+my $sent = $mary->start('INVITE', sdp_body(web_sdp()));
+my $seen = $core->expect('INVITE');
+
+$core->reply($seen, 180, 'Ringing', tag => 'one', headers => [
+    Contact => $core->contact() ]);
+$mary->expect('180');
+my $answer = $core->reply($seen, 200, 'OK', tag => 'two', headers => [
+    Contact => $core->contact(), 'Content-Type' => 'application/sdp' ],
+    body => ims_sdp());
+my $ok = $mary->expect('200 INVITE');
+is($ok->tag('To'), 'one', 'the fork that rang first, for Mary');
+my $web = $mary->dialog($sent, $ok, 1);
+$mary->within($web, 'ACK');
+$core->expect('ACK');
+
+$bob = call_up($mary, $core);
+$replaces = "$web->{id};to-tag=one;from-tag=" . tag($web->{local});
+$mary->within($bob->{web}, 'REFER', headers => [
+    Contact => $mary->contact(),
+    'Refer-To' => "<$carol?Replaces=" . escaped($replaces) . '>' ]);
+$r = $core->expect('REFER');
+like($r->h('Refer-To'), qr/to-tag%3Dtwo%3Bfrom-tag%3D/,
+    'the one that answered, for Bob');
+$core->reply($r, 603, 'Decline');
+$mary->final('REFER');
+
+$other = call_down($mary, $core, headers => [
+    Replaces => "$web->{id};to-tag=" . tag($web->{local})
+        . ';from-tag=two' ]);
+is($other->{seen}->h('Replaces'), "$web->{id};to-tag="
+    . tag($web->{local}) . ';from-tag=one', 'and as Mary knows it');
+hang_up($mary, $_->{web}, $core) for $bob, $other, { web => $web };
 
 my $s = decode_json(IMS::Browser::api('GET', path => '/ims/status')->{body});
 is($s->{pools}[0]{dialogs}, 0, 'no record left');

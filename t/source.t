@@ -101,7 +101,7 @@ my @floors = (
     [ qw/ call handover / ],
     [ 'screen' ],
     [ qw/ forward uac bearer / ],
-    [ qw/ clock / ], [ qw/ subscribe rules / ], # dialogs' time and kinds
+    [ qw/ clock / ], [ qw/ subscribe rules replaces / ], # dialogs' time and kinds
     [ qw/ early linger register_answer fork / ],
     [ qw/ answer ack trunk / ],
     [ qw/ proxy register / ],
