@@ -50,6 +50,10 @@ char *ngx_http_ims_core_link(ngx_conf_t *cf, void *object, ngx_str_t *args,
     ngx_uint_t n);
 void ngx_http_ims_core_link_defaults(ngx_ims_core_t *core);
 
+/* the line "reg_event" of a core's block */
+char *ngx_http_ims_core_reg_event(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+
 /* the lines "prack" and "timer_c" */
 char *ngx_http_ims_core_prack(ngx_conf_t *cf, void *object, ngx_str_t *args,
     ngx_uint_t n);

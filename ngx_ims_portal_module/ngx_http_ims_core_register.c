@@ -241,3 +241,37 @@ ngx_http_ims_core_old(ngx_conf_t *cf, ngx_str_t *name)
 
     return core ? core->secrets : NULL;
 }
+
+
+/* reg_event on | off */
+
+char *
+ngx_http_ims_core_reg_event(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n)
+{
+    ngx_ims_core_t  *core;
+
+    core = object;
+
+    if (core->reg_event_set) {
+        return "is duplicate";
+    }
+
+    core->reg_event_set = 1;
+
+    if (ngx_strcmp(args[0].data, "on") == 0) {
+        core->reg_event = 1;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(args[0].data, "off") == 0) {
+        return NGX_CONF_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid value \"%V\" in \"reg_event\" "
+                       "of \"ims_portal_core\", it may be \"on\" or \"off\"",
+                       &args[0]);
+
+    return NGX_CONF_ERROR;
+}

@@ -137,6 +137,7 @@ struct ngx_ims_core_s {
     ngx_str_t                 realm;          /* of these; "": home_domain */
     unsigned                  register_set:1; /* there was such a line */
     unsigned                  reg_event:1;    /* SUBSCRIBE to it */
+    unsigned                  reg_event_set:1;
     ngx_msec_t                t1;             /* ms */
     ngx_msec_t                timer_c;        /* ms, RFC 3261 16.6 */
     ngx_uint_t                no_prack;       /* none for a browser */

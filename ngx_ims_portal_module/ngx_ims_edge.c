@@ -17,6 +17,7 @@
 #include "ngx_ims_handover.h"
 #include "ngx_ims_linger.h"
 #include "ngx_ims_proxy.h"
+#include "ngx_ims_regevent.h"
 #include "ngx_ims_register.h"
 #include "ngx_ims_screen.h"
 #include "ngx_ims_trunk.h"
@@ -395,9 +396,17 @@ ngx_ims_edge_request_down(ngx_ims_worker_t *w, ngx_ims_core_t *core,
         s = ngx_ims_session_find(w, pool, &ref);
 
         if (s != NULL) {
-            ngx_ims_edge_deliver(s, flow, m);
+
+            if (!ngx_ims_regevent_notify(w, pool, &ref, s, flow, m)) {
+                ngx_ims_edge_deliver(s, flow, m);
+            }
+
             return;
         }
+    }
+
+    if (ngx_ims_regevent_notify(w, pool, &ref, NULL, flow, m)) {
+        return;
     }
 
     ngx_ims_edge_stranded(w, flow, m, pool, &ref);

@@ -6,15 +6,14 @@
  */
 
 
-#include "ngx_ims_register.h"
-#include "ngx_ims_bearer.h"
-#include "ngx_ims_clock.h"
+#include "ngx_ims_register_int.h"
 #include "ngx_ims_linger.h"
+#include "ngx_ims_regevent.h"
 #include "ngx_ims_register_answer.h"
 
 
-#define NGX_IMS_REGISTER_DEFAULT  600         /* s, when none is asked */
-#define NGX_IMS_REGISTER_MARGIN   5           /* s before the core's expiry */
+#define NGX_IMS_REGISTER_PACE     10          /* s between what it asks for */
+#define NGX_IMS_REGISTER_AFTER    3600        /* s, longest that it may ask */
 
 
 /* the browser's REGISTER that waits for the core; session->registering */
@@ -27,125 +26,31 @@ typedef struct {
 } ngx_ims_wait_t;
 
 
-static ngx_int_t ngx_ims_register_lease(ngx_ims_session_t *s,
-    ngx_ims_sip_msg_t *m);
-static ngx_int_t ngx_ims_register_identity(ngx_ims_session_t *s,
-    ngx_ims_sip_msg_t *m);
-static ngx_int_t ngx_ims_register_bind(ngx_ims_session_t *s,
-    ngx_ims_sip_msg_t *m, ngx_ims_sip_addr_t *contact);
-static ngx_int_t ngx_ims_register_contact(ngx_ims_session_t *s,
-    ngx_ims_sip_msg_t *m, ngx_ims_sip_addr_t *contact, time_t *expires);
-static ngx_uint_t ngx_ims_register_features(ngx_ims_session_t *s,
-    ngx_ims_sip_msg_t *m, ngx_ims_sip_addr_t *contact);
-static void ngx_ims_register_start(ngx_ims_session_t *s,
-    ngx_ims_sip_msg_t *m, time_t asked, time_t upstream);
 static void ngx_ims_register_done(void *data, ngx_ims_uac_result_t *result);
 static void ngx_ims_register_unref(ngx_ims_wait_t *wait);
 static ngx_uint_t ngx_ims_register_status(ngx_uint_t status);
 static void ngx_ims_register_failed(ngx_ims_session_t *s);
-static void ngx_ims_register_tell(ngx_ims_session_t *s, ngx_uint_t status);
+static void ngx_ims_register_tell(ngx_ims_session_t *s, ngx_uint_t code);
+static void ngx_ims_register_network(ngx_ims_session_t *s,
+    ngx_ims_regevent_e how, time_t after);
 static void ngx_ims_register_server(ngx_ims_txn_t *t, ngx_int_t rc,
     ngx_ims_sip_msg_t *m);
-static void ngx_ims_register_clock(ngx_ims_session_t *s, time_t granted);
-static time_t ngx_ims_register_cap(ngx_ims_session_t *s, time_t expires);
 
 
-static ngx_ims_register_moved_pt  ngx_ims_register_moved;
+ngx_ims_register_moved_pt  ngx_ims_register_moved;
 
 
 void
 ngx_ims_register_init(ngx_ims_register_moved_pt moved)
 {
     ngx_ims_register_moved = moved;
-}
-
-
-void
-ngx_ims_register_request(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
-{
-    time_t              expires, now;
-    ngx_uint_t          changed;
-    ngx_ims_binding_t   b;
-    ngx_ims_sip_addr_t  contact;
-
-    if (ngx_ims_bearer_check(s, m) != NGX_OK
-        || ngx_ims_register_lease(s, m) != NGX_OK
-        || ngx_ims_register_identity(s, m) != NGX_OK)
-    {
-        return;
-    }
-
-    now = ngx_time();
-
-    if (!ngx_ims_sip_hdr(m, NGX_IMS_HDR_CONTACT)) {
-
-        /* a fetch (RFC 3261 10.2.3) */
-
-        expires = s->registered ? s->expires - now : 0;
-        ngx_ims_register_answer(s, m, NULL, 200, ngx_max(expires, 0));
-        return;
-    }
-
-    if (ngx_ims_register_contact(s, m, &contact, &expires) != NGX_OK) {
-        ngx_ims_register_answer(s, m, NULL, 400, 0);
-        return;
-    }
-
-    if (expires == 0 && !s->bound) {
-        ngx_ims_register_answer(s, m, NULL, 200, 0);
-        return;
-    }
-
-    if (s->registering != NULL) {
-
-        /* one at a time: its result belongs to the binding of now */
-
-        ngx_ims_register_answer(s, m, NULL, 500, 0);
-        return;
-    }
-
-    if (expires && ngx_ims_register_bind(s, m, &contact) != NGX_OK) {
-        return;
-    }
-
-    if (expires == 0) {
-        s->registered = 0;
-        ngx_ims_register_start(s, m, 0, 0);
-        return;
-    }
-
-    expires = ngx_ims_register_cap(s, expires);
-
-    if (expires <= 0) {
-        ngx_ims_bearer_challenge(s, m, 401, "invalid_token");
-        return;
-    }
-
-    changed = ngx_ims_register_features(s, m, &contact);
-
-    if (!changed
-        && ngx_ims_binding_load(s->pool, &s->binding, &b, s->worker->record)
-           == NGX_OK
-        && b.state == NGX_IMS_BINDING_REGISTERED
-        && b.expires > now + NGX_IMS_REGISTER_MARGIN)
-    {
-        s->registered = 1;
-        s->expires = now + expires;
-        ngx_ims_register_clock(s, b.expires - now);
-        ngx_ims_call_recount(s);
-        ngx_ims_register_answer(s, m, NULL, 200, expires);
-        return;
-    }
-
-    ngx_ims_register_start(s, m, expires,
-                           ngx_ims_register_cap(s,
-                                                s->policy->register_expires));
+    ngx_ims_regevent_init(ngx_ims_register_network);
 }
 
 
 /* RG-13: nothing outlives the token */
 
-static time_t
+time_t
 ngx_ims_register_cap(ngx_ims_session_t *s, time_t expires)
 {
     time_t  left;
@@ -156,212 +61,9 @@ ngx_ims_register_cap(ngx_ims_session_t *s, time_t expires)
 }
 
 
-static ngx_int_t
-ngx_ims_register_lease(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
-{
-    u_char      retry[64];
-    ngx_int_t   rc;
-    ngx_uint_t  fresh;
-
-    rc = ngx_ims_pool_lease(s->pool, s->digest, &s->lease, &fresh,
-                            s->connection->log);
-
-    if (rc == NGX_OK) {
-        s->leased = 1;
-        return NGX_OK;
-    }
-
-    ngx_log_error(NGX_LOG_WARN, s->connection->log, 0,
-                  "IMPU pool \"%V\" is exhausted", &s->pool->name);
-
-    *ngx_sprintf(retry, "Retry-After: %T" CRLF,
-                 ngx_ims_pool_retry_after(s->pool)) = '\0';
-
-    ngx_ims_call_refuse(s->worker, &s->flow, m, 503, (char *) retry);
-
-    return NGX_DECLINED;
-}
-
-
-/* RG-5: To and From are the assigned identity, or the request is refused */
-
-static ngx_int_t
-ngx_ims_register_identity(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
-{
-    u_char         text[NGX_IMS_MAX_IMPU];
-    ngx_ims_str_t  impu;
-
-    impu.data = text;
-    impu.len = ngx_ims_pool_impu(s->pool, s->lease, text);
-
-    if (impu.len
-        && ngx_ims_sip_uri_equal(&m->to.uri, &impu)
-        && ngx_ims_sip_uri_equal(&m->from.uri, &impu))
-    {
-        return NGX_OK;
-    }
-
-    ngx_log_error(NGX_LOG_INFO, s->connection->log, 0,
-                  "client registers \"%V\", its identity is \"%V\"",
-                  &m->to.uri, &impu);
-
-    ngx_ims_call_refuse(s->worker, &s->flow, m, 403,
-                         "Warning: 399 portal \"not your identity\"" CRLF);
-
-    return NGX_DECLINED;
-}
-
-
-/* the first Contact and the life it asks for; "*" and none are as 0 */
-
-static ngx_int_t
-ngx_ims_register_contact(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
-    ngx_ims_sip_addr_t *contact, time_t *expires)
-{
-    uint64_t            n;
-    ngx_ims_str_t       value, param;
-    ngx_ims_sip_iter_t  it;
-
-    ngx_memzero(&it, sizeof(ngx_ims_sip_iter_t));
-    ngx_memzero(contact, sizeof(ngx_ims_sip_addr_t));
-
-    if (!ngx_ims_sip_next(m, NGX_IMS_HDR_CONTACT, &it, &value)) {
-        return NGX_ERROR;
-    }
-
-    if (value.len == 1 && value.data[0] == '*') {
-        *expires = 0;
-        return m->expires == 0 ? NGX_OK : NGX_ERROR;
-    }
-
-    if (ngx_ims_sip_parse_addr(&value, contact) != NGX_IMS_OK
-        || contact->uri.len > 1024)
-    {
-        return NGX_ERROR;
-    }
-
-    *expires = m->expires >= 0 ? m->expires : NGX_IMS_REGISTER_DEFAULT;
-
-    if (ngx_ims_sip_param(&contact->params, "expires", &param)) {
-        if (ngx_ims_sip_number(&param, 0xffffffff, &n) != 0) {
-            return NGX_ERROR;
-        }
-
-        *expires = n;
-    }
-
-    return NGX_OK;
-}
-
-
-/*
- * The binding of this browser: by its +sip.instance (RFC 5626 4.1), or by its
- * Contact when it has none.  A former socket of the same browser is let go.
- */
-
-static ngx_int_t
-ngx_ims_register_bind(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
-    ngx_ims_sip_addr_t *contact)
-{
-    u_char              instance[NGX_IMS_DIGEST_LEN];
-    ngx_int_t           rc;
-    ngx_str_t           uri;
-    ngx_ims_ref_t       ref;
-    ngx_ims_str_t       id, none;
-    ngx_ims_owner_t     before;
-    ngx_ims_session_t  *other;
-
-    if (!ngx_ims_sip_param(&contact->params, "+sip.instance", &id)) {
-        id = contact->uri;
-    }
-
-    none.len = 0;
-    none.data = NULL;
-    ngx_ims_pool_user(&none, &id, instance);
-
-    rc = ngx_ims_binding_get(s->pool, s->lease, instance, &s->worker->self,
-                             &ref, &before);
-
-    if (rc != NGX_OK) {
-
-        if (rc == NGX_BUSY) {
-            ngx_log_error(NGX_LOG_INFO, s->connection->log, 0,
-                          "user \"%V\" has too many browsers", &s->user);
-            ngx_ims_call_refuse(s->worker, &s->flow, m, 403,
-                                "Warning: 399 portal \"too many browsers\""
-                                CRLF);
-
-        } else {
-            ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
-                          "zone of pool \"%V\" has no room for a binding",
-                          &s->pool->name);
-            ngx_ims_call_refuse(s->worker, &s->flow, m, 503,
-                                "Retry-After: 5" CRLF);
-        }
-
-        return NGX_DECLINED;
-    }
-
-    if (!s->bound || s->binding.index != ref.index
-        || s->binding.seq != ref.seq)
-    {
-        other = ngx_ims_session_find(s->worker, s->pool, &ref);
-
-        if (other != NULL && other != s) {
-            ngx_ims_session_close(other, NGX_IMS_WS_REPLACED, "replaced",
-                                  NGX_IMS_END_MOVED);
-
-        } else if (before.pid
-                   && !ngx_ims_owner_equal(&before, &s->worker->self))
-        {
-            ngx_ims_register_moved(s->worker, s->pool, &ref, &before);
-        }
-
-        if (s->bound) {
-
-            /* another browser on the same socket: the one before is gone */
-
-            ngx_ims_linger_start(s->worker, s->pool, &s->binding,
-                                 &s->worker->self, 1);
-            s->registered = 0;
-        }
-
-        ngx_ims_session_bind(s, &ref);
-        ngx_ims_clock_arm(s);
-    }
-
-    uri = contact->uri;
-
-    if (ngx_ims_binding_contact(s->pool, &ref, &uri) != NGX_OK) {
-        ngx_ims_call_refuse(s->worker, &s->flow, m, 503,
-                             "Retry-After: 5" CRLF);
-        return NGX_DECLINED;
-    }
-
-    return NGX_OK;
-}
-
-
-/* 1: the core has to hear of something that this browser can do (RG-18) */
-
-static ngx_uint_t
-ngx_ims_register_features(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
-    ngx_ims_sip_addr_t *contact)
-{
-    u_char     buf[NGX_IMS_UAC_MAX_FEATURES];
-    ngx_str_t  features;
-
-    features.data = buf;
-    features.len = ngx_ims_uac_features(m, &contact->params, buf);
-
-    return ngx_ims_binding_features(s->pool, &s->binding, &features)
-           == NGX_OK;
-}
-
-
 /* asks the core; m is the browser's REGISTER, NULL for a refresh */
 
-static void
+void
 ngx_ims_register_start(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
     time_t asked, time_t upstream)
 {
@@ -464,7 +166,9 @@ ngx_ims_register_done(void *data, ngx_ims_uac_result_t *result)
 
     } else if (result->status == 200) {
         s->registered = 1;
+        s->leave = 0;
         ngx_ims_register_clock(s, result->granted);
+        ngx_ims_regevent_start(s);
 
         expires = ngx_ims_register_cap(s, wait->asked);
         status = expires > 0 ? 200 : 403;
@@ -490,8 +194,10 @@ ngx_ims_register_done(void *data, ngx_ims_uac_result_t *result)
         }
     }
 
-    if (wait->server == NULL && !s->registered && s->ncalls == 0) {
-        ngx_ims_register_tell(s, result->status);
+    if (wait->server == NULL && !s->registered) {
+        ngx_ims_register_tell(s, ngx_ims_register_status(result->status) == 403
+                                 ? NGX_IMS_WS_FORBIDDEN
+                                 : NGX_IMS_WS_TRY_AGAIN);
     }
 
     ngx_ims_register_unref(wait);
@@ -506,15 +212,60 @@ ngx_ims_register_done(void *data, ngx_ims_uac_result_t *result)
  */
 
 static void
-ngx_ims_register_tell(ngx_ims_session_t *s, ngx_uint_t status)
+ngx_ims_register_tell(ngx_ims_session_t *s, ngx_uint_t code)
 {
-    ngx_uint_t  refused;
+    ngx_ims_regevent_end(s);
 
-    refused = (ngx_ims_register_status(status) == 403);
+    if (s->ncalls) {
 
-    ngx_ims_session_close(s, refused ? NGX_IMS_WS_FORBIDDEN
-                                     : NGX_IMS_WS_TRY_AGAIN,
-                          "registration lost", NGX_IMS_END_LEFT);
+        /* its calls go on; ngx_ims_session_settle() closes it behind them */
+
+        s->leave = code;
+        return;
+    }
+
+    ngx_ims_session_close(s, code, "registration lost", NGX_IMS_END_LEFT);
+}
+
+
+/*
+ * The network ended a registration (RFC 3680 5.1).  Many may be told at once,
+ * so those that are to come back do so in turns.
+ */
+
+static void
+ngx_ims_register_network(ngx_ims_session_t *s, ngx_ims_regevent_e how,
+    time_t after)
+{
+    time_t                paced;
+    ngx_ims_uac_state_t  *state;
+
+    ngx_ims_binding_idle(s->pool, &s->binding);
+
+    if (how == NGX_IMS_REGEVENT_AGAIN) {
+
+        if (s->registering != NULL) {
+            return;
+        }
+
+        state = s->registration;
+        paced = state->asked + NGX_IMS_REGISTER_PACE - ngx_time();
+
+        after = ngx_max(after, paced);
+        after = ngx_max(after, 0);
+        after = ngx_min(after, NGX_IMS_REGISTER_AFTER);
+
+        state->asked = ngx_time() + after;
+
+        ngx_add_timer(&s->refresh_event, (ngx_msec_t) after * 1000 + 100
+                                         + ngx_random() % 1000);
+        return;
+    }
+
+    s->registered = 0;
+
+    ngx_ims_register_tell(s, how == NGX_IMS_REGEVENT_REFUSED
+                             ? NGX_IMS_WS_FORBIDDEN : NGX_IMS_WS_TRY_AGAIN);
 }
 
 
@@ -578,7 +329,7 @@ ngx_ims_register_failed(ngx_ims_session_t *s)
 
 /* when the portal refreshes: half of a short life, else 600 s before its end */
 
-static void
+void
 ngx_ims_register_clock(ngx_ims_session_t *s, time_t granted)
 {
     time_t  wait;
@@ -625,6 +376,7 @@ ngx_ims_register_expire(ngx_ims_session_t *s)
 
     s->registered = 0;
 
+    ngx_ims_regevent_end(s);
     ngx_ims_binding_idle(s->pool, &s->binding);
 
     (void) ngx_ims_uac_register(s->worker, s->pool, &s->binding, s->lease, 0,
@@ -653,6 +405,7 @@ ngx_ims_register_lost(ngx_ims_session_t *s, ngx_msec_t grace,
         }
     }
 
+    ngx_ims_regevent_end(s);
     ngx_ims_uac_state_free(s);
 
     if (s->bound && !moved) {

@@ -370,6 +370,12 @@ ngx_ims_session_settle(ngx_ims_session_t *s)
         return;
     }
 
+    if (s->leave) {
+        ngx_ims_session_close(s, s->leave, "registration lost",
+                              NGX_IMS_END_LEFT);
+        return;
+    }
+
     if (ngx_exiting && !s->draining) {
         ngx_ims_session_drain(s);
     }

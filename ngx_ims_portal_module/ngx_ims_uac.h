@@ -43,7 +43,8 @@ typedef void (*ngx_ims_uac_handler_pt)(void *data,
 typedef struct {
     ngx_ims_digest_t         *digest;         /* a nonce that may serve again */
     void                     *subscription;   /* see ngx_ims_regevent.h */
-    time_t                    renewed;        /* last 200 of the core, s */
+    time_t                    asked;          /* when the network wanted
+                                                 another REGISTER, s */
 } ngx_ims_uac_state_t;
 
 

@@ -102,7 +102,7 @@ my @floors = (
     [ 'screen' ],
     [ qw/ forward uac bearer / ],
     [ qw/ clock / ], [ qw/ subscribe rules replaces / ], # dialogs' time and kinds
-    [ qw/ early linger register_answer fork / ],
+    [ qw/ early linger regevent register_answer fork / ],
     [ qw/ answer ack trunk / ],
     [ qw/ proxy register / ],
     [ 'edge' ],
