@@ -591,8 +591,8 @@ ngx_ims_sip_complete(ngx_ims_sip_msg_t *m)
 
 
 /*
- * Each Contact of a request is an address, or the one "*" of a REGISTER (10.2.2,
- * 20.10).  In responses they are left to who looks at them.
+ * Each Contact of a request is an address, or the one "*" of a REGISTER
+ * (10.2.2, 20.10).  In responses they are left to who looks at them.
  */
 
 static void
