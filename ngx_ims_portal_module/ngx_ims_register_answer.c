@@ -172,6 +172,11 @@ ngx_ims_register_params(ngx_ims_str_t *params, u_char *p, u_char *last)
 
     for (s = start = params->data; s <= end; s++) {
 
+        if (s + 1 < end && quoted && *s == '\\') {
+            s++;
+            continue;
+        }
+
         if (s < end && *s == '"') {
             quoted = !quoted;
         }
