@@ -12,6 +12,10 @@ use strict;
 use IO::Socket::IP;
 use Socket qw/ SOCK_STREAM /;
 
+# the other end may close whenever it likes, in a handshake, too
+
+$SIG{PIPE} = 'IGNORE';
+
 # a listening socket
 
 sub listener {
@@ -63,7 +67,6 @@ sub write {
 
     return unless $self->{sock};
 
-    local $SIG{PIPE} = 'IGNORE';
     $self->{sock}->blocking(1);
 
     while (length $bytes) {
