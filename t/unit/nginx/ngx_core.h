@@ -60,6 +60,7 @@ typedef struct {
 #define ngx_strncasecmp(a, b, n)  strncasecmp((char *) (a), (char *) (b), n)
 
 u_char *ngx_sprintf(u_char *buf, const char *fmt, ...);
+u_char *ngx_hex_dump(u_char *dst, u_char *src, size_t len);
 u_char *ngx_snprintf(u_char *buf, size_t max, const char *fmt, ...);
 
 

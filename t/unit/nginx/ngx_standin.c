@@ -117,6 +117,20 @@ standin_vslprintf(u_char *p, u_char *last, const char *fmt, va_list args)
 
 
 u_char *
+ngx_hex_dump(u_char *dst, u_char *src, size_t len)
+{
+    static const char  hex[] = "0123456789abcdef";
+
+    while (len--) {
+        *dst++ = hex[*src >> 4];
+        *dst++ = hex[*src++ & 0xf];
+    }
+
+    return dst;
+}
+
+
+u_char *
 ngx_sprintf(u_char *buf, const char *fmt, ...)
 {
     u_char   *p;
