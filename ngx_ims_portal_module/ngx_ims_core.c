@@ -260,6 +260,8 @@ found:
         return NGX_ERROR;
     }
 
+    ngx_ims_core_icmp_listen(core, lst);
+
     return NGX_OK;
 }
 
@@ -301,7 +303,6 @@ ngx_ims_core_read(ngx_event_t *ev)
 {
     int                    n;
     ngx_int_t              i;
-    ngx_err_t              err;
     ngx_connection_t      *c;
     ngx_ims_core_t        *core;
     ngx_ims_core_batch_t  *b;
@@ -327,14 +328,7 @@ ngx_ims_core_read(ngx_event_t *ev)
     n = recvmmsg(c->fd, b->msgs, NGX_IMS_CORE_BATCH, MSG_DONTWAIT, NULL);
 
     if (n == -1) {
-        err = ngx_socket_errno;
-
-        if (err != NGX_EAGAIN && err != NGX_EINTR) {
-            ngx_log_error(NGX_LOG_ERR, core->log, err,
-                          "recvmmsg() of ims core \"%V\" failed",
-                          &core->name);
-        }
-
+        ngx_ims_core_icmp_read(core, c->fd, ngx_socket_errno);
         return;
     }
 
@@ -645,11 +639,13 @@ ngx_ims_core_send_datagram(ngx_ims_flow_t *flow, u_char *p, size_t len)
     ssize_t                 n;
     ngx_err_t               err;
     ngx_str_t               text;
+    ngx_uint_t              again;
     ngx_ims_core_t         *core;
     ngx_ims_core_listen_t  *lst;
     u_char                  buf[NGX_SOCKADDR_STRLEN];
 
     core = flow->data;
+    again = 0;
 
     lst = ngx_ims_core_local(core, flow->transport,
                              flow->sockaddr.sockaddr.sa_family);
@@ -664,7 +660,10 @@ ngx_ims_core_send_datagram(ngx_ims_flow_t *flow, u_char *p, size_t len)
 
         err = (n == -1) ? ngx_socket_errno : 0;
 
-    } while (err == NGX_EINTR);
+        /* what is reported may be of another datagram, sent before */
+
+    } while (err == NGX_EINTR
+             || (ngx_ims_core_icmp_error(err) && again++ < 2));
 
     if (n != -1) {
         return NGX_OK;

@@ -163,6 +163,7 @@ struct ngx_ims_core_s {
     /* of a worker, set by ngx_ims_core_init_worker() */
     ngx_log_t                *log;
     uint32_t                  crc;            /* of its name */
+    uint32_t                  instance;       /* of our branches */
     void                     *cache;          /* of names in routes */
     ngx_ims_core_handler_pt   handler;
     void                     *data;           /* the upper floor's */
@@ -284,8 +285,12 @@ ngx_uint_t ngx_ims_core_heard(ngx_ims_core_t *core, ngx_ims_flow_t *flow,
 ngx_uint_t ngx_ims_core_known_down(ngx_ims_core_t *core,
     ngx_ims_flow_t *flow);
 
-/* 1 when a server is left that is not down and was not tried */
+/*
+ * 1 when somebody is left that is not down and was not tried; and when anybody
+ * is left, as a last resort
+ */
 ngx_uint_t ngx_ims_core_others(ngx_ims_core_t *core, uint64_t tried);
+ngx_uint_t ngx_ims_core_left(ngx_ims_core_t *core, uint64_t tried);
 
 /* the server at an address, or NULL; and whether it is down at this time */
 ngx_ims_core_server_t *ngx_ims_core_server(ngx_ims_core_t *core,

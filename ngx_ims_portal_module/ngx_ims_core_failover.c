@@ -10,6 +10,7 @@
 
 
 enum {
+    NGX_IMS_CORE_SOON = 50,              /* ms, ICMP has come if it comes */
     NGX_IMS_CORE_LOOK = 250,             /* ms until somebody may know more */
     NGX_IMS_CORE_LATER = 500             /* ms, when there is no other server */
 };
@@ -79,26 +80,30 @@ ngx_ims_core_patience(ngx_ims_core_t *core, ngx_ims_flow_t *flow,
     waited = ngx_current_msec - sent;
 
     if (waited == 0) {
-        return ngx_min(NGX_IMS_CORE_LOOK, core->timeout);
+        return ngx_min(NGX_IMS_CORE_SOON, core->timeout);
     }
 
     s = ngx_ims_core_server(core,
                             flow->grown ? NGX_IMS_UDP : flow->transport,
                             &flow->sockaddr.sockaddr, flow->socklen);
-    h = NULL;
 
     if (s != NULL) {
         h = s->health ? s->health : &s->own;
 
+        /* another worker, a probe, or ICMP has found it dead meanwhile */
+
+        if (s->max_fails && h->fails >= s->max_fails
+            && (ngx_msec_int_t) ((ngx_msec_t) h->failed - sent) >= 0
+            && ngx_ims_core_left(core, tried))
+        {
+            return 0;
+        }
+
+        /* one that is slow is better than one that is down */
+
         if (!ngx_ims_core_others(core, tried)) {
             return NGX_IMS_CORE_LATER;
         }
-    }
-
-    /* another worker, or a probe, has found it dead */
-
-    if (h != NULL && s->max_fails && h->fails >= s->max_fails) {
-        return 0;
     }
 
     if (waited < core->timeout) {

@@ -212,4 +212,15 @@ u_char *ngx_ims_core_via_received(ngx_ims_flow_t *flow, u_char *p,
 ngx_int_t ngx_ims_core_via_port(u_char *p, size_t len);
 
 
+/*
+ * ICMP about datagrams that were sent: asks for it; 1 for errors that stem from
+ * it; reads what there is, err being that of a failed receive.
+ */
+void ngx_ims_core_icmp_listen(ngx_ims_core_t *core,
+    ngx_ims_core_listen_t *lst);
+ngx_uint_t ngx_ims_core_icmp_error(ngx_err_t err);
+void ngx_ims_core_icmp_read(ngx_ims_core_t *core, ngx_socket_t fd,
+    ngx_err_t err);
+
+
 #endif /* _NGX_IMS_CORE_PRIV_H_INCLUDED_ */

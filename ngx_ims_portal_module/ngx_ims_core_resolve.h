@@ -23,6 +23,10 @@ enum {
 };
 
 
+/* in "tried": the host of a route itself, which may have other addresses */
+#define NGX_IMS_CORE_ITSELF  ((uint64_t) 1 << 63)
+
+
 typedef struct {
     ngx_sockaddr_t            sockaddr;
     socklen_t                 socklen;

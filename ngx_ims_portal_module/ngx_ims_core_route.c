@@ -10,10 +10,6 @@
 #include "ngx_ims_core_resolve.h"
 
 
-/* a bit of "tried" that no server has: the host of the URI itself */
-#define NGX_IMS_CORE_ITSELF  ((uint64_t) 1 << 63)
-
-
 typedef struct {
     ngx_ims_str_t             host;
     in_port_t                 port;           /* 0: none is said */

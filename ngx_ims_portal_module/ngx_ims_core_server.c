@@ -31,7 +31,8 @@ static void ngx_ims_core_shares(ngx_ims_core_t *core, uint64_t skip,
 static ngx_uint_t ngx_ims_core_usable(ngx_ims_core_t *core,
     ngx_ims_core_server_t *s, uint64_t skip, ngx_uint_t backup, time_t now);
 static ngx_int_t ngx_ims_core_weight(ngx_ims_core_server_t *s);
-static ngx_ims_core_server_t *ngx_ims_core_oldest(ngx_ims_core_t *core);
+static ngx_ims_core_server_t *ngx_ims_core_oldest(ngx_ims_core_t *core,
+    uint64_t skip, time_t now);
 static ngx_ims_health_hop_t *ngx_ims_core_flow_health(ngx_ims_core_t *core,
     ngx_ims_flow_t *flow, ngx_ims_core_server_t **server);
 static ngx_ims_core_server_t *ngx_ims_core_slot(ngx_ims_core_name_t *name,
@@ -53,11 +54,11 @@ ngx_ims_core_next(ngx_ims_core_t *core, uint64_t *tried, ngx_ims_flow_t *flow)
         s = ngx_ims_core_balance(core, *tried, 1, now);
     }
 
-    if (s == NULL && *tried == 0) {
+    if (s == NULL) {
 
         /* all are down, or so it seems: better one of them than none */
 
-        s = ngx_ims_core_oldest(core);
+        s = ngx_ims_core_oldest(core, *tried, now);
     }
 
     if (s == NULL) {
@@ -203,32 +204,45 @@ ngx_ims_core_weight(ngx_ims_core_server_t *s)
 }
 
 
-/* the one that was not tried for longest */
+/*
+ * The one that was not tried for longest.  One that asked for a rest gets it,
+ * unless it is the only hope.
+ */
 
 static ngx_ims_core_server_t *
-ngx_ims_core_oldest(ngx_ims_core_t *core)
+ngx_ims_core_oldest(ngx_ims_core_t *core, uint64_t skip, time_t now)
 {
     ngx_uint_t              i;
+    ngx_ims_health_hop_t   *h, *oldest;
     ngx_ims_core_server_t  *s, *best;
 
     s = core->servers.elts;
     best = NULL;
+    oldest = NULL;
 
     for (i = 0; i < core->servers.nelts && i < 64; i++) {
+        h = ngx_ims_core_health(&s[i]);
 
-        if (s[i].off) {
+        if (s[i].off || ngx_ims_core_tried(core, &s[i], skip)
+            || (skip && (time_t) h->until > now))
+        {
             continue;
         }
 
-        if (best == NULL
-            || ngx_ims_core_health(&s[i])->checked
-               < ngx_ims_core_health(best)->checked)
-        {
+        if (best == NULL || h->checked < oldest->checked) {
             best = &s[i];
+            oldest = h;
         }
     }
 
     return best;
+}
+
+
+ngx_uint_t
+ngx_ims_core_left(ngx_ims_core_t *core, uint64_t tried)
+{
+    return ngx_ims_core_oldest(core, tried, ngx_time()) != NULL;
 }
 
 
@@ -268,6 +282,10 @@ ngx_ims_core_others(ngx_ims_core_t *core, uint64_t tried)
     time_t                  now;
     ngx_uint_t              i;
     ngx_ims_core_server_t  *s;
+
+    if (tried & NGX_IMS_CORE_ITSELF) {
+        return 1;
+    }
 
     now = ngx_time();
     s = core->servers.elts;
@@ -370,6 +388,7 @@ ngx_ims_core_result(ngx_ims_core_t *core, ngx_ims_flow_t *flow, ngx_uint_t ok)
     }
 
     h->checked = ngx_time();
+    h->failed = ngx_current_msec;
     fails = ngx_atomic_fetch_add(&h->fails, 1) + 1;
 
     if (max && fails == max) {

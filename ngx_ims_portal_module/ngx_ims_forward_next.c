@@ -145,7 +145,9 @@ ngx_ims_forward_refused(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m)
         return NGX_DECLINED;
     }
 
-    if (ngx_ims_forward_next(fw) == NGX_OK) {
+    if (ngx_ims_core_others(fw->pool->core, fw->tried)
+        && ngx_ims_forward_next(fw) == NGX_OK)
+    {
         return NGX_OK;
     }
 

@@ -29,6 +29,7 @@ typedef struct {
     ngx_atomic_t              fails;          /* in a row */
     ngx_atomic_t              checked;        /* s, of the last failure, or
                                                  when it was tried again */
+    ngx_atomic_t              failed;         /* ms, the same */
     ngx_atomic_t              until;          /* s, it asked to be left alone */
     ngx_atomic_t              since;          /* s, down since; 0: it is not */
     ngx_atomic_t              answered;       /* ms, its last answer; 0: none */

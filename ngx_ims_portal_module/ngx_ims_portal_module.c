@@ -148,6 +148,7 @@ ngx_ims_init_cores(ngx_cycle_t *cycle, ngx_ims_worker_t *w)
     core = w->cores->elts;
 
     for (i = 0; i < w->cores->nelts; i++) {
+        core[i]->instance = w->self.instance;
         core[i]->lost = ngx_ims_edge_lost;
         core[i]->relay = ngx_ims_handover_relay;
         core[i]->busy = ngx_ims_edge_busy;

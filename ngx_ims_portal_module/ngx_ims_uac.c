@@ -202,7 +202,9 @@ ngx_ims_uac_response(ngx_ims_txn_t *t, ngx_int_t rc, ngx_ims_sip_msg_t *m)
                       "core \"%V\" did not answer REGISTER", &core->name);
     }
 
-    if (reg->tries < NGX_IMS_UAC_MAX_TRIES) {
+    if (reg->tries < NGX_IMS_UAC_MAX_TRIES
+        && (reg->status != 503 || ngx_ims_core_others(core, reg->tried)))
+    {
         ngx_add_timer(&reg->timer, 1);
         return;
     }
@@ -370,7 +372,7 @@ ngx_ims_uac_watch(ngx_ims_register_t *reg)
     wait = ngx_ims_core_patience(core, &flow, reg->tried, 1, sent);
 
     if (wait || reg->tries >= NGX_IMS_UAC_MAX_TRIES
-        || !ngx_ims_core_others(core, reg->tried))
+        || !ngx_ims_core_left(core, reg->tried))
     {
         ngx_add_timer(&reg->timer, wait ? wait : 1000);
         return;

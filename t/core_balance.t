@@ -27,10 +27,13 @@ my $jwt = IMS::JWT->new($t);
 
 $t->write_file_expand('nginx.conf', ims_conf(
     core => 'server 127.0.0.1:%%PORT_8982_UDP%%;'));
-$t->run();
+
+# before nginx, whose first probes they would miss
 
 my $one = IMS::Core->new()->registrar();
 my $two = IMS::Core->new(port => port(8982, udp => 1))->registrar();
+
+$t->run();
 
 for my $n (1 .. 6) {
     my $user = IMS::Browser->open(token => $jwt->token("user$n"));

@@ -33,7 +33,8 @@ $t->write_file_expand('nginx.conf', ims_conf(
     workers => 2, listen => '127.0.0.1:8080 reuseport',
     core => 'server 127.0.0.1:%%PORT_8982_UDP%%;
         probe 200ms fails=2 timeout=150ms; timeout 30s;'));
-$t->run();
+
+# before nginx, whose first probes they would miss
 
 my $one = IMS::Core->new()->registrar();
 my $two = IMS::Core->new(port => port(8982, udp => 1))->registrar();
@@ -77,6 +78,8 @@ my $logged = sub {
 
 probes($one, 200);
 probes($two, 404);
+
+$t->run();
 
 ok(probed($one, 3), 'the first server is probed');
 ok(probed($two, 1), 'and the second');

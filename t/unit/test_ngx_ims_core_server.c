@@ -248,7 +248,8 @@ test_down(void)
     fails(2, 2);
     ok(next(0) != -1, "all down: still one");
     ok(next(0) != 2, "which was down longest");
-    is_int(next(1), -1, "but not after another was tried");
+    is_int(next(3), 2, "the last resort");
+    is_int(next(7), -1, "then none");
 
     setup(2);
     fails(0, 2);
