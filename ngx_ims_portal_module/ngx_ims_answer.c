@@ -122,10 +122,11 @@ static ngx_uint_t
 ngx_ims_answer_challenged(ngx_ims_forward_t *fw, ngx_ims_txn_t *t,
     ngx_ims_sip_msg_t *m)
 {
-    uint32_t           cseq;
-    ngx_ims_txn_t     *client;
-    ngx_ims_retry_t    r;
-    ngx_ims_dialog_t   d;
+    uint32_t            cseq;
+    ngx_ims_txn_t      *client;
+    ngx_ims_retry_t     r;
+    ngx_ims_dialog_t    d;
+    ngx_ims_sip_msg_t  *orig;
 
     if (m->status >= 200 && m->status < 300) {
         ngx_ims_retry_next(fw->session, m);
@@ -150,6 +151,22 @@ ngx_ims_answer_challenged(ngx_ims_forward_t *fw, ngx_ims_txn_t *t,
 
     d.ref = fw->dialog;
 
+    if (fw->subscribe && !fw->in_dialog && fw->server != NULL
+        && ngx_ims_forward_parse(fw->worker->saved, &fw->server->request)
+           == NGX_OK)
+    {
+        /* the record that waits for its NOTIFY counts, too */
+
+        orig = &fw->worker->saved->msg;
+
+        if (ngx_ims_dialog_pending(fw->pool, &fw->binding, &orig->call_id,
+                                   &orig->from.tag, &d, fw->worker->record)
+            == NGX_OK)
+        {
+            (void) ngx_ims_dialog_speak(fw->pool, &d, 1);
+        }
+    }
+
     cseq = fw->in_dialog ? ngx_ims_dialog_speak(fw->pool, &d, 1) : 0;
 
     client = ngx_ims_retry_send(&r, t, m, cseq, ngx_ims_answer_client, fw);
@@ -167,6 +184,10 @@ ngx_ims_answer_challenged(ngx_ims_forward_t *fw, ngx_ims_txn_t *t,
 
         if (fw->in_dialog) {
             ngx_ims_dialog_invited(fw->pool, &d, 1, fw->offset);
+
+        } else {
+            ngx_ims_dialog_forget_early(fw->pool, &fw->binding, &fw->call_id,
+                                        1);
         }
     }
 

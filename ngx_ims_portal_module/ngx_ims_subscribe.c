@@ -362,7 +362,8 @@ ngx_ims_subscribe_fill(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     (void) ngx_ims_subscribe_token(fw->pool, &fw->binding, &token, buf);
 
     if (fw->up) {
-        d->cseq_up = orig->cseq;
+        d->cseq_up = orig->cseq + fw->offset;
+        d->offset_up = fw->offset;
 
         ngx_ims_subscribe_value(orig, NGX_IMS_HDR_FROM, &d->web_id);
         ngx_ims_subscribe_value(m, NGX_IMS_HDR_FROM, &d->core_id);

@@ -27,7 +27,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(64);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(79);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -178,6 +178,52 @@ for my $method (qw/ MESSAGE OPTIONS /) {
     $core->reply(again($method, nonce => "m$method"), 200, 'OK');
     is($mary->final($method)->{code}, 200, 'answered');
 }
+
+# a subscription counts on behind it, and so does a transfer in a call
+
+my $impu = $mary->{impu};
+
+$sent = $mary->start('SUBSCRIBE', to => $impu, uri => $impu,
+    headers => [ Event => 'presence', Expires => 600 ]);
+$seen = again('SUBSCRIBE', nonce => 's1');
+$answer = $core->reply($seen, 200, 'OK', tag => 'watched', headers => [
+    Contact => $core->contact(), Expires => 600 ]);
+$ok = $mary->final('SUBSCRIBE');
+is($ok->{code}, 200, 'subscribed');
+$far = $core->dialog($seen, $answer, 0);
+$web = $mary->dialog($sent, $ok, 1);
+$core->within($far, 'NOTIFY', headers => [ Event => 'presence',
+    Contact => $core->contact(), 'Subscription-State' => 'active' ]);
+$mary->reply($mary->expect('NOTIFY'), 200, 'OK');
+is($core->final('NOTIFY')->{code}, 200, 'notified');
+$mary->within($web, 'SUBSCRIBE', headers => [ Event => 'presence',
+    Expires => 0, Contact => $mary->contact() ]);
+$seen = $core->expect('SUBSCRIBE');
+is($seen->cseq(), 3, 'CSeq goes on');
+$core->reply($seen, 200, 'OK', headers => [ Expires => 0 ]);
+is($mary->final('SUBSCRIBE')->cseq(), 2, 'as the browser knows it');
+
+my $talk = call_up($mary, $core);
+
+$mary->within($talk->{web}, 'REFER', headers => [
+    'Refer-To' => '<sip:carol@ims.operator.example>',
+    Contact => $mary->contact() ]);
+$seen = again('REFER', nonce => 'r1');
+$core->reply($seen, 202, 'Accepted', headers => [
+    Contact => $core->contact() ]);
+is($mary->final('REFER')->{code}, 202, 'referred');
+
+for my $event ('refer', 'refer;id=' . $seen->cseq()) {
+    $core->within($talk->{core}, 'NOTIFY', headers => [ Event => $event,
+        Contact => $core->contact(), 'Subscription-State' => 'active',
+        'Content-Type' => 'message/sipfrag' ], body => "SIP/2.0 100 Trying");
+    my $notify = $mary->expect('NOTIFY');
+    ok($notify, "NOTIFY of $event");
+    $mary->reply($notify, 200, 'OK');
+    is($core->final('NOTIFY')->{code}, 200, 'answered');
+}
+
+hang_up($core, $talk->{core}, $mary);
 
 # too old once more is answered again, but not for ever
 
