@@ -30,8 +30,8 @@ my $jwt = IMS::JWT->new($t);
 
 $t->write_file_expand('nginx.conf', ims_conf(t1 => '500ms',
     listen_ims => '127.0.0.1:%%PORT_8980%% tcp',
-    server_ims => '127.0.0.1:%%PORT_8981%% transport=tcp fail_timeout=1s',
-    core => 'server 127.0.0.1:%%PORT_8982%% transport=tcp backup;'
+    server_ims => '127.0.0.1:%%PORT_8981%% transport=tcp fail_timeout=60s',
+    core => 'server 127.0.0.1:%%PORT_8982%% transport=tcp backup max_fails=0;'
         . 'probe off; stream_buffer 128k; stream_idle 2s;'));
 $t->run();
 
@@ -58,7 +58,6 @@ $second->up();
 
 # one that does not read: a limit, and the others are told
 
-IMS::Loop::pause(1.2);
 $mary->start('MESSAGE', body => 'first');
 my $msg = $second->expect('MESSAGE');
 $second->reply($msg, 200, 'OK');
