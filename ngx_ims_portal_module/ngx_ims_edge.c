@@ -219,6 +219,10 @@ ngx_ims_edge_lost(ngx_ims_core_t *core, ngx_ims_flow_t *flow,
 
     w = core->data;
 
+    if (refused) {
+        ngx_ims_core_dead(core, flow);
+    }
+
     ngx_ims_txns_flow_failed(w->txns, flow, refused);
 }
 
