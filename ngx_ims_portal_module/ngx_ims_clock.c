@@ -332,7 +332,7 @@ ngx_ims_clock_refreshed(ngx_ims_clock_refresh_t *re, ngx_ims_dialog_t *d,
         n = ngx_ims_clock_seconds(m, NGX_IMS_HDR_SESSION_EXPIRES);
         n = n ? n : re->interval;
 
-        ngx_ims_dialog_session(re->pool, d, n, now + n, now + n / 2);
+        ngx_ims_dialog_session(re->pool, d, n, now + n + 1, now + n / 2);
         return;
     }
 
@@ -466,7 +466,10 @@ ngx_ims_clock_answered(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
         refresh = now + n / 2;
     }
 
-    ngx_ims_dialog_session(fw->pool, &d, n, n ? now + (time_t) n : 0, refresh);
+    /* the second that has begun is not counted */
+
+    ngx_ims_dialog_session(fw->pool, &d, n, n ? now + (time_t) n + 1 : 0,
+                           refresh);
     ngx_ims_clock_arm(fw->session);
 }
 

@@ -32,7 +32,7 @@ my $jwt = IMS::JWT->new($t);
 
 $t->write_file_expand('nginx.conf', ims_conf(
     media => 'unix:%%TESTDIR%%/ng.sock',
-    server => 'ims_portal_session_timer 3s min=2s;'));
+    server => 'ims_portal_session_timer 4s min=2s;'));
 
 my $ng = IMS::NG->new($t->testdir() . '/ng.sock');
 
@@ -67,24 +67,24 @@ sub up {
 
 my $call = up([ Supported => 'timer' ], []);
 
-is($call->{seen}->h('Session-Expires'), 3, 'asked for');
+is($call->{seen}->h('Session-Expires'), 4, 'asked for');
 is($call->{seen}->h('Min-SE'), undef, 'Min-SE is the business of who asks');
-like($call->{ok}->h('Session-Expires'), qr/^3;refresher=uac$/,
+like($call->{ok}->h('Session-Expires'), qr/^4;refresher=uac$/,
     'the browser refreshes');
 is($call->{ok}->h('Require'), 'timer', 'Require');
 
 # it does, and the call goes on; then it does not
 
-IMS::Loop::pause(1.7);
+IMS::Loop::pause(1.5);
 $mary->within($call->{web}, 'UPDATE', headers => [ Supported => 'timer',
-    'Session-Expires' => '3;refresher=uac' ]);
+    'Session-Expires' => '4;refresher=uac' ]);
 my $r = $core->expect('UPDATE');
-is($r->h('Session-Expires'), '3;refresher=uac', 'refresh untouched');
+is($r->h('Session-Expires'), '4;refresher=uac', 'refresh untouched');
 $core->reply($r, 200, 'OK', headers => [ Contact => $core->contact(),
-    Supported => 'timer', 'Session-Expires' => '3;refresher=uac' ]);
+    Supported => 'timer', 'Session-Expires' => '4;refresher=uac' ]);
 is($mary->final('UPDATE')->{code}, 200, 'refreshed');
 
-ok($core->none('BYE', 1.6), 'goes on behind its first end');
+ok($core->none('BYE', 3.7), 'goes on behind its first end');
 $r = $core->expect('BYE', 4);
 like($r->h('Reason') || '', qr/cause=408/, 'BYE up when nobody refreshed');
 $core->reply($r, 200, 'OK');
@@ -108,7 +108,7 @@ is(hang_up($mary, $call->{web}, $core), 200, 'BYE');
 # the far end alone: it refreshes
 
 $call = up([], [ 'Session-Expires' => '2;refresher=uas' ]);
-is($call->{seen}->h('Session-Expires'), 3, 'asked for by the portal');
+is($call->{seen}->h('Session-Expires'), 4, 'asked for by the portal');
 is($call->{seen}->h('Min-SE'), 2, 'Min-SE for who does not know it');
 is($call->{ok}->h('Session-Expires'), '2;refresher=uas', 'answer passed on');
 ok($core->expect('BYE', 4), 'which it then does not');
@@ -149,8 +149,8 @@ $core->same_hop($sent, 'ACK', $r->h('To'));
 # a call from the core, answered by a browser without timers
 
 $call = call_down($mary, $core, headers => [ Supported => 'timer' ]);
-is($call->{seen}->h('Session-Expires'), 3, 'asked for, down');
-is($call->{ok}->h('Session-Expires'), '3;refresher=uac',
+is($call->{seen}->h('Session-Expires'), 4, 'asked for, down');
+is($call->{ok}->h('Session-Expires'), '4;refresher=uac',
     'the core refreshes');
 ok($call->{ok}->h('Require'), 'and is told to');
 is(hang_up($core, $call->{core}, $mary), 200, 'BYE of the core');

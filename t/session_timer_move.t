@@ -32,7 +32,7 @@ my $jwt = IMS::JWT->new($t);
 
 $t->write_file_expand('nginx.conf', ims_conf(
     media => 'unix:%%TESTDIR%%/ng.sock', grace => '5s', shutdown => '20s',
-    server => 'ims_portal_session_timer 3s min=2s;'));
+    server => 'ims_portal_session_timer 4s min=2s;'));
 
 my $ng = IMS::NG->new($t->testdir() . '/ng.sock');
 
@@ -62,7 +62,7 @@ sub refreshed {
     my $r = $core->expect('UPDATE', 4);
     ok($r, $title);
     $core->reply($r, 200, 'OK', headers => [ Contact => $core->contact(),
-        'Session-Expires' => '3;refresher=uac' ]);
+        'Session-Expires' => '4;refresher=uac' ]);
 
     return $r;
 }
@@ -76,7 +76,7 @@ my $first = refreshed('refreshed from there');
 
 $t->write_file_expand('nginx.conf', ims_conf(
     media => 'unix:%%TESTDIR%%/ng.sock', grace => '5s', shutdown => '20s',
-    server => 'ims_portal_session_timer 3s min=2s; # new'));
+    server => 'ims_portal_session_timer 4s min=2s; # new'));
 $t->reload();
 IMS::Loop::pause(0.5);
 
@@ -84,12 +84,12 @@ my $next = IMS::Browser->open(%mary);
 is($next->register()->{code}, 200, 'at another worker');
 my $second = refreshed('refreshed by that one');
 is($second->cseq(), $first->cseq() + 1, 'counting on');
-ok($core->none('UPDATE', 1), 'and by that one alone');
+ok($core->none('UPDATE', 0.6), 'and by that one alone');
 
 # the end: nobody answers any more
 
 $core->{on}{UPDATE} = sub { };
-my $bye = $core->expect('BYE', 6);
+my $bye = $core->expect('BYE', 8);
 ok($bye, 'BYE up when it ran out');
 ok($next->expect('BYE'), 'and down');
 ok(IMS::Loop::wait_for(sub { $ng->seen('delete') }, 2), 'media freed');

@@ -30,7 +30,7 @@ my $jwt = IMS::JWT->new($t);
 
 $t->write_file_expand('nginx.conf', ims_conf(
     media => 'unix:%%TESTDIR%%/ng.sock',
-    server => 'ims_portal_session_timer 3s min=2s;'));
+    server => 'ims_portal_session_timer 4s min=2s;'));
 
 my $ng = IMS::NG->new($t->testdir() . '/ng.sock');
 
@@ -67,12 +67,12 @@ my $call = up([], [ Allow => 'INVITE, ACK, BYE, UPDATE' ]);
 is($call->{ok}->h('Session-Expires'), undef, 'nothing for the browser');
 
 my $r = $core->expect('UPDATE', 4);
-is($r->h('Session-Expires'), '3;refresher=uac', 'UPDATE of the portal');
+is($r->h('Session-Expires'), '4;refresher=uac', 'UPDATE of the portal');
 is($r->h('From'), $call->{seen}->h('From'), 'in the name of the browser');
 cmp_ok($r->cseq(), '>', $call->{seen}->cseq(), 'its CSeq');
 is($r->tag('To'), $call->{ok}->tag('To'), 'in the dialog');
 $core->reply($r, 200, 'OK', headers => [ Contact => $core->contact(),
-    'Session-Expires' => '3;refresher=uac' ]);
+    'Session-Expires' => '4;refresher=uac' ]);
 ok($mary->none('UPDATE'), 'none of it at the browser');
 
 my $cseq = $r->cseq();
