@@ -16,7 +16,6 @@
 #include <strings.h>
 
 
-static int ngx_ims_route_records(const ngx_ims_sip_msg_t *m);
 static int ngx_ims_route_own(const ngx_ims_str_t *value,
     const ngx_ims_str_t *token);
 static void ngx_ims_route_hygiene_up(ngx_ims_sip_edits_t *e,
@@ -91,24 +90,22 @@ static const uint16_t  ngx_ims_route_not_down[] = {
 };
 
 
-/*
- * 1 when the portal puts itself into the route of what follows: NOTIFY, too,
- * may be what makes a dialog (RFC 6665 4.3)
- */
-
-static int
+int
 ngx_ims_route_records(const ngx_ims_sip_msg_t *m)
 {
-    return m->method == NGX_IMS_SIP_NOTIFY
-           || (ngx_ims_route_forms_dialog(m->method) && m->to.tag.len == 0);
-}
+    switch (m->method) {
 
+    case NGX_IMS_SIP_NOTIFY:
+        return 1;
 
-int
-ngx_ims_route_forms_dialog(ngx_ims_sip_method_e method)
-{
-    return method == NGX_IMS_SIP_INVITE || method == NGX_IMS_SIP_SUBSCRIBE
-           || method == NGX_IMS_SIP_REFER;
+    case NGX_IMS_SIP_INVITE:
+    case NGX_IMS_SIP_SUBSCRIBE:
+    case NGX_IMS_SIP_REFER:
+        return m->to.tag.len == 0;
+
+    default:
+        return 0;
+    }
 }
 
 

@@ -111,8 +111,11 @@ void ngx_ims_route_update(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
 void ngx_ims_route_reliable(ngx_ims_sip_edits_t *e,
     const ngx_ims_sip_msg_t *m, uint32_t rseq);
 
-/* 1 when a request of this method outside a dialog can make one */
-int ngx_ims_route_forms_dialog(ngx_ims_sip_method_e method);
+/*
+ * 1 when the portal puts itself into the route of what follows a request: one
+ * that can make a dialog, outside of one, and NOTIFY anywhere (RFC 6665 4.3)
+ */
+int ngx_ims_route_records(const ngx_ims_sip_msg_t *m);
 
 /*
  * The Record-Route values of a message as one header value, in order (reverse =
