@@ -50,11 +50,17 @@ ngx_ims_uac_send(ngx_ims_register_t *reg, ngx_ims_txn_response_pt handler)
 
     reg->cseq = cseq;
 
-    if (!reg->same
-        && ngx_ims_core_next(reg->pool->core, &reg->tried, &reg->flow)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
+    if (!reg->same) {
+
+        if (ngx_ims_core_next(reg->pool->core, &reg->tried, &reg->flow)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        /* another server may ask once more */
+
+        reg->fresh = 0;
     }
 
     reg->same = 0;
