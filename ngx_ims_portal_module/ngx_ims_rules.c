@@ -89,7 +89,8 @@ ngx_ims_rules_looped(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
 
 /*
  * The core forked a request upstream, and two branches came to one browser: it
- * is asked once (RFC 3261 8.2.2.2).  Repetitions were absorbed before.
+ * is asked once (RFC 3261 8.2.2.2).  Repetitions were absorbed before; what was
+ * refused may be tried again, one branch after the other.
  */
 
 static ngx_uint_t
@@ -110,6 +111,12 @@ ngx_ims_rules_merged(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
          q = ngx_queue_next(q))
     {
         fw = ngx_queue_data(q, ngx_ims_forward_t, queue);
+
+        if (fw->answered
+            && (fw->server == NULL || fw->server->status >= 300))
+        {
+            continue;
+        }
 
         if (!fw->up && !fw->in_dialog && fw->merge == merge
             && fw->call_id.len == m->call_id.len

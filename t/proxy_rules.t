@@ -26,7 +26,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(56);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(58);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -102,6 +102,23 @@ $mary->reply($invite, 486, 'Busy Here');
 $r = $core->expect('486');
 is($r->branch(), $one->branch(), 'the first branch is answered');
 $core->same_hop($one, 'ACK', $r->h('To'));
+
+# one after the other is no merger; one that was taken is
+
+my $three = IMS::SIP->parse($one->bytes() =~ s/branch=z9hG4bKcore/$&next/r);
+$core->emit($three->bytes());
+$r = $mary->expect('INVITE');
+ok($r, 'another branch behind a refusal');
+$mary->reply($r, 480, 'Not now');
+$r = $core->expect('480');
+$core->same_hop($three, 'ACK', $r->h('To'));
+
+$one = $core->terminating('MESSAGE', to => $impu, body => 'x');
+$mary->reply($mary->expect('MESSAGE'), 200, 'OK');
+$core->final('MESSAGE');
+$two = IMS::SIP->parse($one->bytes() =~ s/branch=z9hG4bKcore/$&fork/r);
+$core->emit($two->bytes());
+is($core->final('MESSAGE')->{code}, 482, 'a message is not read twice');
 
 # methods
 
