@@ -484,6 +484,66 @@ test_branch(void)
 }
 
 
+/* the connection that a request was sent on is gone */
+
+static void
+test_connection(void)
+{
+    ngx_ims_txn_t   *t;
+    ngx_ims_flow_t   flow;
+
+    flow_init(&flow, 1);
+    flow.transport = NGX_IMS_TCP;
+    flow.connection = 7;
+
+    start("a connection is lost");
+    t = client(NGX_IMS_SIP_OPTIONS, "OPTIONS", 1);
+    t->flow.transport = NGX_IMS_TCP;
+    t->flow.connection = 8;
+    is_int(ngx_ims_txns_waiting(txns), 1, "it waits");
+    ngx_ims_txns_flow_failed(txns, &flow, 0);
+    standin_run(10);
+    is_int(user.error, 0, "another one concerns nobody");
+    t->flow.connection = 7;
+    ngx_ims_txns_flow_failed(txns, &flow, 0);
+    standin_run(10);
+    over(0, 1, 10, "its own ends it");
+
+    start("a connection is lost behind the answer");
+    t = client(NGX_IMS_SIP_INVITE, "INVITE", 1);
+    t->flow.transport = NGX_IMS_TCP;
+    t->flow.connection = 7;
+    (void) ngx_ims_txn_response(txns, response(200, "INVITE", branch));
+    is_int(ngx_ims_txns_waiting(txns), 0, "it does not wait");
+    ngx_ims_txns_flow_failed(txns, &flow, 0);
+    standin_run(10);
+    is_int(user.error, 0, "what has its answer lives on");
+    standin_run(40000);
+
+    start("a connection for a long request is refused");
+    t = client(NGX_IMS_SIP_OPTIONS, "OPTIONS", 1);
+    t->flow.transport = NGX_IMS_TCP;
+    t->flow.connection = 7;
+    t->flow.grown = 1;
+    standin_run(100);
+    ngx_ims_txns_flow_failed(txns, &flow, 1);
+    standin_run(1000);
+    sent_at("0 100 600", "it goes on as a datagram");
+    is_int(t->flow.transport, NGX_IMS_UDP, "by UDP");
+    standin_run(40000);
+    over(1, 0, 32100, "F");
+
+    start("a connection for a long request is lost");
+    t = client(NGX_IMS_SIP_OPTIONS, "OPTIONS", 1);
+    t->flow.transport = NGX_IMS_TCP;
+    t->flow.connection = 7;
+    t->flow.grown = 1;
+    ngx_ims_txns_flow_failed(txns, &flow, 0);
+    standin_run(10);
+    is_int(user.error, 1, "no datagram then");
+}
+
+
 int
 main(void)
 {
@@ -500,6 +560,7 @@ main(void)
     test_limits();
     test_memory();
     test_branch();
+    test_connection();
 
     return finish();
 }
