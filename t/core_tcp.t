@@ -23,14 +23,14 @@ use Test::Nginx qw/ port /;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(30);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(32);
 
 my $jwt = IMS::JWT->new($t);
 
 $t->write_file_expand('nginx.conf', ims_conf(
     listen_ims => '127.0.0.1:%%PORT_8980%% tcp',
     server_ims => '127.0.0.1:%%PORT_8981%% transport=tcp',
-    core => 'stream_keepalive 300ms;'));
+    core => 'stream_keepalive 300ms; stream_connections 4;'));
 $t->run();
 
 my $core = IMS::Core->new(transport => 'tcp')->registrar();
@@ -150,6 +150,15 @@ ok(IMS::Loop::wait_for(sub { $bad->{eof} }), 'and the connection closed');
 $bad = $core->dial();
 $bad->write("\0\1\2garbage" x 8000);
 ok(IMS::Loop::wait_for(sub { $bad->{eof} }), 'so is one of garbage');
+
+# so many and no more
+
+my @many = map { $core->dial() } 1 .. 6;
+ok(IMS::Loop::wait_for(sub { 2 <= grep { $_->{eof} } @many }),
+    'too many are closed');
+like($t->read_file('error.log'),
+    qr/4 "stream_connections" accepted are not enough/, 'and that is said');
+$_->close() for @many;
 
 is($mary->register()->{code}, 200, 'all else goes on');
 $mary->close();

@@ -26,7 +26,7 @@ select STDOUT; $| = 1;
 eval { require IO::Socket::SSL; require IMS::Cert; };
 plan(skip_all => 'IO::Socket::SSL not installed') if $@;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(20);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(23);
 
 my $jwt = IMS::JWT->new($t);
 my $ca = IMS::Cert->authority($t, 'ca');
@@ -95,6 +95,12 @@ sub fresh {
 }
 
 is(fresh(%good), 200, 'connected again');
+
+my $ctx = IO::Socket::SSL::SSL_Context->new({ SSL_server => 1, %good });
+
+is(fresh(SSL_reuse_ctx => $ctx), 200, 'and again');
+is(fresh(SSL_reuse_ctx => $ctx), 200, 'and once more');
+ok($core->{conns}[0]{sock}->get_session_reused(), 'session resumed');
 
 # whom the portal does not believe
 
