@@ -75,9 +75,16 @@ sub up {
 
     port($self->{port}, socket => 1)->close() if $self->{both};
 
-    $self->{sock} = IO::Socket::IP->new(Type => SOCK_DGRAM, Proto => 'udp',
-        LocalHost => $self->{addr}, LocalPort => $self->{port})
-        or die "can't listen on port $self->{port}: $!\n";
+    # another test may try the number at this very moment
+
+    for (1 .. 50) {
+        $self->{sock} = IO::Socket::IP->new(Type => SOCK_DGRAM,
+            Proto => 'udp', LocalHost => $self->{addr},
+            LocalPort => $self->{port}) and last;
+        select undef, undef, undef, 0.01;
+    }
+
+    $self->{sock} or die "can't listen on port $self->{port}: $!\n";
     $self->{sock}->blocking(0);
 
     return $self;
