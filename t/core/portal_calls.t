@@ -46,7 +46,7 @@ $far->{portal} = $core->{sport};
 
 $t->write_file_expand('nginx.conf', ims_conf(
     identity => "sip:u[001-020]\@acme.$home impi=acme-pool-1\@$home",
-    register => "digest secrets=$secrets", t1 => '500ms',
+    register => "digest secrets=$secrets",
     server_ims => "$core->{uri}:$core->{port}",
     media => 'unix:%%TESTDIR%%/ng.sock'));
 
