@@ -24,7 +24,7 @@ use Time::HiRes qw/ time /;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(13);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(17);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -35,17 +35,31 @@ $t->write_file_expand('nginx.conf', ims_conf(t1 => '500ms',
         . 'probe off; stream_buffer 128k; stream_idle 2s;'));
 $t->run();
 
-# nobody there: the next server, at once
-
 my $second = IMS::Core->new(transport => 'tcp', port => port(8982))
     ->registrar();
+my $first = IMS::Core->new(transport => 'tcp')->registrar();
+my $bob = IMS::Browser->open(token => $jwt->token('bob'));
+
+is($bob->register()->{code}, 200, 'registered at the first');
+
+# lost in the middle, and there is another server
+
+$bob->start('MESSAGE', body => 'again');
+ok($first->expect('MESSAGE'), 'request at the first');
+$first->down();
+
+my $again = $second->expect('MESSAGE', 2);
+is($again->{body}, 'again', 'it goes to the second');
+$second->reply($again, 200, 'OK');
+is($bob->final('MESSAGE')->{code}, 200, 'answered');
+
 my $mary = IMS::Browser->open(token => $jwt->token('mary'));
 
 my $start = time();
-is($mary->register()->{code}, 200, 'registered at the second');
+is($mary->register()->{code}, 200, 'another registers at the second');
 cmp_ok(time() - $start, '<', 2, 'soon');
 
-# lost in the middle: no browser waits for a time-out
+# and there is none: no browser waits for a time-out
 
 $mary->start('MESSAGE', body => 'x');
 ok($second->expect('MESSAGE'), 'request at the core');
