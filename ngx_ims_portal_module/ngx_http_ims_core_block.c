@@ -46,7 +46,7 @@ static ngx_http_ims_line_t  ngx_http_ims_core_lines[] = {
     { ngx_string("home_domain"), 1, 1, ngx_http_ims_core_home_domain },
     { ngx_string("visited_network"), 1, 1, ngx_http_ims_core_visited_network },
     { ngx_string("access_network_info"), 1, 1, ngx_http_ims_core_access },
-    { ngx_string("register"), 1, 4, ngx_http_ims_core_register },
+    { ngx_string("register"), 1, 6, ngx_http_ims_core_register },
     { ngx_string("reg_event"), 1, 1, ngx_http_ims_core_reg_event },
     { ngx_string("dial_plan"), 1, 12, ngx_http_ims_dial_plan },
     { ngx_string("barred"), 1, 1024, ngx_http_ims_dial_barred },

@@ -13,6 +13,8 @@ static char *ngx_http_ims_core_trusted(ngx_conf_t *cf, ngx_ims_core_t *core,
     ngx_str_t *args, ngx_uint_t n);
 static char *ngx_http_ims_core_digest(ngx_conf_t *cf, ngx_ims_core_t *core,
     ngx_str_t *args, ngx_uint_t n);
+static ngx_int_t ngx_http_ims_core_secret(ngx_conf_t *cf,
+    ngx_ims_core_t *core, ngx_str_t *arg);
 static ngx_uint_t ngx_http_ims_core_is(ngx_str_t *arg, const char *name,
     ngx_str_t *value);
 static ngx_uint_t ngx_http_ims_core_quotable(ngx_str_t *value);
@@ -41,6 +43,7 @@ ngx_http_ims_core_register(ngx_conf_t *cf, void *object, ngx_str_t *args,
     }
 
     if (ngx_strcmp(args[0].data, "digest") == 0) {
+        core->digest = 1;
         return ngx_http_ims_core_digest(cf, core, args, n);
     }
 
@@ -53,7 +56,7 @@ ngx_http_ims_core_register(ngx_conf_t *cf, void *object, ngx_str_t *args,
 }
 
 
-/* trusted [flag=value] [waf=name parameter=name] */
+/* trusted [flag=value] [waf=name parameter=name] [secrets=file] [...] */
 
 static char *
 ngx_http_ims_core_trusted(ngx_conf_t *cf, ngx_ims_core_t *core,
@@ -85,8 +88,8 @@ ngx_http_ims_core_trusted(ngx_conf_t *cf, ngx_ims_core_t *core,
         } else if (ngx_http_ims_core_is(&args[k], "parameter=", &value)) {
             param = value;
 
-        } else {
-            goto invalid;
+        } else if (ngx_http_ims_core_secret(cf, core, &args[k]) != NGX_OK) {
+            return NGX_CONF_ERROR;
         }
     }
 
@@ -119,14 +122,6 @@ ngx_http_ims_core_trusted(ngx_conf_t *cf, ngx_ims_core_t *core,
                     - core->waf.data;
 
     return NGX_CONF_OK;
-
-invalid:
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid parameter \"%V\" in \"register\" "
-                       "of \"ims_portal_core\"", &args[k]);
-
-    return NGX_CONF_ERROR;
 }
 
 
@@ -136,42 +131,50 @@ static char *
 ngx_http_ims_core_digest(ngx_conf_t *cf, ngx_ims_core_t *core,
     ngx_str_t *args, ngx_uint_t n)
 {
-    ngx_str_t   value, file;
     ngx_uint_t  i;
 
-    ngx_str_null(&file);
-
     for (i = 1; i < n; i++) {
-
-        if (ngx_http_ims_core_is(&args[i], "secrets=", &value)) {
-            file = value;
-
-        } else if (ngx_http_ims_core_is(&args[i], "realm=", &value)
-                   && ngx_http_ims_core_quotable(&value))
-        {
-            core->realm = value;
-
-        } else {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\" in \"register\" "
-                               "of \"ims_portal_core\"", &args[i]);
+        if (ngx_http_ims_core_secret(cf, core, &args[i]) != NGX_OK) {
             return NGX_CONF_ERROR;
         }
     }
 
-    if (file.len == 0) {
-        return "needs \"secrets\"";
+    return core->secrets == NULL ? "needs \"secrets\"" : NGX_CONF_OK;
+}
+
+
+/* secrets=file or realm=name; NGX_OK, or NGX_ERROR (logged) */
+
+static ngx_int_t
+ngx_http_ims_core_secret(ngx_conf_t *cf, ngx_ims_core_t *core, ngx_str_t *arg)
+{
+    ngx_str_t  value;
+
+    if (ngx_http_ims_core_is(arg, "realm=", &value)
+        && ngx_http_ims_core_quotable(&value))
+    {
+        core->realm = value;
+        return NGX_OK;
     }
 
-    if (ngx_conf_full_name(cf->cycle, &file, 1) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
+    if (core->secrets == NULL && ngx_http_ims_core_is(arg, "secrets=", &value))
+    {
+        if (ngx_conf_full_name(cf->cycle, &value, 1) != NGX_OK) {
+            return NGX_ERROR;
+        }
 
-    core->secrets = ngx_ims_secret_read(cf, &file,
-                                        ngx_http_ims_core_old(cf,
+        core->secrets = ngx_ims_secret_read(cf, &value,
+                                            ngx_http_ims_core_old(cf,
                                                               &core->name));
 
-    return core->secrets == NULL ? NGX_CONF_ERROR : NGX_CONF_OK;
+        return core->secrets == NULL ? NGX_ERROR : NGX_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%V\" in \"register\" "
+                       "of \"ims_portal_core\"", arg);
+
+    return NGX_ERROR;
 }
 
 

@@ -133,9 +133,10 @@ struct ngx_ims_core_s {
     ngx_str_t                 access;         /* P-Access-Network-Info, or "" */
     ngx_str_t                 flag;           /* integrity-protected, or "" */
     ngx_str_t                 waf;            /* ', name="value"', or "" */
-    struct ngx_ims_secrets_s *secrets;        /* NULL: register trusted */
+    struct ngx_ims_secrets_s *secrets;        /* NULL: none to answer with */
     ngx_str_t                 realm;          /* of these; "": home_domain */
     unsigned                  register_set:1; /* there was such a line */
+    unsigned                  digest:1;       /* nobody is vouched for */
     unsigned                  reg_event:1;    /* SUBSCRIBE to it */
     unsigned                  reg_event_set:1;
     ngx_msec_t                t1;             /* ms */

@@ -197,7 +197,7 @@ ngx_ims_uac_authorization(ngx_ims_core_t *core, ngx_ims_digest_t *digest,
                       impi, core->realm.len ? &core->realm
                                             : &core->home_domain, uri);
 
-    if (core->secrets == NULL) {
+    if (!core->digest) {
 
         if (core->flag.len) {
             *p = ngx_slprintf(*p, last, ", integrity-protected=\"%V\"",

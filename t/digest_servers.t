@@ -2,7 +2,8 @@
 
 # Copyright (C) the IMS portal authors
 
-# A challenge of one server, answered to another: the next one asks anew.
+# A challenge of one server, answered to another: the next one asks anew. A core
+# that trusts the portal and still asks.
 
 use warnings;
 use strict;
@@ -24,7 +25,7 @@ use Test::Nginx qw/ port /;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(6);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(10);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -73,6 +74,28 @@ my @nonces = map { credentials($_->h('Authorization'))->{nonce} }
 is("@nonces[0, 1, 2, 3]", ' one one two', 'each by its own nonce');
 
 $mary->close();
+
+# trusted, with secrets for who asks all the same
+
+$two->down();
+$t->write_file_expand('nginx.conf', ims_conf(
+    register => 'trusted flag=yes secrets=%%TESTDIR%%/secrets'));
+$t->reload();
+IMS::Loop::pause(0.5);
+
+my $before = $one->seen('REGISTER');
+$one->{on}{REGISTER} = guard('three', sub { $_[0]->accept($_[1]) });
+
+my $john = IMS::Browser->open(token => $jwt->token('john'));
+is($john->register()->{code}, 200, 'registered as by a trusted node');
+
+my ($vouched, $proved) = ($one->seen('REGISTER'))[$before, $before + 1];
+
+like($vouched->h('Authorization'), qr/integrity-protected="yes"/, 'vouched');
+unlike($proved->h('Authorization'), qr/integrity-protected/, 'then proved');
+is($proved->cseq(), $vouched->cseq() + 1, 'at once');
+
+$john->close();
 $t->stop();
 
 unlike($t->read_file('error.log'), qr/refuses the secret/, 'no wrong secret');
