@@ -459,8 +459,9 @@ ngx_ims_clock_answered(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
         r->session_expires = n;
 
     } else if (n == 0
-               && ngx_ims_sip_has_token(fw->up ? m : orig, NGX_IMS_HDR_ALLOW,
-                                        "UPDATE"))
+               && (d.refresh
+                   || ngx_ims_sip_has_token(fw->up ? m : orig,
+                                            NGX_IMS_HDR_ALLOW, "UPDATE")))
     {
         n = fw->interval;
         refresh = now + n / 2;

@@ -26,13 +26,15 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
+my ($se, $min) = (4 * $IMS::Loop::SLOW, 2 * $IMS::Loop::SLOW);
+
 my $t = Test::Nginx->new()->has(qw/ http /)->plan(31);
 
 my $jwt = IMS::JWT->new($t);
 
 $t->write_file_expand('nginx.conf', ims_conf(
     media => 'unix:%%TESTDIR%%/ng.sock',
-    server => 'ims_portal_session_timer 4s min=2s;'));
+    server => "ims_portal_session_timer ${se}s min=${min}s;"));
 
 my $ng = IMS::NG->new($t->testdir() . '/ng.sock');
 
@@ -67,9 +69,9 @@ sub up {
 
 my $call = up([ Supported => 'timer' ], []);
 
-is($call->{seen}->h('Session-Expires'), 4, 'asked for');
+is($call->{seen}->h('Session-Expires'), $se, 'asked for');
 is($call->{seen}->h('Min-SE'), undef, 'Min-SE is the business of who asks');
-like($call->{ok}->h('Session-Expires'), qr/^4;refresher=uac$/,
+like($call->{ok}->h('Session-Expires'), qr/^$se;refresher=uac$/,
     'the browser refreshes');
 is($call->{ok}->h('Require'), 'timer', 'Require');
 
@@ -77,11 +79,11 @@ is($call->{ok}->h('Require'), 'timer', 'Require');
 
 IMS::Loop::pause(1.5);
 $mary->within($call->{web}, 'UPDATE', headers => [ Supported => 'timer',
-    'Session-Expires' => '4;refresher=uac' ]);
+    'Session-Expires' => "$se;refresher=uac" ]);
 my $r = $core->expect('UPDATE');
-is($r->h('Session-Expires'), '4;refresher=uac', 'refresh untouched');
+is($r->h('Session-Expires'), "$se;refresher=uac", 'refresh untouched');
 $core->reply($r, 200, 'OK', headers => [ Contact => $core->contact(),
-    Supported => 'timer', 'Session-Expires' => '4;refresher=uac' ]);
+    Supported => 'timer', 'Session-Expires' => "$se;refresher=uac" ]);
 is($mary->final('UPDATE')->{code}, 200, 'refreshed');
 
 ok($core->none('BYE', 3.7), 'goes on behind its first end');
@@ -107,10 +109,10 @@ is(hang_up($mary, $call->{web}, $core), 200, 'BYE');
 
 # the far end alone: it refreshes
 
-$call = up([], [ 'Session-Expires' => '2;refresher=uas' ]);
-is($call->{seen}->h('Session-Expires'), 4, 'asked for by the portal');
-is($call->{seen}->h('Min-SE'), 2, 'Min-SE for who does not know it');
-is($call->{ok}->h('Session-Expires'), '2;refresher=uas', 'answer passed on');
+$call = up([], [ 'Session-Expires' => "$min;refresher=uas" ]);
+is($call->{seen}->h('Session-Expires'), $se, 'asked for by the portal');
+is($call->{seen}->h('Min-SE'), $min, 'Min-SE for who does not know it');
+is($call->{ok}->h('Session-Expires'), "$min;refresher=uas", 'answer passed on');
 ok($core->expect('BYE', 4), 'which it then does not');
 $mary->expect('BYE');
 $core->forget();
@@ -122,14 +124,14 @@ $mary->start('INVITE', headers => [ 'Content-Type' => 'application/sdp',
     Supported => 'timer', 'Session-Expires' => 1 ], body => web_sdp());
 $r = $mary->final('INVITE');
 is($r->{code}, 422, 'less than the minimum');
-is($r->h('Min-SE'), 2, 'Min-SE');
+is($r->h('Min-SE'), $min, 'Min-SE');
 
 my $sent = $core->terminating('INVITE', to => $impu, body => ims_sdp(),
     headers => [ 'Content-Type' => 'application/sdp', Supported => 'timer',
         'Session-Expires' => 1, 'Min-SE' => 1 ]);
 $r = $core->final('INVITE');
 is($r->{code}, 422, 'from the core, too');
-is($r->h('Min-SE'), 2, 'Min-SE to the core');
+is($r->h('Min-SE'), $min, 'Min-SE to the core');
 $core->same_hop($sent, 'ACK', $r->h('To'));
 ok($mary->none('INVITE'), 'none of it at the browser');
 
@@ -139,8 +141,8 @@ $sent = $core->terminating('INVITE', to => $impu, body => ims_sdp(),
     headers => [ 'Content-Type' => 'application/sdp',
         'Session-Expires' => 1 ]);
 $r = $mary->expect('INVITE');
-is($r->h('Session-Expires'), 2, 'raised');
-is($r->h('Min-SE'), 2, 'Min-SE added');
+is($r->h('Session-Expires'), $min, 'raised');
+is($r->h('Min-SE'), $min, 'Min-SE added');
 $mary->reply($r, 486, 'Busy Here');
 $r = $core->final('INVITE');
 is($r->{code}, 486, 'passed on');
@@ -149,8 +151,8 @@ $core->same_hop($sent, 'ACK', $r->h('To'));
 # a call from the core, answered by a browser without timers
 
 $call = call_down($mary, $core, headers => [ Supported => 'timer' ]);
-is($call->{seen}->h('Session-Expires'), 4, 'asked for, down');
-is($call->{ok}->h('Session-Expires'), '4;refresher=uac',
+is($call->{seen}->h('Session-Expires'), $se, 'asked for, down');
+is($call->{ok}->h('Session-Expires'), "$se;refresher=uac",
     'the core refreshes');
 ok($call->{ok}->h('Require'), 'and is told to');
 is(hang_up($core, $call->{core}, $mary), 200, 'BYE of the core');
