@@ -208,7 +208,9 @@ ngx_ims_core_stream_newlines(ngx_ims_core_conn_t *conn, u_char *p, size_t len)
 
             ngx_str_set(&pong, CRLF);
 
-            if (ngx_ims_core_stream_write(conn, &pong, 1) != NGX_OK) {
+            if (ngx_ims_core_stream_write(conn, &pong, 1) != NGX_OK
+                && conn->state == NGX_IMS_CORE_FAILED)
+            {
                 return len;
             }
         }
