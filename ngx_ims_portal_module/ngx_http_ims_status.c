@@ -10,6 +10,8 @@
 #include "ngx_http_ims_portal_module.h"
 
 
+static u_char *ngx_http_ims_status_core(u_char *p, u_char *last,
+    ngx_ims_core_t *core);
 static u_char *ngx_http_ims_status_pool(u_char *p, u_char *last,
     ngx_ims_pool_t *pool);
 
@@ -24,6 +26,7 @@ ngx_http_ims_status(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf)
     ngx_uint_t         i, up, all;
     ngx_chain_t        out;
     ngx_ims_pool_t   **pool;
+    ngx_ims_core_t   **core;
     ngx_ims_worker_t  *w;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
@@ -47,6 +50,12 @@ ngx_http_ims_status(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf)
 
     for (i = 0; i < imcf->pools.nelts; i++) {
         size += 768 + pool[i]->name.len;
+    }
+
+    core = imcf->cores.elts;
+
+    for (i = 0; i < imcf->cores.nelts; i++) {
+        size += 64 + core[i]->name.len + core[i]->servers.nelts * 256;
     }
 
     b = ngx_create_temp_buf(r->pool, size);
@@ -77,6 +86,17 @@ ngx_http_ims_status(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf)
         p = ngx_http_ims_status_pool(p, last, pool[i]);
     }
 
+    p = ngx_slprintf(p, last, "],\"cores\":[");
+
+    for (i = 0; i < imcf->cores.nelts; i++) {
+
+        if (i) {
+            *p++ = ',';
+        }
+
+        p = ngx_http_ims_status_core(p, last, core[i]);
+    }
+
     b->last = ngx_slprintf(p, last, "]}\n");
 
     r->headers_out.status = NGX_HTTP_OK;
@@ -97,6 +117,41 @@ ngx_http_ims_status(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf)
     out.next = NULL;
 
     return ngx_http_output_filter(r, &out);
+}
+
+
+/* its servers, as all workers see them */
+
+static u_char *
+ngx_http_ims_status_core(u_char *p, u_char *last, ngx_ims_core_t *core)
+{
+    ngx_uint_t              i, n;
+    ngx_ims_health_hop_t   *h;
+    ngx_ims_core_server_t  *s;
+
+    p = ngx_slprintf(p, last, "{\"name\":\"%V\",\"servers\":[", &core->name);
+
+    s = core->servers.elts;
+    n = 0;
+
+    for (i = 0; i < core->servers.nelts; i++) {
+
+        if (s[i].off) {
+            continue;
+        }
+
+        h = s[i].health ? s[i].health : &s[i].own;
+
+        p = ngx_slprintf(p, last, "%s{\"address\":\"%V\","
+                         "\"transport\":\"%V\",\"up\":%s,\"rtt\":%uA}",
+                         n++ ? "," : "", &s[i].addr.name,
+                         ngx_ims_core_transport(s[i].transport),
+                         ngx_ims_core_down(core, &s[i], ngx_time())
+                         ? "false" : "true",
+                         h->rtt);
+    }
+
+    return ngx_slprintf(p, last, "]}");
 }
 
 

@@ -25,7 +25,7 @@ use Test::Nginx qw/ port /;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->todo_alerts()->plan(20);
+my $t = Test::Nginx->new()->has(qw/ http /)->todo_alerts()->plan(21);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -99,6 +99,12 @@ my ($first, $second) = map { port($_, udp => 1) } 8981, 8982;
 unlike($t->read_file('error.log'), qr/does not answer/, '404 is an answer');
 probes($two, 0);
 ok($logged->(qr/server "127.0.0.1:$second" of .* does not answer/), 'found');
+
+my %up = map { $_->{address} => $_->{up} ? 1 : 0 }
+    @{IMS::Browser::api('GET', path => '/ims/status')
+        ->{json}{cores}[0]{servers}};
+is_deeply(\%up, { "127.0.0.1:$first" => 1, "127.0.0.1:$second" => 0 },
+    'the status says so');
 
 my @users;
 
