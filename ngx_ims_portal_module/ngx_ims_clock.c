@@ -41,6 +41,8 @@ static void ngx_ims_clock_response(ngx_ims_txn_t *t, ngx_int_t rc,
     ngx_ims_sip_msg_t *m);
 static void ngx_ims_clock_refreshed(ngx_ims_clock_refresh_t *re,
     ngx_ims_dialog_t *d, ngx_ims_sip_msg_t *m);
+static void ngx_ims_clock_refused(ngx_ims_forward_t *fw,
+    ngx_ims_sip_msg_t *m, ngx_ims_sip_msg_t *orig);
 static ngx_uint_t ngx_ims_clock_seconds(ngx_ims_sip_msg_t *m,
     ngx_ims_sip_hdr_e id);
 static ngx_uint_t ngx_ims_clock_method(ngx_ims_sip_msg_t *m);
@@ -436,7 +438,12 @@ ngx_ims_clock_answered(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     ngx_uint_t          n;
     ngx_ims_dialog_t    d;
 
-    if (fw->interval == 0 || m->status < 200 || m->status >= 300
+    if (m->status >= 300) {
+        ngx_ims_clock_refused(fw, m, orig);
+        return;
+    }
+
+    if (fw->interval == 0 || m->status < 200
         || ngx_ims_dialog_find(fw->pool, &fw->binding, &orig->call_id,
                                fw->up ? &orig->from.tag : &m->to.tag,
                                fw->up ? &m->to.tag : &orig->from.tag, &d,
@@ -471,6 +478,33 @@ ngx_ims_clock_answered(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
 
     ngx_ims_dialog_session(fw->pool, &d, n, n ? now + (time_t) n + 1 : 0,
                            refresh);
+    ngx_ims_clock_arm(fw->session);
+}
+
+
+/*
+ * A refresh that is refused, for want of UPDATE mostly, still tells that the
+ * other end is there: the call is not one that was forgotten.
+ */
+
+static void
+ngx_ims_clock_refused(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_ims_sip_msg_t *orig)
+{
+    ngx_ims_dialog_t  d;
+
+    if (!fw->in_dialog || fw->interval == 0
+        || m->status == 408 || m->status == 481
+        || ngx_ims_dialog_match(fw->pool, &fw->binding, orig, fw->up, &d,
+                                fw->worker->record)
+           != NGX_OK
+        || d.due == 0)
+    {
+        return;
+    }
+
+    ngx_ims_dialog_session(fw->pool, &d, d.interval,
+                           ngx_time() + d.interval + 1, d.refresh);
     ngx_ims_clock_arm(fw->session);
 }
 

@@ -1,0 +1,78 @@
+#!/usr/bin/perl
+
+# Copyright (C) the IMS portal authors
+
+# A refresh that is refused: the far end has no UPDATE, but it is there.
+
+use warnings;
+use strict;
+
+use FindBin;
+use Test::More;
+
+use lib $ENV{TEST_NGINX_LIB} || "$FindBin::Bin/lib", "$FindBin::Bin/lib";
+
+use IMS::Call qw/ hang_up /;
+use IMS::Browser;
+use IMS::Conf;
+use IMS::Core;
+use IMS::JWT;
+use IMS::Loop;
+use IMS::NG;
+use IMS::SDP qw/ web_sdp ims_sdp /;
+use Test::Nginx;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my ($se, $min) = (4 * $IMS::Loop::SLOW, 2 * $IMS::Loop::SLOW);
+
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(4);
+
+my $jwt = IMS::JWT->new($t);
+
+$t->write_file_expand('nginx.conf', ims_conf(
+    media => 'unix:%%TESTDIR%%/ng.sock',
+    server => "ims_portal_session_timer ${se}s min=${min}s;"));
+
+my $ng = IMS::NG->new($t->testdir() . '/ng.sock');
+
+$t->run();
+
+my $core = IMS::Core->new()->registrar();
+my $mary = IMS::Browser->open(token => $jwt->token('mary'));
+my $impu = $mary->{impu};
+
+$mary->register();
+
+sub up {
+    my ($asks, $answers) = @_;
+
+    my $sent = $mary->start('INVITE', headers => [
+        'Content-Type' => 'application/sdp', @$asks ], body => web_sdp());
+    my $seen = $core->expect('INVITE') or return {};
+    my $answer = $core->reply($seen, 200, 'OK', headers => [
+        Contact => $core->contact(), 'Content-Type' => 'application/sdp',
+        @$answers ], body => ims_sdp());
+    my $ok = $mary->expect('200 INVITE');
+    my $web = $mary->dialog($sent, $ok, 1);
+
+    $mary->within($web, 'ACK');
+    $core->expect('ACK');
+
+    return { seen => $seen, ok => $ok, web => $web,
+        core => $core->dialog($seen, $answer, 0) };
+}
+
+my $call = up([ Supported => 'timer' ], []);
+
+IMS::Loop::pause(1.5);
+$mary->within($call->{web}, 'UPDATE', headers => [ Supported => 'timer',
+    'Session-Expires' => "$se;refresher=uac" ]);
+my $r = $core->expect('UPDATE');
+ok($r, 'refresh');
+$core->reply($r, 405, 'Method Not Allowed', headers => [
+    Allow => 'INVITE, ACK, BYE' ]);
+is($mary->final('UPDATE')->{code}, 405, 'refused');
+ok($core->none('BYE', 3.7), 'the call goes on');
+is(hang_up($mary, $call->{web}, $core), 200, 'until somebody ends it');
