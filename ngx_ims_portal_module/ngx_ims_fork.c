@@ -26,6 +26,8 @@ typedef struct {
 } ngx_ims_fork_t;
 
 
+static ngx_ims_health_fork_t *ngx_ims_fork_place(ngx_ims_core_t *core,
+    ngx_ims_sip_msg_t *m, uint32_t *key);
 static void ngx_ims_fork_request(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_ims_pool_t *pool,
     ngx_ims_ref_t *refs, ngx_uint_t n);
@@ -76,8 +78,59 @@ ngx_ims_fork_target(ngx_ims_worker_t *w, ngx_ims_core_t *core,
 
 
 /*
- * A repetition or CANCEL of it may come to any worker, but must come to the
- * same one: the owner of the browser that is first in the zone.
+ * A repetition, a CANCEL or an ACK may come to any worker, and says neither
+ * whom it is for nor who has the browsers of then: the worker that forked the
+ * request has left word in the zone.  What the portal sends itself does not
+ * leave its worker.
+ */
+
+ngx_uint_t
+ngx_ims_fork_known(ngx_ims_worker_t *w, ngx_ims_core_t *core,
+    ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_uint_t handed)
+{
+    uint32_t                key;
+    ngx_ims_owner_t         owner;
+    ngx_ims_health_fork_t  *place;
+
+    if (ngx_ims_txn_request(w->txns, m, flow, 0) == NGX_OK) {
+        return 1;
+    }
+
+    if (handed || flow->transport == NGX_IMS_LOCAL) {
+        return 0;
+    }
+
+    place = ngx_ims_fork_place(core, m, &key);
+
+    owner.instance = w->self.instance;
+    owner.pid = place->pid;
+
+    if (place->key != key || owner.pid == 0 || owner.pid == w->self.pid) {
+        return 0;
+    }
+
+    /* with too many on their way the core sends it again */
+
+    return ngx_ims_handover_send(w, core, &owner, flow, &m->text)
+           != NGX_DECLINED;
+}
+
+
+static ngx_ims_health_fork_t *
+ngx_ims_fork_place(ngx_ims_core_t *core, ngx_ims_sip_msg_t *m, uint32_t *key)
+{
+    ngx_crc32_init(*key);
+    ngx_crc32_update(key, m->call_id.data, m->call_id.len);
+    ngx_crc32_update(key, m->via.branch.data, m->via.branch.len);
+    ngx_crc32_final(*key);
+
+    return &core->health->sh->forks[*key % NGX_IMS_HEALTH_FORKS];
+}
+
+
+/*
+ * An INVITE is forked to a single browser, too: another may come while that one
+ * rings, and the CANCEL would not find it.
  */
 
 ngx_int_t
@@ -85,12 +138,17 @@ ngx_ims_fork_called(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_ims_pool_t *pool,
     uint32_t lease, ngx_uint_t handed, ngx_ims_ref_t *ref)
 {
-    ngx_int_t        rc;
-    ngx_uint_t       n;
-    ngx_ims_ref_t    refs[NGX_IMS_FORK_MAX];
-    ngx_ims_owner_t  owner;
+    ngx_uint_t     n;
+    ngx_ims_ref_t  refs[NGX_IMS_FORK_MAX];
 
-    if (ngx_ims_txn_request(w->txns, m, flow, 0) == NGX_OK) {
+    if (ngx_ims_fork_known(w, core, flow, m, handed)
+        || m->method == NGX_IMS_SIP_ACK)
+    {
+        return NGX_DONE;
+    }
+
+    if (m->method == NGX_IMS_SIP_CANCEL) {
+        ngx_ims_call_refuse(w, flow, m, 481, NULL);
         return NGX_DONE;
     }
 
@@ -101,37 +159,12 @@ ngx_ims_fork_called(ngx_ims_worker_t *w, ngx_ims_core_t *core,
         return NGX_DONE;
     }
 
-    if (n == 1) {
+    if (n == 1 && m->method != NGX_IMS_SIP_INVITE) {
         *ref = refs[0];
         return NGX_OK;
     }
 
-    if (!handed
-        && ngx_ims_binding_owner(pool, &refs[0], &owner) == NGX_OK
-        && owner.pid && !ngx_ims_owner_equal(&owner, &w->self))
-    {
-        rc = ngx_ims_handover_send(w, core, &owner, flow, &m->text);
-
-        if (rc == NGX_OK) {
-            return NGX_DONE;
-        }
-
-        if (rc == NGX_BUSY) {
-            ngx_ims_call_refuse(w, flow, m, 503, "Retry-After: 1" CRLF);
-            return NGX_DONE;
-        }
-
-        /* dead: its browsers are refused one by one, or come back */
-    }
-
-    if (m->method == NGX_IMS_SIP_CANCEL) {
-        ngx_ims_call_refuse(w, flow, m, 481, NULL);
-        return NGX_DONE;
-    }
-
-    if (m->method != NGX_IMS_SIP_ACK) {
-        ngx_ims_fork_request(w, core, flow, m, pool, refs, n);
-    }
+    ngx_ims_fork_request(w, core, flow, m, pool, refs, n);
 
     return NGX_DONE;
 }
@@ -142,8 +175,10 @@ ngx_ims_fork_request(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_ims_pool_t *pool,
     ngx_ims_ref_t *refs, ngx_uint_t n)
 {
-    ngx_uint_t       i;
-    ngx_ims_fork_t  *fork;
+    uint32_t                key;
+    ngx_uint_t              i;
+    ngx_ims_fork_t         *fork;
+    ngx_ims_health_fork_t  *place;
 
     fork = ngx_calloc(sizeof(ngx_ims_fork_t), w->log);
     if (fork == NULL) {
@@ -162,6 +197,13 @@ ngx_ims_fork_request(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     }
 
     fork->refs = 1;
+
+    if (flow->transport != NGX_IMS_LOCAL) {
+        place = ngx_ims_fork_place(core, m, &key);
+        place->pid = 0;
+        place->key = key;
+        place->pid = w->self.pid;
+    }
 
     if (m->method == NGX_IMS_SIP_INVITE) {
         ngx_ims_fork_local(fork, 100);

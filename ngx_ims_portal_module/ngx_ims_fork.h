@@ -32,14 +32,24 @@ ngx_int_t ngx_ims_fork_target(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_ims_str_t *uri, ngx_ims_pool_t **found, uint32_t *lease);
 
 /*
- * The browser that a request for a user is for.  When there are several, it
- * goes to all of them, and the best answer back on flow: every provisional one,
- * each 2xx, or the best of the refusals when all have refused (RFC 3261 16.7).
+ * 1 when a request belongs to one that was forked (its repetition, CANCEL, or
+ * ACK), here or by another worker, and was taken care of; else 0.
  *
  * handed    another worker has handed it over: it is not handed on
+ */
+ngx_uint_t ngx_ims_fork_known(ngx_ims_worker_t *w, ngx_ims_core_t *core,
+    ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_uint_t handed);
+
+/*
+ * The browser that a request for a user is for.  When there are several, or it
+ * is an INVITE, it goes to all of them, and the best answer back on flow: every
+ * provisional one, each 2xx, or the best of the refusals when all have refused
+ * (RFC 3261 16.7).
+ *
+ * handed    as above
  *
  * NGX_OK with *ref set: there is one browser, the caller goes on; NGX_DONE: it
- * was taken care of, or refused with 480 or 503.
+ * was taken care of, or refused with 480, 481 or 503.
  */
 ngx_int_t ngx_ims_fork_called(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_ims_pool_t *pool,

@@ -20,6 +20,7 @@
 
 enum {
     NGX_IMS_HEALTH_HOPS = 1024,          /* places */
+    NGX_IMS_HEALTH_FORKS = 1024,         /* requests remembered */
     NGX_IMS_HEALTH_REST = 600            /* s unused before a place is reused */
 };
 
@@ -46,10 +47,21 @@ typedef struct {
 } ngx_ims_health_hop_t;
 
 
+/*
+ * Which worker forks a request of the core: what belongs to it may come to any.
+ * The latest of those that share a place is remembered.
+ */
+typedef struct {
+    uint32_t                  key;            /* crc32 of Call-ID and branch */
+    uint32_t                  pid;            /* 0: none */
+} ngx_ims_health_fork_t;
+
+
 typedef struct {
     ngx_atomic_t              leader;         /* pid; 0: nobody */
     ngx_atomic_t              beat;           /* ms, its last sign of life */
     ngx_ims_health_hop_t      hops[NGX_IMS_HEALTH_HOPS];
+    ngx_ims_health_fork_t     forks[NGX_IMS_HEALTH_FORKS];
 } ngx_ims_health_sh_t;
 
 

@@ -218,6 +218,17 @@ ngx_ims_trunk_called(ngx_ims_worker_t *w, ngx_ims_core_t *core,
         return NGX_OK;
     }
 
+    if (m->method == NGX_IMS_SIP_CANCEL || m->method == NGX_IMS_SIP_ACK) {
+
+        /* neither has a P-Called-Party-ID (RFC 3261 9.1, 17.1.1.3) */
+
+        if (!ngx_ims_fork_known(w, core, flow, m, handed)) {
+            ngx_ims_call_refuse(w, flow, m, 481, NULL);
+        }
+
+        return NGX_DONE;
+    }
+
     ngx_memzero(&it, sizeof(ngx_ims_sip_iter_t));
     uri = ngx_ims_trunk_number(pool, m, tel);
 

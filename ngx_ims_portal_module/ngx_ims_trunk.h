@@ -27,7 +27,7 @@ void ngx_ims_trunk_tick(void *data, ngx_uint_t became);
  *           returned
  *
  * NGX_OK: the caller goes on with ref; NGX_DONE: it went to several browsers or
- * was refused with 404 or 480.
+ * was refused with 404, 480 or 481.
  */
 ngx_int_t ngx_ims_trunk_called(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_ims_pool_t *pool,
