@@ -26,15 +26,16 @@ my $home = 'ims.operator.example';
 my ($low, $high) = (30000, 30999);
 
 # $t is the Test::Nginx; core: environment of t/core/core; conf: parts of the
-# configuration, where "CORE/" is the core's directory; far => 0: without a far
-# end, whose port is for something else
+# configuration, where "CORE/" is the core's directory; transport: to it;
+# far => 0: without a far end, whose port is for something else
 #
 # In the object: core (Edge), far (Far), mary (IMS::Browser, registered), jwt.
 
 sub new {
     my ($class, $t, %o) = @_;
     my $farend = port(8995, udp => 1);
-    my $self = bless { t => $t, farend => $farend }, $class;
+    my $self = bless { t => $t, farend => $farend, transport =>
+        $o{transport} ? " transport=$o{transport}" : '' }, $class;
 
     $self->{jwt} = IMS::JWT->new($t);
     $self->{core} = Edge->new(EDGE => '127.0.0.1:' . port(8980, udp => 1),
@@ -57,7 +58,7 @@ sub configure {
 
     $self->{t}->write_file_expand('nginx.conf', ims_conf(
         identity => "sip:u[001-020]\@acme.$home impi=acme-pool-1\@$home",
-        server_ims => "127.0.0.1:$core->{port}",
+        server_ims => "127.0.0.1:$core->{port}" . $self->{transport},
         media => 'unix:%%TESTDIR%%/ng.sock', t1 => 50 * $IMS::Loop::SLOW . 'ms',
         %conf)
         =~ s/CORE\//$core->{dir}\//gr);
@@ -176,6 +177,18 @@ sub done {
 
     is($self->{mary}->register(expires => 0)->{code}, 200, 'mary has left');
     $self->{mary}->close();
+}
+
+# Everything ends, for another to begin.
+
+sub stop {
+    my ($self) = @_;
+
+    $self->{t}->stop();
+    $self->{t}->stop_daemons();
+    unlink $self->{t}->testdir() . '/ng.sock';
+    $self->{core}->stop();
+    $self->{far}->close();
 }
 
 # No dialog in the portal, no port in the helper.

@@ -36,6 +36,13 @@ sub new {
 
 sub fh { return $_[0]->{sock} }
 
+sub close {
+    my ($self) = @_;
+
+    IMS::Loop::del($self);
+    delete $self->{sock};
+}
+
 sub readable {
     my ($self) = @_;
 
