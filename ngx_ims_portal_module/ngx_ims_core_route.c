@@ -235,13 +235,15 @@ ngx_ims_core_to_addr(ngx_ims_core_t *core, ngx_ims_core_target_t *t,
 
 /*
  * A name: one of its addresses by priority and share (RFC 2782).  NGX_DECLINED:
- * it is not known; NGX_ERROR: all of them were tried.
+ * it is not known; NGX_ERROR: all of them were tried.  What is known of them
+ * may change at any moment, so each is looked at once.
  */
 
 static ngx_int_t
 ngx_ims_core_to_name(ngx_ims_core_t *core, ngx_ims_core_target_t *t,
     uint64_t *tried, ngx_ims_flow_t *flow)
 {
+    uint64_t              usable;
     ngx_uint_t            i, any, best, total, n;
     ngx_ims_core_addr_t  *addr;
     ngx_ims_core_name_t  *name;
@@ -257,6 +259,7 @@ ngx_ims_core_to_name(ngx_ims_core_t *core, ngx_ims_core_target_t *t,
     for (any = 0; any < 2; any++) {
         best = (ngx_uint_t) -1;
         total = 0;
+        usable = 0;
 
         for (i = 0; i < name->naddrs; i++) {
 
@@ -270,8 +273,10 @@ ngx_ims_core_to_name(ngx_ims_core_t *core, ngx_ims_core_target_t *t,
             if (addr[i].priority < best) {
                 best = addr[i].priority;
                 total = 0;
+                usable = 0;
             }
 
+            usable |= (uint64_t) 1 << i;
             total += addr[i].share + 1;
         }
 
@@ -288,10 +293,7 @@ ngx_ims_core_to_name(ngx_ims_core_t *core, ngx_ims_core_target_t *t,
 
     for (i = 0; i < name->naddrs; i++) {
 
-        if ((*tried >> i) & 1
-            || addr[i].priority != best
-            || !ngx_ims_core_name_usable(core, &addr[i], any))
-        {
+        if (!((usable >> i) & 1)) {
             continue;
         }
 

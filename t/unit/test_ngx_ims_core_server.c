@@ -21,6 +21,8 @@ static ngx_ims_core_server_t  servers[SLOTS], servers2[N];
 static ngx_ims_health_hop_t   hops[N];
 static struct sockaddr_in     addrs[N];
 static ngx_uint_t             listed = 1;
+static ngx_uint_t             glances;        /* until another worker says that
+                                                 nobody is up any more */
 static ngx_uint_t             tcp;
 static ngx_ims_core_name_t    name, *names = &name;
 static ngx_ims_core_server_t  line;
@@ -75,6 +77,13 @@ ngx_ims_core_route_health(ngx_ims_core_t *c, ngx_uint_t transport,
     struct sockaddr *sa, socklen_t socklen)
 {
     unsigned  i;
+
+    if (glances && --glances == 0) {
+        for (i = 0; i < N; i++) {
+            hops[i].fails = 1;
+            hops[i].checked = ngx_time();
+        }
+    }
 
     for (i = 0; cached != NULL && i < cached->naddrs; i++) {
         if (ngx_cmp_sockaddr(sa, socklen,
@@ -505,6 +514,11 @@ test_routes(void)
     listed = 0;
     hop("sip:scscf.ims.example:6060;lr", "");
     listed = 1;
+
+    /* all workers write to what is known of them, at any moment */
+
+    glances = 2;
+    hop("sip:scscf.ims.example:6060;lr", "10.0.0.3:5060");
 
     setup(2);
     hop("sip:10.0.0.1;lr", "10.0.0.1:5060");
