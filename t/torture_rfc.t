@@ -90,7 +90,7 @@ rfc5118/mult-ip-in-header                  481 481 481
 rfc5118/mult-ip-in-sdp                     488 404 488
 rfc5118/ipv4-mapped-ipv6                   488 404 488
 rfc5118/ipv6-bug-abnf-3-colons             488 200 488
-rfc5118/ipv6-correct-abnf-2-colons         488 200 482
+rfc5118/ipv6-correct-abnf-2-colons         488 200 488
 EOT
 
 my $t = Test::Nginx->new()->has(qw/ http /)->plan(3 * @cases + 7);
