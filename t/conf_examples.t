@@ -50,7 +50,7 @@ sub adapt {
     return $text;
 }
 
-my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy /)->plan(11);
+my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy /)->plan(12);
 
 my $jwt = IMS::JWT->new($t);
 my $minimal = slurp('conf-examples/minimal.conf');
@@ -104,6 +104,23 @@ for my $case (
 
     like(ims_check($t, "$name.conf"), qr/test is successful/, "demo, $name");
 }
+
+# an operator with TLS and challenges
+
+$t->write_file('secrets', "* password \"of no importance\"\n");
+chmod 0600, "$dir/secrets";
+
+$t->write_file_expand('operator.conf', adapt(
+    slurp('conf-examples/operator.conf'),
+    qr/198\.51\.100\.20:5061/ => '127.0.0.1:%%PORT_8982%%',
+    qr!/etc/nginx/ims/secrets! => "$dir/secrets",
+    qr!/etc/nginx/ims/operator-ca\.pem! => "$dir/cert.pem",
+    qr!/etc/nginx/(?:ims/edge|acme)\.pem! => "$dir/cert.pem",
+    qr!/etc/nginx/(?:ims/edge|acme)\.key! => "$dir/key.pem",
+    qr!/etc/nginx/login\.jwks! => "$dir/login.jwks",
+    qr/listen +443 ssl/ => 'listen 127.0.0.1:8080 ssl'));
+
+like(ims_check($t, 'operator.conf'), qr/test is successful/, 'operator.conf');
 
 # the directives page has an example, too
 
