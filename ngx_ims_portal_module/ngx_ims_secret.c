@@ -43,6 +43,9 @@ static int ngx_libc_cdecl ngx_ims_secret_cmp(const void *one,
     const void *two);
 static void ngx_ims_secret_keep_sqns(ngx_ims_secrets_t *secrets,
     ngx_ims_secrets_t *old);
+static void ngx_ims_secret_keep_sqn(ngx_ims_secrets_t *secrets,
+    ngx_ims_secret_entry_t *e, ngx_ims_secrets_t *old,
+    ngx_ims_secret_entry_t *o);
 static ngx_ims_secret_entry_t *ngx_ims_secret_entry(
     ngx_ims_secrets_t *secrets, u_char *impi, size_t len);
 
@@ -346,21 +349,34 @@ ngx_ims_secret_keep_sqns(ngx_ims_secrets_t *secrets, ngx_ims_secrets_t *old)
     ngx_uint_t               i;
     ngx_ims_secret_entry_t  *e, *o;
 
-    for (i = 0; old->nsqns && i < old->n; i++) {
+    if (old->nsqns == 0) {
+        return;
+    }
+
+    for (i = 0; i < old->n; i++) {
         o = &old->entries[i];
-
-        if (o->kind != NGX_IMS_SECRET_AKA) {
-            continue;
-        }
-
         e = ngx_ims_secret_entry(secrets, o->impi, o->impi_len);
 
-        if (e != NULL && e->kind == NGX_IMS_SECRET_AKA
-            && ngx_memcmp(e->value, o->value, 32) == 0)
-        {
-            secrets->sqns[e->sqn] = ngx_max(secrets->sqns[e->sqn],
-                                            old->sqns[o->sqn]);
+        if (e != NULL) {
+            ngx_ims_secret_keep_sqn(secrets, e, old, o);
         }
+    }
+
+    if (old->any.set && secrets->any.set) {
+        ngx_ims_secret_keep_sqn(secrets, &secrets->any, old, &old->any);
+    }
+}
+
+
+static void
+ngx_ims_secret_keep_sqn(ngx_ims_secrets_t *secrets, ngx_ims_secret_entry_t *e,
+    ngx_ims_secrets_t *old, ngx_ims_secret_entry_t *o)
+{
+    if (e->kind == NGX_IMS_SECRET_AKA && o->kind == NGX_IMS_SECRET_AKA
+        && ngx_memcmp(e->value, o->value, 32) == 0)
+    {
+        secrets->sqns[e->sqn] = ngx_max(secrets->sqns[e->sqn],
+                                        old->sqns[o->sqn]);
     }
 }
 

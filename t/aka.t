@@ -25,7 +25,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(24);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(26);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -37,7 +37,7 @@ my $rand = pack 'H*', '23553cbe9637a89d218ae64dae47bf35';
 
 $t->write_file('secrets', <<"EOF");
 u001\@ims.operator.example aka K=$k_hex OPC=$opc_hex SQN=000000001000
-u002\@ims.operator.example aka K=$k_hex OP=cdc202d5123e20f62b6d676ac72cb318
+* aka K=$k_hex OP=cdc202d5123e20f62b6d676ac72cb318
 EOF
 
 chmod 0600, $t->testdir() . '/secrets';
@@ -147,7 +147,7 @@ $core->{on}{REGISTER} = sub {
 };
 is($john->register()->{code}, 403, 'a password is asked for');
 
-# AKAv2; the second line has OP
+# AKAv2; the line for all others has OP
 
 $version = 2;
 ($sqn, @answers) = (0x777);
@@ -169,6 +169,23 @@ $core->{on}{REGISTER} = sub {
 };
 is($john->register()->{code}, 200, 'AKAv2-MD5, by OP');
 is($answers[0]{algorithm}, 'AKAv2-MD5', 'named');
+
+# the number of the line for all is kept over a reload, too
+
+$john->close();
+$t->reload();
+IMS::Loop::pause(0.5);
+@answers = ();
+$core->{on}{REGISTER} = sub {
+    my ($self, $msg) = @_;
+    my $p = proof($msg);
+    push @answers, $p;
+    return challenge($self, $msg) if $p->{response} eq '' && !$p->{auts};
+    $self->reply($msg, 403, 'No');
+};
+$john = IMS::Browser->open(token => $jwt->token('john'));
+is($john->register()->{code}, 403, 'refused after a reload');
+ok((grep { $_->{auts} } @answers), 'a used number of all is still used');
 
 $_->close() for $mary, $john;
 $t->stop();
