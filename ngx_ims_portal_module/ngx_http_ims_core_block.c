@@ -17,6 +17,7 @@ static char *ngx_http_ims_core_home_domain(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
 static char *ngx_http_ims_core_visited_network(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_ims_core_text(ngx_str_t *slot, ngx_str_t *value);
 static char *ngx_http_ims_core_access(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
 
@@ -223,7 +224,7 @@ static char *
 ngx_http_ims_core_listen(ngx_conf_t *cf, void *object, ngx_str_t *args,
     ngx_uint_t n)
 {
-    ngx_str_t        host;
+    ngx_str_t        host, value;
     ngx_url_t        u;
     ngx_uint_t       i, transport;
     ngx_ims_core_t  *core;
@@ -252,8 +253,16 @@ ngx_http_ims_core_listen(ngx_conf_t *cf, void *object, ngx_str_t *args,
 #endif
 
         if (args[i].len > 5 && ngx_strncmp(args[i].data, "host=", 5) == 0) {
-            host.data = args[i].data + 5;
-            host.len = args[i].len - 5;
+            value.data = args[i].data + 5;
+            value.len = args[i].len - 5;
+            ngx_str_null(&host);
+
+            if (ngx_http_ims_core_text(&host, &value) != NGX_CONF_OK
+                || host.len > 255)
+            {
+                return "has an invalid \"host\"";
+            }
+
             continue;
         }
 

@@ -436,11 +436,7 @@ ngx_http_ims_pool_register_block(ngx_conf_t *cf, void *object,
         }
     }
 
-    if (block->impi.len == 0
-        || ngx_strlchr(block->impi.data, block->impi.data + block->impi.len,
-                       '@')
-           == NULL)
-    {
+    if (block->impi.len == 0 || !ngx_ims_pool_impi_safe(&block->impi)) {
         return "needs \"impi\" of the form \"user@realm\"";
     }
 

@@ -169,22 +169,31 @@ static ngx_ims_block_t *
 ngx_ims_pool_block(ngx_ims_pool_t *pool, ngx_uint_t identity,
     ngx_uint_t *number)
 {
-    ngx_uint_t        i;
+    ngx_uint_t        low, high, mid;
     ngx_ims_block_t  *block;
+
+    if (identity >= pool->total) {
+        return NULL;
+    }
 
     block = pool->blocks.elts;
 
-    for (i = 0; i < pool->blocks.nelts; i++) {
+    /* the last one that does not begin behind it */
 
-        if (identity < block[i].count) {
-            *number = block[i].first + identity;
-            return &block[i];
+    for (low = 0, high = pool->blocks.nelts; high - low > 1; /* void */ ) {
+        mid = (low + high) / 2;
+
+        if (block[mid].before <= identity) {
+            low = mid;
+
+        } else {
+            high = mid;
         }
-
-        identity -= block[i].count;
     }
 
-    return NULL;
+    *number = block[low].first + identity - block[low].before;
+
+    return &block[low];
 }
 
 

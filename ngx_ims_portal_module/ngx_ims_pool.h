@@ -24,6 +24,7 @@ enum {
 typedef struct {
     ngx_str_t                 prefix;
     ngx_str_t                 suffix;
+    ngx_uint_t                before;         /* identities of former blocks */
     ngx_uint_t                first;
     ngx_uint_t                count;
     ngx_uint_t                width;          /* digits, 0: none in it */
@@ -97,6 +98,9 @@ size_t ngx_ims_pool_text(ngx_ims_pool_t *pool, ngx_uint_t identity,
  */
 ngx_int_t ngx_ims_pool_identity(ngx_ims_pool_t *pool, ngx_ims_str_t *uri,
     uint32_t *lease);
+
+/* 1 when a text can be a private identity: "user@realm", safe between quotes */
+ngx_uint_t ngx_ims_pool_impi_safe(ngx_str_t *impi);
 
 /*
  * Writes the IMPU of a lease, or of NGX_IMS_LEASE_BLOCK; out has

@@ -17,11 +17,11 @@ char *
 ngx_ims_pool_add_block(ngx_conf_t *cf, ngx_ims_pool_t *pool, ngx_str_t *args,
     ngx_uint_t n)
 {
-    u_char             *p;
     ngx_str_t           impi;
     ngx_uint_t          i;
     ngx_ims_str_t       uri;
     ngx_ims_block_t    *block;
+    ngx_ims_sip_uri_t   u;
     u_char              text[NGX_IMS_MAX_IMPU];
 
     ngx_str_set(&impi, "$user@$host");
@@ -40,11 +40,7 @@ ngx_ims_pool_add_block(ngx_conf_t *cf, ngx_ims_pool_t *pool, ngx_str_t *args,
         return NGX_CONF_ERROR;
     }
 
-    p = ngx_strlchr(impi.data, impi.data + impi.len, '@');
-
-    if (p == NULL || (impi.len > 4
-                      && ngx_strncasecmp(impi.data, (u_char *) "sip:", 4) == 0))
-    {
+    if (!ngx_ims_pool_impi_safe(&impi)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid impi \"%V\" in \"identity\": "
                            "it has the form \"user@realm\"", &impi);
@@ -75,6 +71,7 @@ ngx_ims_pool_add_block(ngx_conf_t *cf, ngx_ims_pool_t *pool, ngx_str_t *args,
     }
 
     i = pool->total;
+    block->before = i;
     pool->total += block->count;
 
     if (pool->total > NGX_IMS_MAX_IDENTITIES) {
@@ -93,7 +90,40 @@ ngx_ims_pool_add_block(ngx_conf_t *cf, ngx_ims_pool_t *pool, ngx_str_t *args,
         return NGX_CONF_ERROR;
     }
 
+    if (ngx_ims_sip_parse_uri(&uri, &u) == NGX_IMS_OK && u.host.len == 0
+        && ngx_strnstr(impi.data, "$host", impi.len) != NULL)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"identity\" \"%V\" has no host, it needs "
+                           "\"impi\" without \"$host\"", &args[0]);
+        return NGX_CONF_ERROR;
+    }
+
     return NGX_CONF_OK;
+}
+
+
+ngx_uint_t
+ngx_ims_pool_impi_safe(ngx_str_t *impi)
+{
+    size_t  i;
+
+    if (ngx_strlchr(impi->data, impi->data + impi->len, '@') == NULL
+        || (impi->len > 4
+            && ngx_strncasecmp(impi->data, (u_char *) "sip:", 4) == 0))
+    {
+        return 0;
+    }
+
+    for (i = 0; i < impi->len; i++) {
+        if (impi->data[i] <= ' ' || impi->data[i] >= 0x7f
+            || ngx_strchr("\"\\<>,;", impi->data[i]) != NULL)
+        {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 
