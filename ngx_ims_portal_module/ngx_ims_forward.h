@@ -86,6 +86,7 @@ typedef struct {
     unsigned                  timer_known:1;  /* who asked has RFC 4028 */
     unsigned                  proceeding:1;   /* 101 to 199 have come */
     unsigned                  moved:1;        /* from one server to another */
+    unsigned                  renewed:1;      /* registering for another */
     unsigned                  challenged:2;   /* times, by the core */
     unsigned                  canceled:1;
     unsigned                  answered:1;     /* final answer given */

@@ -15,6 +15,7 @@
 
 
 static void ngx_ims_forward_watched(ngx_event_t *ev);
+static void ngx_ims_forward_renew(ngx_ims_forward_t *fw);
 static void ngx_ims_forward_first_route(ngx_ims_sip_msg_t *m,
     ngx_ims_str_t *uri);
 static ngx_ims_txn_t *ngx_ims_forward_again(ngx_ims_forward_t *fw,
@@ -72,10 +73,35 @@ ngx_ims_forward_watched(ngx_event_t *ev)
             return;
         }
 
+        ngx_ims_forward_renew(fw);
         wait = 1000;
     }
 
     ngx_add_timer(ev, wait);
+}
+
+
+/*
+ * The S-CSCF of the Service-Route is silent and nobody has its place: another
+ * one can only be found by registering again, which is done at once, so that
+ * the next request finds it (TS 24.229 5.1.1.4.1).
+ */
+
+static void
+ngx_ims_forward_renew(ngx_ims_forward_t *fw)
+{
+    ngx_event_t  *ev;
+
+    if (fw->renewed || fw->session == NULL) {
+        return;
+    }
+
+    ev = &fw->session->refresh_event;
+
+    if (ev->timer_set) {
+        fw->renewed = 1;
+        ngx_add_timer(ev, 1);
+    }
 }
 
 
