@@ -15,7 +15,8 @@
 enum {
     NGX_IMS_TRUNK_EXPIRES = 3600,        /* s, asked of the core */
     NGX_IMS_TRUNK_AGAIN = 5,             /* s after a failure, doubling */
-    NGX_IMS_TRUNK_AGAIN_MAX = 300
+    NGX_IMS_TRUNK_AGAIN_MAX = 300,
+    NGX_IMS_TRUNK_NAME = 2 * NGX_IMS_MAX_IMPU + 8
 };
 
 
@@ -30,6 +31,8 @@ typedef struct {
 static ngx_int_t ngx_ims_trunk_init(ngx_ims_worker_t *w);
 static void ngx_ims_trunk_took_over(ngx_ims_worker_t *w,
     ngx_ims_trunk_t *trunk);
+static void ngx_ims_trunk_name(ngx_ims_pool_t *pool, u_char *buf,
+    ngx_str_t *name);
 static time_t ngx_ims_trunk_margin(time_t life);
 static void ngx_ims_trunk_register(ngx_ims_worker_t *w,
     ngx_ims_trunk_t *trunk);
@@ -95,24 +98,52 @@ ngx_ims_trunk_init(ngx_ims_worker_t *w)
 }
 
 
-/* what the leader before has registered is renewed in its time */
+/*
+ * What the leader before has registered is renewed in its time, unless the
+ * configuration has another identity now: the record is not of that.
+ */
 
 static void
 ngx_ims_trunk_took_over(ngx_ims_worker_t *w, ngx_ims_trunk_t *trunk)
 {
+    u_char              buf[NGX_IMS_TRUNK_NAME];
     time_t              left;
+    ngx_str_t           name;
     ngx_ims_ref_t       ref;
     ngx_ims_binding_t   b;
 
     trunk->due = 0;
 
-    if (ngx_ims_binding_block(trunk->pool, &ref) == NGX_OK
-        && ngx_ims_binding_load(trunk->pool, &ref, &b, w->record) == NGX_OK
-        && b.state == NGX_IMS_BINDING_REGISTERED)
+    if (ngx_ims_binding_block(trunk->pool, &ref) != NGX_OK
+        || ngx_ims_binding_load(trunk->pool, &ref, &b, w->record) != NGX_OK
+        || b.state != NGX_IMS_BINDING_REGISTERED)
     {
-        left = b.expires - ngx_time();
-        trunk->due = b.expires - ngx_ims_trunk_margin(left);
+        return;
     }
+
+    ngx_ims_trunk_name(trunk->pool, buf, &name);
+
+    if (b.contact.len != name.len
+        || ngx_memcmp(b.contact.data, name.data, name.len) != 0)
+    {
+        ngx_ims_binding_idle(trunk->pool, &ref);
+        return;
+    }
+
+    left = b.expires - ngx_time();
+    trunk->due = b.expires - ngx_ims_trunk_margin(left);
+}
+
+
+/* what its record says instead of a browser's Contact */
+
+static void
+ngx_ims_trunk_name(ngx_ims_pool_t *pool, u_char *buf, ngx_str_t *name)
+{
+    name->data = buf;
+    name->len = ngx_sprintf(buf, "%V %V%s", &pool->block.impu,
+                            &pool->block.impi, pool->block.gin ? " gin" : "")
+                - buf;
 }
 
 
@@ -153,12 +184,24 @@ ngx_ims_trunk_register(ngx_ims_worker_t *w, ngx_ims_trunk_t *trunk)
 static void
 ngx_ims_trunk_done(void *data, ngx_ims_uac_result_t *result)
 {
+    u_char            buf[NGX_IMS_TRUNK_NAME];
+    ngx_str_t         name;
+    ngx_ims_ref_t     ref;
     ngx_ims_trunk_t  *trunk;
 
     trunk = data;
     trunk->busy = 0;
 
     if (result->status == 200) {
+
+        /* without room in the zone the next leader registers once more */
+
+        ngx_ims_trunk_name(trunk->pool, buf, &name);
+
+        if (ngx_ims_binding_block(trunk->pool, &ref) == NGX_OK) {
+            (void) ngx_ims_binding_contact(trunk->pool, &ref, &name);
+        }
+
         trunk->again = NGX_IMS_TRUNK_AGAIN;
         trunk->due = ngx_time() + result->granted
                      - ngx_ims_trunk_margin(result->granted);
