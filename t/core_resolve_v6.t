@@ -52,7 +52,12 @@ ok(IMS::Loop::wait_for(sub { my @is = $t->read_file('error.log')
     =~ /server "(\S+)" of ims core "operator" is /g; @is >= 3 }, 5),
     'resolved');
 
-my $log = $t->read_file('error.log');
+my $log;
+
+IMS::Loop::wait_for(sub {
+    $log = $t->read_file('error.log');
+    return $log =~ /could not be resolved/;
+}, 5);
 
 like($log, qr/server "127.0.0.1:$p1" of .* is core.example/, 'IPv4');
 like($log, qr/server "\[::1\]:$p1" of .* is core.example/, 'IPv6');

