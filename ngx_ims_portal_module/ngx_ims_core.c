@@ -170,12 +170,7 @@ ngx_ims_core_local_host(ngx_conf_t *cf, ngx_addr_t *addr, ngx_str_t *host)
 static void
 ngx_ims_core_accept(ngx_connection_t *c)
 {
-    ngx_pool_t  *pool;
-
-    pool = c->pool;
-
-    ngx_close_connection(c);
-    ngx_destroy_pool(pool);
+    ngx_ims_core_close_accepted(c);
 }
 
 

@@ -42,7 +42,6 @@ void
 ngx_ims_core_stream_accept(ngx_connection_t *c)
 {
     ngx_uint_t              i;
-    ngx_pool_t             *pool;
     ngx_ims_core_t         *core;
     ngx_ims_core_conn_t    *conn;
     ngx_ims_core_listen_t  *lst;
@@ -79,10 +78,23 @@ ngx_ims_core_stream_accept(ngx_connection_t *c)
 
 refused:
 
+    ngx_ims_core_close_accepted(c);
+}
+
+
+void
+ngx_ims_core_close_accepted(ngx_connection_t *c)
+{
+    ngx_pool_t  *pool;
+
     pool = c->pool;
 
     ngx_close_connection(c);
     ngx_destroy_pool(pool);
+
+#if (NGX_STAT_STUB)
+    (void) ngx_atomic_fetch_add(ngx_stat_active, -1);
+#endif
 }
 
 

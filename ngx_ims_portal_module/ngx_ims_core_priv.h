@@ -100,6 +100,9 @@ typedef struct {
 void ngx_ims_core_refuse(ngx_ims_core_t *core, struct sockaddr *sa,
     socklen_t socklen);
 
+/* closes what nginx has accepted, and counted, for us */
+void ngx_ims_core_close_accepted(ngx_connection_t *c);
+
 /* 1 when the interval since *last is over, which then begins anew */
 ngx_uint_t ngx_ims_core_log_now(time_t *last);
 

@@ -285,10 +285,15 @@ ngx_ims_core_stream_fail(ngx_ims_core_conn_t *conn, ngx_uint_t level,
         }
 #endif
 
-        ngx_close_connection(c);
+        if (conn->inbound) {
+            ngx_ims_core_close_accepted(c);
 
-        if (pool != NULL) {
-            ngx_destroy_pool(pool);
+        } else {
+            ngx_close_connection(c);
+
+            if (pool != NULL) {
+                ngx_destroy_pool(pool);
+            }
         }
     }
 
@@ -367,13 +372,11 @@ ngx_ims_core_stream_timer(ngx_ims_core_conn_t *conn)
         break;
 
     case NGX_IMS_CORE_OPEN:
-        at = conn->active + core->stream.idle;
 
-        if (conn->out != NULL
-            && (ngx_msec_int_t) (conn->progress + NGX_IMS_CORE_STALL - at) < 0)
-        {
-            at = conn->progress + NGX_IMS_CORE_STALL;
-        }
+        /* what is written to is not idle, however slowly it is read */
+
+        at = conn->out != NULL ? conn->progress + NGX_IMS_CORE_STALL
+                               : conn->active + core->stream.idle;
 
         if (core->stream.keepalive && !conn->inbound
             && (ngx_msec_int_t) (conn->ping + core->stream.keepalive - at) < 0)
@@ -467,7 +470,11 @@ ngx_ims_core_stream_keepalive(ngx_ims_core_conn_t *conn)
 
         ngx_str_set(&ping, CRLF CRLF);
 
-        if (ngx_ims_core_stream_write(conn, &ping, 1) != NGX_OK) {
+        /* without room for it the connection goes on, and so does its timer */
+
+        if (ngx_ims_core_stream_write(conn, &ping, 1) != NGX_OK
+            && conn->state == NGX_IMS_CORE_FAILED)
+        {
             return;
         }
     }

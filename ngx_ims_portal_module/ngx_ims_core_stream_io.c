@@ -76,12 +76,14 @@ ngx_ims_core_stream_reader(ngx_event_t *ev)
         }
 
         conn->in_len += n;
-        conn->ponged |= conn->pinged;
-        conn->pinged = 0;
 
         if (ngx_ims_core_stream_messages(conn) != NGX_OK) {
             return;
         }
+
+        /* whatever it is, somebody is there */
+
+        conn->pinged = 0;
     }
 
     if (conn->in_len == 0) {
@@ -198,6 +200,8 @@ ngx_ims_core_stream_newlines(ngx_ims_core_conn_t *conn, u_char *p, size_t len)
     ngx_str_t  pong;
 
     for (i = 0; i < len && (p[i] == CR || p[i] == LF); i++) {
+
+        conn->ponged |= conn->pinged;
 
         if (p[i] == LF && ++conn->newlines == 2) {
             conn->newlines = 0;
@@ -478,6 +482,12 @@ ngx_ims_core_stream_writer(ngx_event_t *ev)
 
     if (conn->state == NGX_IMS_CORE_CLOSING) {
         ngx_ims_core_stream_fail(conn, 0, 0, NULL);
+
+    } else if (conn->state == NGX_IMS_CORE_OPEN) {
+
+        /* from now on it may be idle */
+
+        ngx_ims_core_stream_timer(conn);
     }
 }
 
