@@ -156,6 +156,12 @@ ngx_http_ims_core_check(ngx_conf_t *cf, ngx_ims_core_t *core)
         return NGX_CONF_ERROR;
     }
 
+    /* who is behind the core may challenge, too, and must learn nothing */
+
+    if (core->realm.len == 0) {
+        core->realm = core->home_domain;
+    }
+
     listen = core->listens.elts;
     server = core->servers.elts;
 

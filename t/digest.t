@@ -37,7 +37,8 @@ EOF
 chmod 0640, $t->testdir() . '/secrets';
 
 $t->write_file_expand('nginx.conf', ims_conf(
-    register => 'digest secrets=%%TESTDIR%%/secrets'));
+    register => 'digest secrets=%%TESTDIR%%/secrets '
+        . 'realm=ims.operator.example'));
 $t->run();
 
 my $core = IMS::Core->new();

@@ -25,7 +25,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(49);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(50);
 
 my $jwt = IMS::JWT->new($t);
 my $ha1 = '3bd6ff85e7d16cc0bc439ff96d824115b5631752701deb8b68b9715cbeb0ce58';
@@ -40,8 +40,7 @@ sub mode { chmod $_[0], $t->testdir() . '/' . ($_[1] || 'secrets') }
 mode(0600);
 
 $t->write_file_expand('nginx.conf', ims_conf(
-    register => 'digest secrets=%%TESTDIR%%/secrets '
-        . 'realm=ims.operator.example'));
+    register => 'digest secrets=%%TESTDIR%%/secrets'));
 $t->run();
 
 my $core = IMS::Core->new();
@@ -89,6 +88,8 @@ is($mary->register()->{code}, 403, 'not where it does not fit');
 $algorithm = 'SHA-256';
 $realm = 'elsewhere.example';
 is($mary->register()->{code}, 403, 'nor for another realm');
+is(scalar(grep { $_->h('Authorization') =~ /elsewhere/ } requests()), 0,
+    'which gets no answer');
 $realm = 'ims.operator.example';
 
 # a wrong secret, told by another 401 or by 403
