@@ -55,7 +55,7 @@ ngx_http_ims_status(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf)
     core = imcf->cores.elts;
 
     for (i = 0; i < imcf->cores.nelts; i++) {
-        size += 64 + core[i]->name.len + core[i]->servers.nelts * 256;
+        size += 128 + core[i]->name.len + core[i]->servers.nelts * 384;
     }
 
     b = ngx_create_temp_buf(r->pool, size);
@@ -129,7 +129,9 @@ ngx_http_ims_status_core(u_char *p, u_char *last, ngx_ims_core_t *core)
     ngx_ims_health_hop_t   *h;
     ngx_ims_core_server_t  *s;
 
-    p = ngx_slprintf(p, last, "{\"name\":\"%V\",\"servers\":[", &core->name);
+    p = ngx_slprintf(p, last, "{\"name\":\"%V\",\"refused\":%uA,"
+                     "\"overflows\":%uA,\"servers\":[", &core->name,
+                     core->counts->refused, core->counts->overflows);
 
     s = core->servers.elts;
     n = 0;
@@ -143,12 +145,15 @@ ngx_http_ims_status_core(u_char *p, u_char *last, ngx_ims_core_t *core)
         h = s[i].health ? s[i].health : &s[i].own;
 
         p = ngx_slprintf(p, last, "%s{\"address\":\"%V\","
-                         "\"transport\":\"%V\",\"up\":%s,\"rtt\":%uA}",
+                         "\"transport\":\"%V\",\"backup\":%s,\"up\":%s,"
+                         "\"since\":%uA,\"fails\":%uA,\"probed\":%uA,"
+                         "\"misses\":%uA,\"rtt\":%uA}",
                          n++ ? "," : "", &s[i].addr.name,
                          ngx_ims_core_transport(s[i].transport),
+                         s[i].backup ? "true" : "false",
                          ngx_ims_core_down(core, &s[i], ngx_time())
                          ? "false" : "true",
-                         h->rtt);
+                         h->since, h->fails, h->probed, h->misses, h->rtt);
     }
 
     return ngx_slprintf(p, last, "]}");

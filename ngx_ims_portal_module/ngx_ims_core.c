@@ -413,7 +413,11 @@ ngx_ims_core_refuse(ngx_ims_core_t *core, struct sockaddr *sa,
     ngx_str_t  text;
     u_char     buf[NGX_SOCKADDR_STRLEN];
 
-    core->refused++;
+    core->own.refused++;
+
+    if (core->counts != &core->own) {
+        (void) ngx_atomic_fetch_add(&core->counts->refused, 1);
+    }
 
     if (!ngx_ims_core_log_now(&core->refused_time)) {
         return;
@@ -423,11 +427,11 @@ ngx_ims_core_refuse(ngx_ims_core_t *core, struct sockaddr *sa,
     text.len = ngx_sock_ntop(sa, socklen, buf, NGX_SOCKADDR_STRLEN, 1);
 
     ngx_log_error(NGX_LOG_WARN, core->log, 0,
-                  "ims core \"%V\" refused %ui datagrams or connections from "
+                  "ims core \"%V\" refused %uA datagrams or connections from "
                   "addresses that are not listed, last from %V", &core->name,
-                  core->refused - core->refused_logged, &text);
+                  core->own.refused - core->refused_logged, &text);
 
-    core->refused_logged = core->refused;
+    core->refused_logged = core->own.refused;
 }
 
 

@@ -181,10 +181,10 @@ struct ngx_ims_core_s {
     ngx_uint_t                npeers;
     ngx_event_t               drain;          /* before a graceful exit */
     time_t                    full_time;      /* s, when that was logged */
-    ngx_uint_t                overflows;      /* messages a slow core missed */
     time_t                    overflow_time;  /* s, when that was logged */
 
-    ngx_uint_t                refused;        /* messages from strangers */
+    ngx_ims_health_core_t    *counts;         /* of all workers, or own */
+    ngx_ims_health_core_t     own;            /* of this one, for the log */
     ngx_uint_t                refused_logged; /* of them, when last logged */
     time_t                    refused_time;   /* s, when that was */
 };

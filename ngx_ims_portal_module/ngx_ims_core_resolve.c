@@ -104,6 +104,12 @@ ngx_ims_core_resolve_init(ngx_cycle_t *cycle, ngx_ims_core_t *core)
 
     core->crc = ngx_crc32_short(core->name.data, core->name.len);
 
+    core->counts = ngx_ims_health_core(core->health, core->crc);
+
+    if (core->counts == NULL) {
+        core->counts = &core->own;
+    }
+
     s = core->servers.elts;
 
     for (i = 0; i < core->servers.nelts; i++) {

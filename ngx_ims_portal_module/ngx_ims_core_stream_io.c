@@ -348,7 +348,7 @@ ngx_ims_core_stream_write(ngx_ims_core_conn_t *conn, ngx_str_t *parts,
 
     if (sent == 0 && conn->out_bytes + len > conn->core->stream.buffer) {
 
-        conn->core->overflows++;
+        (void) ngx_atomic_fetch_add(&conn->core->counts->overflows, 1);
 
         if (ngx_ims_core_log_now(&conn->core->overflow_time)) {
             ngx_log_error(NGX_LOG_ERR, &conn->log, 0,

@@ -131,6 +131,32 @@ ngx_ims_health_hop(ngx_ims_health_t *health, uint32_t core,
 }
 
 
+ngx_ims_health_core_t *
+ngx_ims_health_core(ngx_ims_health_t *health, uint32_t core)
+{
+    ngx_uint_t              i;
+    ngx_ims_health_core_t  *c;
+
+    if (core == 0) {
+        return NULL;
+    }
+
+    for (i = 0; i < NGX_IMS_HEALTH_CORES; i++) {
+        c = &health->sh->cores[i];
+
+        /* places are taken in order and never given back */
+
+        if (c->core == core || ngx_atomic_cmp_set(&c->core, 0, core)
+            || c->core == core)
+        {
+            return c;
+        }
+    }
+
+    return NULL;
+}
+
+
 static ngx_int_t
 ngx_ims_health_key(ngx_ims_health_hop_t *key, uint32_t core,
     ngx_uint_t transport, struct sockaddr *sa)

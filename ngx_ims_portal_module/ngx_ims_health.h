@@ -19,6 +19,8 @@
 
 
 enum {
+    NGX_IMS_HEALTH_CORES = 64,           /* places, of all names that a core
+                                            ever had */
     NGX_IMS_HEALTH_HOPS = 1024,          /* places */
     NGX_IMS_HEALTH_FORKS = 1024,         /* requests remembered */
     NGX_IMS_HEALTH_REST = 600            /* s unused before a place is reused */
@@ -36,6 +38,7 @@ typedef struct {
     ngx_atomic_t              answered;       /* ms, its last answer; 0: none */
     ngx_atomic_t              rtt;            /* ms, of the last probe */
     ngx_atomic_t              misses;         /* probes unanswered in a row */
+    ngx_atomic_t              probed;         /* s, when one ended; 0: none */
 
     ngx_atomic_t              touched;        /* s, when it was looked up */
     ngx_atomic_t              used;           /* what follows is valid */
@@ -57,9 +60,18 @@ typedef struct {
 } ngx_ims_health_fork_t;
 
 
+/* what is counted of a core as a whole; of all workers, never reset */
+typedef struct {
+    ngx_atomic_t              core;           /* crc32 of its name; 0: free */
+    ngx_atomic_t              refused;        /* messages from strangers */
+    ngx_atomic_t              overflows;      /* messages a slow core missed */
+} ngx_ims_health_core_t;
+
+
 typedef struct {
     ngx_atomic_t              leader;         /* pid; 0: nobody */
     ngx_atomic_t              beat;           /* ms, its last sign of life */
+    ngx_ims_health_core_t     cores[NGX_IMS_HEALTH_CORES];
     ngx_ims_health_hop_t      hops[NGX_IMS_HEALTH_HOPS];
     ngx_ims_health_fork_t     forks[NGX_IMS_HEALTH_FORKS];
 } ngx_ims_health_sh_t;
@@ -86,6 +98,13 @@ ngx_ims_health_t *ngx_ims_health_add(ngx_conf_t *cf, void *tag);
  */
 ngx_ims_health_hop_t *ngx_ims_health_hop(ngx_ims_health_t *health,
     uint32_t core, ngx_uint_t transport, struct sockaddr *sa);
+
+/*
+ * The counters of a core, which stay valid.  NULL: there were more than
+ * NGX_IMS_HEALTH_CORES names since nginx was started.
+ */
+ngx_ims_health_core_t *ngx_ims_health_core(ngx_ims_health_t *health,
+    uint32_t core);
 
 
 #endif /* _NGX_IMS_HEALTH_H_INCLUDED_ */

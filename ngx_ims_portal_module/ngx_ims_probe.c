@@ -337,6 +337,7 @@ ngx_ims_probe_done(ngx_ims_probe_t *probe, ngx_uint_t ok)
 
     s->probing = 0;
     h = s->health ? s->health : &s->own;
+    h->probed = ngx_time();
 
     if (ok) {
         h->misses = 0;
