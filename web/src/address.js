@@ -159,6 +159,26 @@ export function unmaskTel(message) {
 }
 
 
+/**
+ * Takes a Contact that is no SIP URI out of a refusal, as an emergency call's
+ * 380 has it (`urn:service:sos`) or a 302 to a number.  JsSIP drops a message
+ * with one whole, so the call would never end, and has no use for it.
+ *
+ * @param {string} message  a SIP message
+ * @returns {string}
+ */
+export function dropContact(message) {
+    if (!/^SIP\/2\.0 [3-6]/.test(message)) {
+        return message;
+    }
+
+    return inHeaders(message, (head) => head.replace(
+        /\r\n(?:contact|m)[ \t]*:[^\r\n]*(?:\r\n[ \t][^\r\n]*)*/gi,
+        (line) => (/<sips?:/i.test(line) && !/<(?!sips?:)/i.test(line)
+                   ? line : '')));
+}
+
+
 function inHeaders(message, edit) {
     const end = message.indexOf('\r\n\r\n');
 

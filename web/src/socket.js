@@ -20,7 +20,7 @@
  * Dialogs name no socket, so calls simply go on.
  */
 
-import { maskTel, unmaskTel } from './address.js';
+import { dropContact, maskTel, unmaskTel } from './address.js';
 
 
 const LIMITS = {
@@ -211,7 +211,7 @@ export class PortalSocket {
             this.#settle(text);
         }
 
-        this.ondata(maskTel(text));
+        this.ondata(dropContact(maskTel(text)));
     }
 
     #write(text) {

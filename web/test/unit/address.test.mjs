@@ -3,8 +3,8 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 
-import { firstValue, maskTel, normalizeTarget, parseParty, unmaskTel }
-    from '../../src/address.js';
+import { dropContact, firstValue, maskTel, normalizeTarget, parseParty,
+         unmaskTel } from '../../src/address.js';
 
 
 const D = 'ims.operator.example';
@@ -82,6 +82,33 @@ test('tel: URIs are hidden in From and To only, and come back', () => {
     assert.equal(unmaskTel(masked), MESSAGE);
     assert.equal(maskTel(MESSAGE.replace(/tel:/g, 'sip:')),
                  MESSAGE.replace(/tel:/g, 'sip:'));
+});
+
+
+test('a Contact that JsSIP cannot read is taken out of a refusal', () => {
+    const refusal = (contact) => 'SIP/2.0 380 Alternative Service\r\n'
+        + `To: <sip:112@x>;tag=a\r\n${contact}Content-Length: 0\r\n\r\n`
+        + 'Contact: <urn:service:sos>\r\n';
+
+    for (const contact of [
+        'Contact: <urn:service:sos>\r\n',
+        'm: tel:+15550001\r\n',
+        'Contact: <sip:a@x>, <tel:+15550001>;q=0.5\r\n',
+        'Contact:\r\n <tel:+15550001>\r\n',
+    ]) {
+        assert.equal(dropContact(refusal(contact)), refusal(''));
+    }
+
+    const readable = refusal('Contact: "A" <sip:a@x>, <sips:b@x>\r\n');
+
+    assert.equal(dropContact(readable), readable);
+
+    for (const start of ['SIP/2.0 200 OK', 'INVITE sip:a@x SIP/2.0']) {
+        const other = refusal('Contact: <urn:service:sos>\r\n')
+            .replace(/^[^\r]*/, start);
+
+        assert.equal(dropContact(other), other);
+    }
 });
 
 
