@@ -28,6 +28,8 @@ typedef struct {
 
 static ngx_ims_health_fork_t *ngx_ims_fork_place(ngx_ims_core_t *core,
     ngx_ims_sip_msg_t *m, uint32_t *key);
+static void ngx_ims_fork_note(ngx_ims_worker_t *w, ngx_ims_core_t *core,
+    ngx_ims_sip_msg_t *m);
 static void ngx_ims_fork_request(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_ims_pool_t *pool,
     ngx_ims_ref_t *refs, ngx_uint_t n);
@@ -116,15 +118,56 @@ ngx_ims_fork_known(ngx_ims_worker_t *w, ngx_ims_core_t *core,
 }
 
 
+/* the place of a request, or the one that is the next to be given away */
+
 static ngx_ims_health_fork_t *
 ngx_ims_fork_place(ngx_ims_core_t *core, ngx_ims_sip_msg_t *m, uint32_t *key)
 {
+    ngx_uint_t              i;
+    ngx_ims_health_fork_t  *place, *oldest;
+
     ngx_crc32_init(*key);
     ngx_crc32_update(key, m->call_id.data, m->call_id.len);
     ngx_crc32_update(key, m->via.branch.data, m->via.branch.len);
     ngx_crc32_final(*key);
 
-    return &core->health->sh->forks[*key % NGX_IMS_HEALTH_FORKS];
+    place = core->health->sh->forks[*key % NGX_IMS_HEALTH_FORKS];
+    oldest = place;
+
+    for (i = 0; i < NGX_IMS_HEALTH_WAYS; i++) {
+
+        if (place[i].key == *key) {
+            return &place[i];
+        }
+
+        if (place[i].since < oldest->since) {
+            oldest = &place[i];
+        }
+    }
+
+    return oldest;
+}
+
+
+/* two workers at once may lose one word of two, as after too many requests */
+
+static void
+ngx_ims_fork_note(ngx_ims_worker_t *w, ngx_ims_core_t *core,
+    ngx_ims_sip_msg_t *m)
+{
+    uint32_t                key;
+    ngx_ims_health_fork_t  *place;
+
+    place = ngx_ims_fork_place(core, m, &key);
+
+    place->pid = 0;
+    ngx_memory_barrier();
+
+    place->since = ngx_time();
+    place->key = key;
+    ngx_memory_barrier();
+
+    place->pid = w->self.pid;
 }
 
 
@@ -175,10 +218,8 @@ ngx_ims_fork_request(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_ims_pool_t *pool,
     ngx_ims_ref_t *refs, ngx_uint_t n)
 {
-    uint32_t                key;
-    ngx_uint_t              i;
-    ngx_ims_fork_t         *fork;
-    ngx_ims_health_fork_t  *place;
+    ngx_uint_t       i;
+    ngx_ims_fork_t  *fork;
 
     fork = ngx_calloc(sizeof(ngx_ims_fork_t), w->log);
     if (fork == NULL) {
@@ -199,10 +240,7 @@ ngx_ims_fork_request(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     fork->refs = 1;
 
     if (flow->transport != NGX_IMS_LOCAL) {
-        place = ngx_ims_fork_place(core, m, &key);
-        place->pid = 0;
-        place->key = key;
-        place->pid = w->self.pid;
+        ngx_ims_fork_note(w, core, m);
     }
 
     if (m->method == NGX_IMS_SIP_INVITE) {

@@ -22,7 +22,8 @@ enum {
     NGX_IMS_HEALTH_CORES = 64,           /* places, of all names that a core
                                             ever had */
     NGX_IMS_HEALTH_HOPS = 1024,          /* places */
-    NGX_IMS_HEALTH_FORKS = 1024,         /* requests remembered */
+    NGX_IMS_HEALTH_FORKS = 4096,         /* buckets of requests that were */
+    NGX_IMS_HEALTH_WAYS = 4,             /* forked; places in one */
     NGX_IMS_HEALTH_REST = 600            /* s unused before a place is reused */
 };
 
@@ -52,11 +53,12 @@ typedef struct {
 
 /*
  * Which worker forks a request of the core: what belongs to it may come to any.
- * The latest of those that share a place is remembered.
+ * The latest of those that share a bucket are remembered.
  */
 typedef struct {
     uint32_t                  key;            /* crc32 of Call-ID and branch */
     uint32_t                  pid;            /* 0: none */
+    uint32_t                  since;          /* s */
 } ngx_ims_health_fork_t;
 
 
@@ -73,7 +75,8 @@ typedef struct {
     ngx_atomic_t              beat;           /* ms, its last sign of life */
     ngx_ims_health_core_t     cores[NGX_IMS_HEALTH_CORES];
     ngx_ims_health_hop_t      hops[NGX_IMS_HEALTH_HOPS];
-    ngx_ims_health_fork_t     forks[NGX_IMS_HEALTH_FORKS];
+    ngx_ims_health_fork_t     forks[NGX_IMS_HEALTH_FORKS]
+                                   [NGX_IMS_HEALTH_WAYS];
 } ngx_ims_health_sh_t;
 
 
