@@ -31,19 +31,31 @@ sub write {
     return $self->{t}->testdir() . "/$name";
 }
 
-# NAME.pem and NAME.key; alt: subjectAltName as [ DNS => ... ], [ IP => ... ]
+# NAME.pem and NAME.key; alt: subjectAltName as [ DNS => ... ], [ IP => ... ],
+# and behind them options of CERT_create()
 
 sub sign {
     my ($self, $name, @alt) = @_;
+    my @names;
+
+    push @names, shift @alt while ref $alt[0];
 
     my ($cert, $key) = CERT_create(subject => { commonName => $name },
-        purpose => 'server,client', issuer => $self->{issuer},
-        subjectAltNames => \@alt);
+        purpose => 'server,client', subjectAltNames => \@names,
+        ($self->{issuer} ? (issuer => $self->{issuer}) : ()), @alt);
 
     return (
         SSL_cert_file => $self->write("$name.pem", PEM_cert2string($cert)),
         SSL_key_file => $self->write("$name.key", PEM_key2string($key)),
     );
+}
+
+# the same, signed by itself
+
+sub own {
+    my ($class, $t, $name, @alt) = @_;
+
+    return (bless { t => $t }, $class)->sign($name, @alt);
 }
 
 1;
