@@ -231,6 +231,7 @@ ngx_ims_answer_failed(ngx_ims_forward_t *fw, ngx_int_t rc)
 void
 ngx_ims_answer_response(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m)
 {
+    ngx_int_t                 rc;
     ngx_str_t                 text, sdp;
     ngx_ims_str_t             far, *from, *to;
     ngx_ims_media_command_e   command;
@@ -255,8 +256,11 @@ ngx_ims_answer_response(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m)
     if (fw->final.data != NULL && m->status >= 200 && m->status < 300
         && ngx_crc32_short(m->to.tag.data, m->to.tag.len) == fw->final_tag)
     {
-        (void) ngx_ims_txn_reply(fw->server, m->status, fw->final.data,
-                                 fw->final.len);
+        if (!ngx_ims_early_waits(fw)) {
+            (void) ngx_ims_txn_reply(fw->server, m->status, fw->final.data,
+                                     fw->final.len);
+        }
+
         return;
     }
 
@@ -294,13 +298,23 @@ ngx_ims_answer_response(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m)
     }
 
     text = m->text;
+    rc = NGX_ERROR;
 
-    if (fw->command == NULL
-        && ngx_ims_forward_keep(fw, &text) == NGX_OK
-        && ngx_ims_forward_media(fw, command, &sdp, from, to, fw->up,
-                                 ngx_ims_answer_media)
-           == NGX_OK)
-    {
+    if (fw->command == NULL && ngx_ims_forward_keep(fw, &text) == NGX_OK) {
+        rc = ngx_ims_forward_media(fw, command, &sdp, from, to, fw->up,
+                                   ngx_ims_answer_media);
+    }
+
+    if (rc == NGX_OK) {
+        return;
+    }
+
+    if (rc == NGX_DECLINED) {
+
+        /* a BYE has passed it */
+
+        sdp.len = 0;
+        ngx_ims_answer_send(fw, m, &sdp);
         return;
     }
 

@@ -350,16 +350,24 @@ ngx_ims_call_bye(ngx_ims_worker_t *w, ngx_ims_session_t *s,
     u_char           *p, *last;
     u_char            branch[NGX_IMS_BRANCH_LEN];
     u_char            line[256];
+    uint32_t          cseq;
+
+    /* what is subscribed to in the dialog goes on, and counts on from there */
 
     if (up) {
+        cseq = ngx_ims_dialog_speak(pool, d, 1);
+
         *ngx_snprintf(line, sizeof(line) - 1, "Reason: %s" CRLF, reason)
             = '\0';
 
-        (void) ngx_ims_call_own(w, pool, d, "BYE", d->cseq_up + 1,
-                                (char *) line, ngx_ims_call_bye_response, w);
+        (void) ngx_ims_call_own(w, pool, d, "BYE",
+                                cseq ? cseq : d->cseq_up + 1, (char *) line,
+                                ngx_ims_call_bye_response, w);
     }
 
     if (down && s != NULL && d->web_target.len) {
+        cseq = ngx_ims_dialog_speak(pool, d, 0);
+
         ngx_ims_txn_branch(w->txns, branch);
 
         last = w->out + w->out_size;
@@ -377,7 +385,8 @@ ngx_ims_call_bye(ngx_ims_worker_t *w, ngx_ims_session_t *s,
                          &d->web_target, s->tls ? "WSS" : "WS", &s->host,
                          (size_t) NGX_IMS_BRANCH_LEN, branch,
                          d->shown_id.len ? &d->shown_id : &d->far_id,
-                         &d->web_id, &d->call_id, d->cseq_down + 1, reason);
+                         &d->web_id, &d->call_id,
+                         cseq ? cseq : d->cseq_down + 1, reason);
 
         (void) ngx_ims_session_send(s, w->out, p - w->out);
     }

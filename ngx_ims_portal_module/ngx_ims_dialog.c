@@ -320,8 +320,11 @@ ngx_ims_dialog_confirm(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d)
             || ngx_ims_zone_put(zone, &sh->far_target, &d->far_target)
                == NGX_OK))
     {
-        sh->helper = d->helper;
-        sh->media = d->media;
+        if (d->media) {
+            sh->helper = d->helper;
+            sh->media = 1;
+        }
+
         sh->state = NGX_IMS_DIALOG_CONFIRMED;
         rc = NGX_OK;
     }
@@ -349,6 +352,34 @@ ngx_ims_dialog_target(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d,
     }
 
     ngx_ims_zone_unlock(&pool->zone);
+}
+
+
+ngx_int_t
+ngx_ims_dialog_media(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
+    ngx_int_t helper, ngx_uint_t held)
+{
+    ngx_int_t             rc;
+    ngx_ims_dialog_sh_t  *sh;
+
+    rc = NGX_DECLINED;
+
+    ngx_ims_zone_lock(&pool->zone);
+
+    sh = ngx_ims_dialog_sh(pool, ref);
+
+    if (sh != NULL && !sh->events) {
+        rc = NGX_OK;
+
+        if (held) {
+            sh->media = 1;
+            sh->helper = helper;
+        }
+    }
+
+    ngx_ims_zone_unlock(&pool->zone);
+
+    return rc;
 }
 
 

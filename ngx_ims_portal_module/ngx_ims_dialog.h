@@ -134,6 +134,16 @@ void ngx_ims_dialog_passed(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d,
 void ngx_ims_dialog_target(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d,
     ngx_uint_t web, ngx_str_t *target);
 
+/*
+ * SDP within the call of a dialog goes to the helper.
+ *
+ * held      1: the record notes that this helper holds the call, from now on
+ *
+ * NGX_OK, or NGX_DECLINED: the call is over, and the helper was told so.
+ */
+ngx_int_t ngx_ims_dialog_media(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
+    ngx_int_t helper, ngx_uint_t held);
+
 /* frees the record; NGX_OK once, NGX_DECLINED when it was gone before */
 ngx_int_t ngx_ims_dialog_free(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d);
 

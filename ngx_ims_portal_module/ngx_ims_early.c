@@ -213,30 +213,6 @@ ngx_ims_early_record(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m)
 }
 
 
-ngx_ims_forward_t *
-ngx_ims_early_invite(ngx_ims_session_t *s, ngx_ims_str_t *call_id,
-    ngx_uint_t up)
-{
-    ngx_queue_t        *q;
-    ngx_ims_forward_t  *fw;
-
-    for (q = ngx_queue_head(&s->requests);
-         q != ngx_queue_sentinel(&s->requests);
-         q = ngx_queue_next(q))
-    {
-        fw = ngx_queue_data(q, ngx_ims_forward_t, queue);
-
-        if (fw->initial && fw->up == up && fw->call_id.len == call_id->len
-            && ngx_memcmp(fw->call_id.data, call_id->data, call_id->len) == 0)
-        {
-            return fw;
-        }
-    }
-
-    return NULL;
-}
-
-
 void
 ngx_ims_early_sdp(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m, ngx_str_t *sdp)
 {

@@ -66,10 +66,6 @@ void ngx_ims_early_show(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
 void ngx_ims_early_lose(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     const char *reason);
 
-/* the INVITE under way that makes dialogs of this Call-ID, or NULL */
-ngx_ims_forward_t *ngx_ims_early_invite(ngx_ims_session_t *s,
-    ngx_ims_str_t *call_id, ngx_uint_t up);
-
 /*
  * A PRACK of the browser: the branch that it means, whose record replaces d.
  * Returns the RSeq as that branch knows it, 0: as the browser said.
@@ -103,6 +99,9 @@ uint32_t ngx_ims_early_number(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
  */
 void ngx_ims_early_reply(ngx_ims_forward_t *fw, ngx_uint_t status, u_char *p,
     size_t len, uint32_t rseq, ngx_uint_t sdp);
+
+/* 1 while the 2xx of a browser waits for the PRACK of what is before it */
+ngx_uint_t ngx_ims_early_waits(ngx_ims_forward_t *fw);
 
 /*
  * A PRACK of the core within d.  NGX_OK: it was for the portal and is answered;

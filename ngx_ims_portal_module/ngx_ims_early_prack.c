@@ -94,7 +94,7 @@ ngx_ims_early_rack(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
     ngx_ims_rack_t     *rack;
     ngx_ims_forward_t  *invite;
 
-    invite = ngx_ims_early_invite(s, &m->call_id, 1);
+    invite = ngx_ims_forward_invite(s, &m->call_id, 1);
 
     if (invite == NULL || invite->early == NULL
         || !ngx_ims_route_rack(m, &rseq, &cseq))
@@ -180,7 +180,7 @@ ngx_ims_early_answered(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
         return 0;
     }
 
-    invite = ngx_ims_early_invite(s, &m->call_id, up);
+    invite = ngx_ims_forward_invite(s, &m->call_id, up);
 
     if (invite == NULL || !invite->late) {
         return 0;

@@ -168,6 +168,13 @@ ngx_ims_early_reply(ngx_ims_forward_t *fw, ngx_uint_t status, u_char *p,
 }
 
 
+ngx_uint_t
+ngx_ims_early_waits(ngx_ims_forward_t *fw)
+{
+    return fw->rel != NULL && fw->rel->final != NULL;
+}
+
+
 static ngx_ims_rel_out_t *
 ngx_ims_rel_out(ngx_ims_forward_t *fw, ngx_uint_t status, u_char *p,
     size_t len, ngx_uint_t sdp)
@@ -343,7 +350,7 @@ ngx_ims_early_acked(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     ngx_ims_rel_t      *rel;
     ngx_ims_forward_t  *invite, *fw;
 
-    invite = ngx_ims_early_invite(s, &m->call_id, 0);
+    invite = ngx_ims_forward_invite(s, &m->call_id, 0);
     rel = invite ? invite->rel : NULL;
 
     if (rel == NULL) {

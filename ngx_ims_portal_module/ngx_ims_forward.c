@@ -27,6 +27,7 @@ typedef struct {
 static void ngx_ims_forward_server(ngx_ims_txn_t *t, ngx_int_t rc,
     ngx_ims_sip_msg_t *m);
 static void ngx_ims_forward_timer(ngx_event_t *ev);
+static void ngx_ims_forward_holds(ngx_ims_forward_t *fw);
 static void ngx_ims_forward_resume(ngx_ims_session_t *s, ngx_uint_t up);
 static void ngx_ims_forward_purge(ngx_queue_t *queue);
 
@@ -102,6 +103,30 @@ ngx_ims_forward_create(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     s->connection->idle = 0;
 
     return fw;
+}
+
+
+ngx_ims_forward_t *
+ngx_ims_forward_invite(ngx_ims_session_t *s, ngx_ims_str_t *call_id,
+    ngx_uint_t up)
+{
+    ngx_queue_t        *q;
+    ngx_ims_forward_t  *fw;
+
+    for (q = ngx_queue_head(&s->requests);
+         q != ngx_queue_sentinel(&s->requests);
+         q = ngx_queue_next(q))
+    {
+        fw = ngx_queue_data(q, ngx_ims_forward_t, queue);
+
+        if (fw->initial && fw->up == up && fw->call_id.len == call_id->len
+            && ngx_memcmp(fw->call_id.data, call_id->data, call_id->len) == 0)
+        {
+            return fw;
+        }
+    }
+
+    return NULL;
 }
 
 
@@ -430,6 +455,12 @@ ngx_ims_forward_media(ngx_ims_forward_t *fw, ngx_ims_media_command_e command,
         return NGX_ERROR;
     }
 
+    if (fw->in_dialog
+        && ngx_ims_dialog_media(fw->pool, &fw->dialog, -1, 0) != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
     ngx_memzero(&cmd, sizeof(ngx_ims_media_cmd_t));
 
     cmd.command = command;
@@ -451,8 +482,8 @@ ngx_ims_forward_media(ngx_ims_forward_t *fw, ngx_ims_media_command_e command,
     fw->refs++;
     fw->helper = cmd.helper;
 
-    if (!fw->in_dialog && command == NGX_IMS_MEDIA_OFFER) {
-        fw->media = 1;
+    if (command == NGX_IMS_MEDIA_OFFER) {
+        ngx_ims_forward_holds(fw);
     }
 
     if (to_web) {
@@ -463,6 +494,33 @@ ngx_ims_forward_media(ngx_ims_forward_t *fw, ngx_ims_media_command_e command,
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * The helper holds the call from now on: whoever ends it has to know.  The
+ * first SDP of a call may come in an UPDATE.
+ */
+
+static void
+ngx_ims_forward_holds(ngx_ims_forward_t *fw)
+{
+    ngx_ims_forward_t  *invite;
+
+    invite = fw;
+
+    if (fw->in_dialog) {
+        invite = ngx_ims_forward_invite(fw->session, &fw->call_id,
+                                        fw->originated);
+
+        if (invite == NULL || invite->answered) {
+            (void) ngx_ims_dialog_media(fw->pool, &fw->dialog, fw->helper, 1);
+            return;
+        }
+    }
+
+    invite->media = 1;
+    invite->helper = fw->helper;
 }
 
 

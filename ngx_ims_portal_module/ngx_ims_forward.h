@@ -101,6 +101,10 @@ typedef struct {
 ngx_ims_forward_t *ngx_ims_forward_create(ngx_ims_session_t *s,
     ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_uint_t up);
 
+/* the INVITE under way that makes dialogs of this Call-ID, or NULL */
+ngx_ims_forward_t *ngx_ims_forward_invite(ngx_ims_session_t *s,
+    ngx_ims_str_t *call_id, ngx_uint_t up);
+
 /* what two branches of one forked request have in common, but the Call-ID */
 uint32_t ngx_ims_forward_merge(ngx_ims_sip_msg_t *m);
 
@@ -150,7 +154,8 @@ void ngx_ims_forward_drop_media(ngx_ims_forward_t *fw);
 /*
  * Sends an SDP to the helper; handler gets fw and holds a reference.  The side
  * that it came from waits until ngx_ims_forward_release().  The tags are those
- * that the core knows.  NGX_OK, NGX_ERROR.
+ * that the core knows.  NGX_OK, NGX_ERROR, or NGX_DECLINED: the call is over,
+ * and the helper would begin another one.
  */
 ngx_int_t ngx_ims_forward_media(ngx_ims_forward_t *fw,
     ngx_ims_media_command_e command, ngx_str_t *sdp, ngx_ims_str_t *from_tag,

@@ -26,6 +26,8 @@
 #include "ngx_ims_subscribe.h"
 
 
+static ngx_int_t ngx_ims_proxy_dialog(ngx_ims_session_t *s,
+    ngx_ims_sip_msg_t *m, ngx_uint_t up, ngx_ims_dialog_t *d);
 static void ngx_ims_proxy_begin(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     ngx_ims_sip_msg_t *m, ngx_uint_t up, ngx_ims_dialog_t *d,
     ngx_ims_screen_t *screen, ngx_uint_t update);
@@ -93,10 +95,7 @@ ngx_ims_proxy_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
 
     if (m->to.tag.len) {
 
-        if (ngx_ims_dialog_match(s->pool, &s->binding, m, 1, &d, w->record)
-            != NGX_OK
-            && ngx_ims_subscribe_notified(s, m, 1, &d) != NGX_OK)
-        {
+        if (ngx_ims_proxy_dialog(s, m, 1, &d) != NGX_OK) {
             ngx_ims_call_refuse(w, &s->flow, m, 481, NULL);
             return;
         }
@@ -139,11 +138,7 @@ ngx_ims_proxy_down(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
 
     ngx_memzero(&d, sizeof(ngx_ims_dialog_t));
 
-    if (m->to.tag.len
-        && ngx_ims_dialog_match(s->pool, &s->binding, m, 0, &d, w->record)
-           != NGX_OK
-        && ngx_ims_subscribe_notified(s, m, 0, &d) != NGX_OK)
-    {
+    if (m->to.tag.len && ngx_ims_proxy_dialog(s, m, 0, &d) != NGX_OK) {
         ngx_ims_call_refuse(w, flow, m, 481, NULL);
         return;
     }
@@ -162,6 +157,27 @@ ngx_ims_proxy_down(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
 }
 
 
+/* the dialog of a request; of a call that is over, its subscriptions only */
+
+static ngx_int_t
+ngx_ims_proxy_dialog(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
+    ngx_uint_t up, ngx_ims_dialog_t *d)
+{
+    if (ngx_ims_dialog_match(s->pool, &s->binding, m, up, d,
+                             s->worker->record)
+        != NGX_OK)
+    {
+        return ngx_ims_subscribe_notified(s, m, up, d);
+    }
+
+    return d->events && (m->method == NGX_IMS_SIP_INVITE
+                         || m->method == NGX_IMS_SIP_UPDATE
+                         || m->method == NGX_IMS_SIP_PRACK
+                         || m->method == NGX_IMS_SIP_BYE)
+           ? NGX_DECLINED : NGX_OK;
+}
+
+
 /*
  * A request that may pass: it goes by the helper when it has SDP.  d is its
  * dialog, zeroed when it is outside of one; screen is NULL on the way down.
@@ -172,6 +188,7 @@ ngx_ims_proxy_begin(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     ngx_ims_sip_msg_t *m, ngx_uint_t up, ngx_ims_dialog_t *d,
     ngx_ims_screen_t *screen, ngx_uint_t update)
 {
+    ngx_int_t           rc;
     ngx_uint_t          sdp;
     ngx_ims_forward_t  *fw;
 
@@ -226,7 +243,12 @@ ngx_ims_proxy_begin(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
 
     if (sdp && !fw->local) {
 
-        if (ngx_ims_proxy_media(fw, m, d) != NGX_OK) {
+        rc = ngx_ims_proxy_media(fw, m, d);
+
+        if (rc == NGX_DECLINED) {
+            ngx_ims_forward_local(fw, 481, NULL);
+
+        } else if (rc != NGX_OK) {
             ngx_ims_forward_local(fw, 503, "Retry-After: 5" CRLF
                                   "Warning: 399 portal \"no media helper\""
                                   CRLF);

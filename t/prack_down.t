@@ -116,7 +116,9 @@ is(prack($far, $first)->{code}, 481, 'the first one again: no such');
 
 my $answer = says($seen, 200, body => web_sdp(setup => 'active'));
 
-ok($core->none('200 INVITE', 0.2), '200 waits');
+IMS::Loop::pause(0.1);
+$mary->emit($answer->bytes());
+ok($core->none('200 INVITE', 0.2), '200 waits, repeated or not');
 is(prack($far, $second)->{code}, 200, 'PRACK');
 
 my $ok = $core->expect('200 INVITE');
