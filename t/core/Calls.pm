@@ -22,8 +22,8 @@ use Test::Nginx qw/ port /;
 my $top = dirname(__FILE__) . '/../..';
 my $home = 'ims.operator.example';
 
-# the helper's ports towards the IMS
-my ($low, $high) = (30000, 30999);
+# the helper's ports towards the IMS: another test beside this one has others
+my ($low, $high);
 
 # $t is the Test::Nginx; core: environment of t/core/core; conf: parts of the
 # configuration, where "CORE/" is the core's directory; transport: to it;
@@ -68,12 +68,15 @@ sub helper {
     my ($self) = @_;
     my $helper = "$top/media-helper/media-helper";
     my $socket = $self->{t}->testdir() . '/ng.sock';
+    my $port = port(8996, udp => 1);
+
+    $low = 30000 + 20 * ($port % 500);
+    $high = $low + 19;
 
     BAIL_OUT("no $helper: run make helper") unless -x $helper;
 
     $self->{t}->run_daemon($helper, '-d', '-c', "unix:$socket", '-w',
-        '127.0.0.1:' . port(8996, udp => 1), '-i', '127.0.0.1',
-        '-p', "$low-$high");
+        "127.0.0.1:$port", '-i', '127.0.0.1', '-p', "$low-$high");
     IMS::Loop::wait_for(sub { -S $socket }, 5) or BAIL_OUT('no media helper');
 }
 

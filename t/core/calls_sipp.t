@@ -41,7 +41,7 @@ sub sipp {
         $ENV{TERM} = 'dumb';
         exec 'sipp', '-sf', "$FindBin::Bin/sipp/$scenario.xml", '-i',
             '127.0.0.1', '-p', $calls->{farend}, '-m', 1, '-nostdin',
-            '-timeout', '30s', '-timeout_error', '-mp', 31000,
+            '-timeout', '30s', '-timeout_error', '-mp', 51000,
             '-trace_msg', '-message_file', "$dir/sipp.log",
             '-trace_err', '-error_file', "$dir/sipp.err", @more
             or POSIX::_exit(1);
