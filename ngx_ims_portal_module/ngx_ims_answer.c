@@ -344,8 +344,9 @@ ngx_ims_answer_far(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
 
 
 /*
- * What a browser must not see as it is: a challenge for the portal, and a
- * core's 503, which speaks of the core and not of us (RFC 3261 16.7)
+ * What the other side must not see as it is: a 503, which speaks of the core or
+ * of one browser and not of us (RFC 3261 16.7), and a challenge, which is for
+ * the portal, or would make the far end prove itself to a browser
  */
 
 static ngx_uint_t
@@ -361,10 +362,6 @@ ngx_ims_answer_mapped(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m)
 
         ngx_ims_forward_local(fw, 488, NULL);
         return 1;
-    }
-
-    if (!fw->up) {
-        return 0;
     }
 
     if (m->status == 401 || m->status == 407) {

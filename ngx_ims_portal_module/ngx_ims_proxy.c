@@ -349,8 +349,11 @@ ngx_ims_proxy_local(ngx_ims_forward_t *fw, ngx_ims_flow_t *flow,
 
     uri = fw->request_uri.len ? fw->request_uri : m->uri;
 
+    /* a pool whose calls the core has to see is not reached past it, either */
+
     if (ngx_ims_fork_target(fw->worker, fw->pool->core, &uri, &pool, &lease)
-        != NGX_OK)
+        != NGX_OK
+        || !pool->local_calls)
     {
         return 0;
     }
