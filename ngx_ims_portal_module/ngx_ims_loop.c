@@ -31,6 +31,7 @@ static void ngx_ims_loop_deliver(ngx_event_t *ev);
 static ngx_queue_t  ngx_ims_loop_queue;
 static ngx_uint_t   ngx_ims_loop_n;
 static ngx_event_t  ngx_ims_loop_event;
+static time_t       ngx_ims_loop_told;        /* s, when that was logged */
 
 
 void
@@ -89,9 +90,16 @@ ngx_ims_loop_send(ngx_ims_flow_t *flow, u_char *p, size_t len)
     core = flow->data;
 
     if (ngx_ims_loop_n == NGX_IMS_LOOP_MAX) {
-        ngx_log_error(NGX_LOG_ERR, core->log, 0,
-                      "too many messages between users of ims core \"%V\"",
-                      &core->name);
+
+        /* a line in a second, not one for each */
+
+        if (ngx_ims_loop_told != ngx_time()) {
+            ngx_ims_loop_told = ngx_time();
+            ngx_log_error(NGX_LOG_ERR, core->log, 0,
+                          "too many messages between users of ims core "
+                          "\"%V\"", &core->name);
+        }
+
         return NGX_ERROR;
     }
 
