@@ -55,6 +55,7 @@ static ngx_uint_t ngx_ims_core_take(ngx_ims_core_name_t *name,
     ngx_resolver_ctx_t *ctx);
 static ngx_uint_t ngx_ims_core_take_transport(ngx_ims_core_name_t *name,
     struct sockaddr *sa, socklen_t socklen);
+static void ngx_ims_core_touch(ngx_ims_core_name_t *name);
 static void ngx_ims_core_failed(ngx_ims_core_name_t *name, ngx_int_t state);
 static void ngx_ims_core_again(ngx_ims_core_name_t *name, time_t seconds);
 static ngx_ims_core_name_t *ngx_ims_core_cached(ngx_ims_core_cache_t *cache,
@@ -326,17 +327,36 @@ ngx_ims_core_take(ngx_ims_core_name_t *name, ngx_resolver_ctx_t *ctx)
         }
 
         a->transport = transport;
-        a->health = ngx_ims_health_hop(core->health, core->crc, transport,
-                                       &a->sockaddr.sockaddr);
         n++;
     }
 
     if (n) {
         name->naddrs = n;
         ngx_memcpy(name->addrs, addrs, n * sizeof(ngx_ims_core_addr_t));
+        ngx_ims_core_touch(name);
     }
 
     return n;
+}
+
+
+/* a place in the zone is another's when nobody has looked it up for long */
+
+static void
+ngx_ims_core_touch(ngx_ims_core_name_t *name)
+{
+    ngx_uint_t            i;
+    ngx_ims_core_t       *core;
+    ngx_ims_core_addr_t  *a;
+
+    core = name->core;
+    name->touched = ngx_time();
+
+    for (i = 0; i < name->naddrs; i++) {
+        a = &name->addrs[i];
+        a->health = ngx_ims_health_hop(core->health, core->crc, a->transport,
+                                       &a->sockaddr.sockaddr);
+    }
 }
 
 
@@ -425,6 +445,10 @@ ngx_ims_core_lookup(ngx_ims_core_t *core, ngx_ims_str_t *host, in_port_t port,
     }
 
     name->used = ngx_time();
+
+    if (name->used - name->touched >= NGX_IMS_HEALTH_REST / 4) {
+        ngx_ims_core_touch(name);
+    }
 
     if (name->ctx == NULL && ngx_time() > name->valid) {
         ngx_ims_core_resolve(name, 0);
@@ -554,6 +578,12 @@ ngx_ims_core_route_health(ngx_ims_core_t *core, ngx_uint_t transport,
     }
 
     for (i = 0; i < cache->n; i++) {
+
+        /* it would have been looked up again if it were in use */
+
+        if (ngx_time() - cache->names[i]->touched >= NGX_IMS_HEALTH_REST) {
+            continue;
+        }
 
         for (k = 0; k < cache->names[i]->naddrs; k++) {
             a = &cache->names[i]->addrs[k];

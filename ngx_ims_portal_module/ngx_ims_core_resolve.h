@@ -57,6 +57,9 @@ struct ngx_ims_core_name_s {
     ngx_uint_t                naddrs;
     ngx_ims_core_addr_t       addrs[NGX_IMS_CORE_ADDRS];
 
+    time_t                    touched;        /* s, the addresses' health was
+                                                 looked up */
+
     /* of a route's name */
     time_t                    used;           /* s */
     ngx_uint_t                turn;
