@@ -522,7 +522,15 @@ ngx_ims_core_stream_draining(ngx_event_t *ev)
     {
         conn = ngx_queue_data(q, ngx_ims_core_conn_t, queue);
 
-        if (conn->state == NGX_IMS_CORE_OPEN && conn->out == NULL) {
+        if (conn->state == NGX_IMS_CORE_OPEN && conn->out != NULL) {
+
+            /* the core reads it, or the connection's timer ends it */
+
+            left++;
+            continue;
+        }
+
+        if (conn->state == NGX_IMS_CORE_OPEN) {
 
 #if (NGX_SSL)
             if (conn->connection->ssl != NULL) {
