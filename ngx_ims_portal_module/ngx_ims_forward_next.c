@@ -7,7 +7,8 @@
  * call that it makes is ended there.
  *
  * Timers: one for each request outside a dialog on its way up, while nothing
- * was heard: 250 ms, and the core's "timeout".
+ * was heard: 250 ms, and the core's "timeout"; twice that for an INVITE that
+ * nobody else can take.
  */
 
 
@@ -73,8 +74,20 @@ ngx_ims_forward_watched(ngx_event_t *ev)
             return;
         }
 
+        /*
+         * an INVITE is answered with 100 at once: a hop that is silent so long
+         * is dead, and a caller does not wait 64*T1 for that word
+         */
+
+        if (fw->renewed && fw->client->invite) {
+            fw->canceled = 1;
+            ngx_ims_txn_cancel(fw->client, NULL);
+            ngx_ims_forward_local(fw, 408, NULL);
+            return;
+        }
+
         ngx_ims_forward_renew(fw);
-        wait = 1000;
+        wait = fw->renewed ? core->timeout : 1000;
     }
 
     ngx_add_timer(ev, wait);
