@@ -13,7 +13,8 @@ static void ngx_ims_call_first_hop(ngx_str_t *routes, ngx_str_t *target,
     ngx_ims_str_t *uri);
 static u_char *ngx_ims_call_host(ngx_ims_core_listen_t *local, u_char *p);
 static void ngx_ims_call_stateless_tag(ngx_ims_sip_msg_t *m, u_char *out);
-static void ngx_ims_call_bye_response(void *data, ngx_ims_sip_msg_t *m);
+static void ngx_ims_call_bye_response(void *data, ngx_int_t rc,
+    ngx_ims_sip_msg_t *m);
 
 
 void
@@ -396,14 +397,14 @@ ngx_ims_call_bye(ngx_ims_worker_t *w, ngx_ims_session_t *s,
 /* nobody waits for the answer to a BYE of ours; retransmission is the point */
 
 static void
-ngx_ims_call_bye_response(void *data, ngx_ims_sip_msg_t *m)
+ngx_ims_call_bye_response(void *data, ngx_int_t rc, ngx_ims_sip_msg_t *m)
 {
     ngx_ims_worker_t  *w;
 
     w = data;
 
     if (m == NULL) {
-        ngx_log_error(NGX_LOG_ERR, w->log, NGX_ETIMEDOUT,
+        ngx_log_error(NGX_LOG_ERR, w->log, rc == NGX_BUSY ? NGX_ETIMEDOUT : 0,
                       "core did not answer BYE");
     }
 }

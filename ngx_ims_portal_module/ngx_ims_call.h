@@ -122,8 +122,14 @@ void ngx_ims_call_refuse_body(ngx_ims_worker_t *w, ngx_ims_flow_t *flow,
     ngx_ims_sip_msg_t *m, ngx_uint_t status, const char *extra,
     ngx_ims_str_t *body);
 
-/* the final answer to a request of our own; NULL: none came; exactly once */
-typedef void (*ngx_ims_call_own_pt)(void *data, ngx_ims_sip_msg_t *m);
+/*
+ * What became of a request of our own, called exactly once.
+ *
+ * rc        NGX_OK: m is the final answer; NGX_BUSY: none came in time, or
+ *           NGX_ERROR: it could not be sent on, and m is NULL
+ */
+typedef void (*ngx_ims_call_own_pt)(void *data, ngx_int_t rc,
+    ngx_ims_sip_msg_t *m);
 
 /*
  * Sends a request of our own to the core within a dialog, and answers its

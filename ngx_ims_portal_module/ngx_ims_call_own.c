@@ -27,7 +27,7 @@ static void ngx_ims_call_own_response(ngx_ims_txn_t *t, ngx_int_t rc,
     ngx_ims_sip_msg_t *m);
 static ngx_int_t ngx_ims_call_own_again(ngx_ims_call_own_t *own,
     ngx_ims_sip_msg_t *m);
-static void ngx_ims_call_own_done(ngx_ims_call_own_t *own,
+static void ngx_ims_call_own_done(ngx_ims_call_own_t *own, ngx_int_t rc,
     ngx_ims_sip_msg_t *m);
 
 
@@ -182,7 +182,7 @@ ngx_ims_call_own_response(ngx_ims_txn_t *t, ngx_int_t rc,
         }
 
         if (--own->refs == 0) {
-            ngx_ims_call_own_done(own, NULL);
+            ngx_ims_call_own_done(own, NGX_ERROR, NULL);
             ngx_free(own);
         }
 
@@ -200,7 +200,7 @@ ngx_ims_call_own_response(ngx_ims_txn_t *t, ngx_int_t rc,
         return;
     }
 
-    ngx_ims_call_own_done(own, rc == NGX_OK ? m : NULL);
+    ngx_ims_call_own_done(own, rc, m);
 }
 
 
@@ -232,7 +232,8 @@ ngx_ims_call_own_again(ngx_ims_call_own_t *own, ngx_ims_sip_msg_t *m)
 
 
 static void
-ngx_ims_call_own_done(ngx_ims_call_own_t *own, ngx_ims_sip_msg_t *m)
+ngx_ims_call_own_done(ngx_ims_call_own_t *own, ngx_int_t rc,
+    ngx_ims_sip_msg_t *m)
 {
     ngx_ims_call_own_pt  handler;
 
@@ -240,6 +241,6 @@ ngx_ims_call_own_done(ngx_ims_call_own_t *own, ngx_ims_sip_msg_t *m)
     own->handler = NULL;
 
     if (handler != NULL) {
-        handler(own->data, m);
+        handler(own->data, rc, m);
     }
 }

@@ -13,6 +13,7 @@
 
 
 #define NGX_IMS_CLOCK_AGAIN  5                /* s, a refresh that crossed */
+#define NGX_IMS_CLOCK_LINES  (128 + NGX_IMS_TOKEN_LEN + NGX_IMS_EDGE_LEN)
 
 
 typedef struct {
@@ -35,9 +36,9 @@ static void ngx_ims_clock_timer(ngx_event_t *ev);
 static void ngx_ims_clock_over(ngx_ims_worker_t *w, ngx_ims_session_t *s,
     ngx_ims_pool_t *pool, ngx_ims_dialog_t *d);
 static void ngx_ims_clock_update(ngx_ims_session_t *s, ngx_ims_dialog_t *d);
-static size_t ngx_ims_clock_text(ngx_ims_session_t *s, ngx_ims_dialog_t *d,
-    ngx_ims_flow_t *flow, ngx_ims_facts_t *f);
-static void ngx_ims_clock_response(ngx_ims_txn_t *t, ngx_int_t rc,
+static void ngx_ims_clock_response(void *data, ngx_int_t rc,
+    ngx_ims_sip_msg_t *m);
+static void ngx_ims_clock_answer(ngx_ims_clock_refresh_t *re, ngx_int_t rc,
     ngx_ims_sip_msg_t *m);
 static void ngx_ims_clock_refreshed(ngx_ims_clock_refresh_t *re,
     ngx_ims_dialog_t *d, ngx_ims_sip_msg_t *m);
@@ -186,9 +187,8 @@ ngx_ims_clock_over(ngx_ims_worker_t *w, ngx_ims_session_t *s,
 static void
 ngx_ims_clock_update(ngx_ims_session_t *s, ngx_ims_dialog_t *d)
 {
-    size_t                    len;
-    ngx_ims_txn_t            *t;
-    ngx_ims_flow_t            flow;
+    u_char                    lines[NGX_IMS_CLOCK_LINES];
+    uint32_t                  cseq;
     ngx_ims_facts_t           f;
     ngx_ims_worker_t         *w;
     ngx_ims_clock_refresh_t  *re;
@@ -211,90 +211,51 @@ ngx_ims_clock_update(ngx_ims_session_t *s, ngx_ims_dialog_t *d)
     re->dialog = d->ref;
     re->interval = d->interval;
 
-    len = ngx_ims_clock_text(s, d, &flow, &f);
-
-    t = len ? ngx_ims_txn_client(w->txns, &flow, NGX_IMS_SIP_UPDATE, f.branch,
-                                 w->out, len, ngx_ims_clock_response, re)
-            : NULL;
-
-    if (t == NULL) {
-        ngx_free(re);
-    }
-}
-
-
-static size_t
-ngx_ims_clock_text(ngx_ims_session_t *s, ngx_ims_dialog_t *d,
-    ngx_ims_flow_t *flow, ngx_ims_facts_t *f)
-{
-    u_char            *p, *last;
-    uint32_t           cseq;
-    ngx_ims_worker_t  *w;
-
-    w = s->worker;
-
-    if (ngx_ims_call_facts(w, s, s->pool, &s->binding, s->lease, f) != NGX_OK
-        || ngx_ims_call_next_hop(s->pool, &d->routes, &d->far_target, flow)
-           != NGX_OK)
-    {
-        return 0;
-    }
+    /* as any request that may change where we are, it says so (RFC 3311) */
 
     cseq = ngx_ims_dialog_speak(s->pool, d, 1);
 
-    if (cseq == 0) {
-        return 0;
-    }
-
-    ngx_ims_call_via(s->pool, flow, f);
-
-    last = w->out + w->out_size;
-
-    p = ngx_slprintf(w->out, last,
-                     "UPDATE %V SIP/2.0" CRLF
-                     "Via: SIP/2.0/%V %V;branch=%V;rport" CRLF,
-                     &d->far_target, &f->r.transport, &f->r.via,
-                     &f->r.branch);
-
-    if (d->routes.len) {
-        p = ngx_slprintf(p, last, "Route: %V" CRLF, &d->routes);
-    }
-
-    p = ngx_slprintf(p, last,
-                     "Max-Forwards: 70" CRLF
-                     "From: %V" CRLF
-                     "To: %V" CRLF
-                     "Call-ID: %V" CRLF
-                     "CSeq: %uD UPDATE" CRLF
-                     "Contact: <sip:%V@%V>" CRLF
-                     "Supported: timer" CRLF
-                     "Session-Expires: %uD;refresher=uac" CRLF
-                     "Content-Length: 0" CRLF CRLF,
-                     &d->core_id, &d->far_id, &d->call_id, cseq,
-                     &f->r.token, &f->r.edge, d->interval);
-
-    return p - w->out;
-}
-
-
-static void
-ngx_ims_clock_response(ngx_ims_txn_t *t, ngx_int_t rc, ngx_ims_sip_msg_t *m)
-{
-    ngx_ims_dialog_t          d;
-    ngx_ims_worker_t         *w;
-    ngx_ims_session_t        *s;
-    ngx_ims_clock_refresh_t  *re;
-
-    re = t->data;
-    w = re->worker;
-
-    if (rc == NGX_DONE) {
+    if (cseq == 0
+        || ngx_ims_call_facts(w, s, s->pool, &s->binding, s->lease, &f)
+           != NGX_OK)
+    {
         ngx_free(re);
         return;
     }
 
-    if ((rc == NGX_OK && m->status < 200)
-        || ngx_ims_dialog_load(re->pool, &re->dialog, &d, w->record) != NGX_OK
+    *ngx_sprintf(lines, "Contact: <sip:%V@%V>" CRLF
+                 "Supported: timer" CRLF
+                 "Session-Expires: %uD;refresher=uac" CRLF,
+                 &f.r.token, &f.r.edge, d->interval) = '\0';
+
+    if (ngx_ims_call_own(w, s->pool, d, "UPDATE", cseq, (char *) lines,
+                         ngx_ims_clock_response, re)
+        != NGX_OK)
+    {
+        ngx_free(re);
+    }
+}
+
+
+static void
+ngx_ims_clock_response(void *data, ngx_int_t rc, ngx_ims_sip_msg_t *m)
+{
+    ngx_ims_clock_answer(data, rc, m);
+    ngx_free(data);
+}
+
+
+static void
+ngx_ims_clock_answer(ngx_ims_clock_refresh_t *re, ngx_int_t rc,
+    ngx_ims_sip_msg_t *m)
+{
+    ngx_ims_dialog_t    d;
+    ngx_ims_worker_t   *w;
+    ngx_ims_session_t  *s;
+
+    w = re->worker;
+
+    if (ngx_ims_dialog_load(re->pool, &re->dialog, &d, w->record) != NGX_OK
         || d.events)
     {
         return;

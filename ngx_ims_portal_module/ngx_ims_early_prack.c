@@ -15,7 +15,8 @@ enum {
 };
 
 
-static void ngx_ims_early_pracked(void *data, ngx_ims_sip_msg_t *m);
+static void ngx_ims_early_pracked(void *data, ngx_int_t rc,
+    ngx_ims_sip_msg_t *m);
 
 
 void
@@ -153,14 +154,15 @@ ngx_ims_early_prack(ngx_ims_forward_t *fw, ngx_ims_branch_t *branch,
 
 
 static void
-ngx_ims_early_pracked(void *data, ngx_ims_sip_msg_t *m)
+ngx_ims_early_pracked(void *data, ngx_int_t rc, ngx_ims_sip_msg_t *m)
 {
     ngx_ims_worker_t  *w;
 
     w = data;
 
     if (m == NULL) {
-        ngx_log_error(NGX_LOG_ERR, w->log, 0, "core did not answer PRACK");
+        ngx_log_error(NGX_LOG_ERR, w->log, rc == NGX_BUSY ? NGX_ETIMEDOUT : 0,
+                      "core did not answer PRACK");
 
     } else if (m->status >= 300 && m->status != 481) {
         ngx_log_error(NGX_LOG_ERR, w->log, 0,
