@@ -11,6 +11,8 @@
 
 static void ngx_ims_ack_media(void *data, ngx_int_t rc, ngx_str_t *sdp,
     ngx_str_t *reason);
+static void ngx_ims_ack_refused(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
+    ngx_uint_t up);
 static void ngx_ims_ack_send(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
     ngx_uint_t up, ngx_str_t *body);
 
@@ -57,14 +59,21 @@ ngx_ims_ack(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m, ngx_uint_t up)
 
     text = m->text;
 
-    if (ngx_ims_forward_keep(fw, &text) != NGX_OK
-        || ngx_ims_forward_media(fw, NGX_IMS_MEDIA_ANSWER, &m->body,
-                                 up ? &far : &m->to.tag, &m->from.tag, !up,
-                                 ngx_ims_ack_media)
-           != NGX_OK)
-    {
+    rc = ngx_ims_forward_keep(fw, &text);
+
+    if (rc == NGX_OK) {
+        rc = ngx_ims_forward_media(fw, NGX_IMS_MEDIA_ANSWER, &m->body,
+                                   up ? &far : &m->to.tag, &m->from.tag, !up,
+                                   ngx_ims_ack_media);
+    }
+
+    if (rc == NGX_ERROR) {
         ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
                       "no media helper for an answer in ACK");
+    }
+
+    if (rc != NGX_OK) {
+        ngx_ims_ack_refused(s, m, up);
     }
 
     ngx_ims_forward_unref(fw);
@@ -75,24 +84,62 @@ static void
 ngx_ims_ack_media(void *data, ngx_int_t rc, ngx_str_t *sdp,
     ngx_str_t *reason)
 {
+    ngx_ims_sip_msg_t  *m;
     ngx_ims_forward_t  *fw;
 
     fw = data;
     fw->command = NULL;
 
+    m = &fw->worker->parsed->msg;
+
     if (rc != NGX_OK) {
         ngx_log_error(NGX_LOG_ERR, fw->worker->log, 0,
                       "media helper refused an answer: \"%V\"", reason);
+    }
 
-    } else if (fw->session != NULL
-               && ngx_ims_forward_parse(fw->worker->parsed, &fw->held)
-                  == NGX_OK)
+    if (fw->session != NULL
+        && ngx_ims_forward_parse(fw->worker->parsed, &fw->held) == NGX_OK)
     {
-        ngx_ims_ack_send(fw->session, &fw->worker->parsed->msg, fw->up,
-                               sdp);
+        if (rc == NGX_OK) {
+            ngx_ims_ack_send(fw->session, m, fw->up, sdp);
+
+        } else {
+            ngx_ims_ack_refused(fw->session, m, fw->up);
+        }
     }
 
     ngx_ims_forward_release(fw, !fw->up);
+}
+
+
+/*
+ * An answer that comes to nothing: whoever waits for the ACK gets one, and a
+ * BYE, as does who sent it (RFC 3261 13.2.2.4)
+ */
+
+static void
+ngx_ims_ack_refused(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
+    ngx_uint_t up)
+{
+    ngx_str_t          none;
+    ngx_ims_dialog_t   d;
+    ngx_ims_worker_t  *w;
+
+    w = s->worker;
+    ngx_str_null(&none);
+
+    ngx_ims_ack_send(s, m, up, &none);
+
+    if (ngx_ims_dialog_match(s->pool, &s->binding, m, up, &d, w->record)
+        != NGX_OK || d.events)
+    {
+        return;
+    }
+
+    ngx_ims_call_bye(w, s, s->pool, &d, 1, 1,
+                     "SIP;cause=488;text=\"no media\"");
+    (void) ngx_ims_call_over(w, s->pool, &d);
+    ngx_ims_call_recount(s);
 }
 
 
@@ -129,6 +176,10 @@ ngx_ims_ack_send(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
     }
 
     ngx_ims_sip_edits_init(&e, w->edits, w->nedits, w->text, w->text_size);
+
+    if (body != NULL && body->len == 0) {
+        (void) ngx_ims_sip_remove(&e, m, NGX_IMS_HDR_CONTENT_TYPE);
+    }
 
     if (up) {
         f.r.core_id = d.core_id;

@@ -527,7 +527,7 @@ ngx_ims_answer_send(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
         ngx_ims_forward_drop_media(fw);
     }
 
-    if (fw->session != NULL) {
+    if (fw->session != NULL && (fw->initial || fw->in_dialog)) {
         ngx_ims_call_recount(fw->session);
     }
 }

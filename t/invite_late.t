@@ -26,7 +26,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(32);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(37);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -156,4 +156,28 @@ $mary->within($mary->dialog($sent, $seen->response(488, 'No',
 like($mary->final('BYE')->{code}, qr/^4(03|81)$/, 'BYE of no dialog');
 
 ok($mary->is_open(), 'still open');
+# the helper does not take the answer: nobody is left waiting for an ACK
+
+$sent = $core->terminating('INVITE', to => $mary->{impu});
+$mary->reply($mary->expect('INVITE'), 200, 'OK', headers => [
+    Contact => $mary->contact(), @sdp ], body => web_sdp());
+$far = $core->dialog($sent, $core->expect('200 INVITE'), 1);
+my $deleted = $ng->seen('delete');
+
+$ng->mode('error', 'Unsupported media');
+$core->within($far, 'ACK', headers => [ @sdp ], body => ims_sdp());
+$ack = $mary->expect('ACK');
+is($ack->{body}, '', 'ACK without the answer');
+is($ack->h('Content-Type'), undef, 'and its type');
+
+for my $ua ($mary, $core) {
+    my $bye = $ua->expect('BYE');
+
+    like($bye->h('Reason'), qr/cause=488/, 'BYE');
+    $ua->reply($bye, 200, 'OK');
+}
+
+IMS::Loop::pause(0.1);
+is(scalar $ng->seen('delete'), $deleted + 1, 'deleted once');
+
 $mary->close();

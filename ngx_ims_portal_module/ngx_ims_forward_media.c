@@ -1,0 +1,129 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * What the media helper is told of a request and its answers, and who tells it
+ * that the call is over: the request, or the record of its dialog.
+ *
+ * No timers.
+ */
+
+
+#include "ngx_ims_forward.h"
+
+
+static void ngx_ims_forward_holds(ngx_ims_forward_t *fw);
+
+
+void
+ngx_ims_forward_drop_media(ngx_ims_forward_t *fw)
+{
+    if (fw->media) {
+        fw->media = 0;
+        ngx_ims_call_media_delete(fw->worker, &fw->call_id,
+                                  &fw->binding, fw->originated, fw->helper);
+    }
+}
+
+
+ngx_uint_t
+ngx_ims_forward_has_sdp(ngx_ims_sip_msg_t *m)
+{
+    ngx_ims_sip_hdr_t  *h;
+
+    static const char  sdp[] = "application/sdp";
+
+    if (m->body.len == 0 || m->first[NGX_IMS_HDR_CONTENT_ENCODING]) {
+        return 0;
+    }
+
+    h = ngx_ims_sip_hdr(m, NGX_IMS_HDR_CONTENT_TYPE);
+
+    return h != NULL && h->value.len >= sizeof(sdp) - 1
+           && ngx_strncasecmp(h->value.data, (u_char *) sdp, sizeof(sdp) - 1)
+              == 0
+           && (h->value.len == sizeof(sdp) - 1
+               || ngx_strchr(" \t;", h->value.data[sizeof(sdp) - 1]) != NULL);
+}
+
+
+ngx_int_t
+ngx_ims_forward_media(ngx_ims_forward_t *fw, ngx_ims_media_command_e command,
+    ngx_str_t *sdp, ngx_ims_str_t *from_tag, ngx_ims_str_t *to_tag,
+    ngx_uint_t to_web, ngx_ims_media_handler_pt handler)
+{
+    u_char               id[NGX_IMS_FORWARD_MAX_ID + 16];
+    ngx_ims_media_cmd_t  cmd;
+
+    if (fw->worker->media == NULL || fw->session == NULL
+        || fw->command != NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    if (fw->in_dialog
+        && ngx_ims_dialog_media(fw->pool, &fw->dialog, -1, 0) != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    ngx_memzero(&cmd, sizeof(ngx_ims_media_cmd_t));
+
+    cmd.command = command;
+    cmd.from_tag = *from_tag;
+    cmd.to_tag = *to_tag;
+    cmd.sdp = *sdp;
+    cmd.to_web = to_web;
+    cmd.helper = fw->helper;
+
+    ngx_ims_call_media_id(&fw->call_id, &fw->binding,
+                          fw->originated, id, &cmd.call_id);
+
+    fw->command = ngx_ims_media_send(fw->worker->media, &cmd, handler, fw);
+
+    if (fw->command == NULL) {
+        return NGX_ERROR;
+    }
+
+    fw->refs++;
+    fw->helper = cmd.helper;
+
+    if (command == NGX_IMS_MEDIA_OFFER) {
+        ngx_ims_forward_holds(fw);
+    }
+
+    if (to_web) {
+        fw->session->down_busy = 1;
+
+    } else {
+        fw->session->up_busy = 1;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * The helper holds the call from now on: whoever ends it has to know.  The
+ * first SDP of a call may come in an UPDATE.
+ */
+
+static void
+ngx_ims_forward_holds(ngx_ims_forward_t *fw)
+{
+    ngx_ims_forward_t  *invite;
+
+    invite = fw;
+
+    if (fw->in_dialog) {
+        invite = ngx_ims_forward_invite(fw->session, &fw->call_id,
+                                        fw->originated);
+
+        if (invite == NULL || invite->answered) {
+            (void) ngx_ims_dialog_media(fw->pool, &fw->dialog, fw->helper, 1);
+            return;
+        }
+    }
+
+    invite->media = 1;
+    invite->helper = fw->helper;
+}
