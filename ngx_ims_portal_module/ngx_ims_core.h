@@ -79,8 +79,9 @@ typedef struct {
 
 
 /*
- * A connection is gone.  flow names it and its other end; refused: it never
- * came about.  What waits for an answer on it will not get one.
+ * A connection of ours is gone, not one of the core's.  flow names it and its
+ * other end; refused: it never came about.  What waits for an answer on it will
+ * not get one.
  */
 typedef void (*ngx_ims_core_lost_pt)(ngx_ims_core_t *core,
     ngx_ims_flow_t *flow, ngx_uint_t refused);

@@ -314,14 +314,16 @@ ngx_ims_core_stream_gone(ngx_event_t *ev)
     core = conn->core;
     refused = !conn->was_open;
 
+    /* on one of the core's nothing of ours waits, and it says nothing of it */
+
     if (conn->inbound) {
         core->nin--;
-
-    } else {
-        core->nout--;
+        goto done;
     }
 
-    if (refused && !conn->inbound) {
+    core->nout--;
+
+    if (refused) {
         peer = ngx_ims_core_peer(core, conn->transport,
                                         &conn->sockaddr.sockaddr,
                                         conn->socklen, 1);
@@ -338,6 +340,8 @@ ngx_ims_core_stream_gone(ngx_event_t *ev)
         flow.connection = conn->id;
         core->lost(core, &flow, refused);
     }
+
+done:
 
     ngx_queue_remove(&conn->queue);
     ngx_ims_core_stream_buffers(conn);
