@@ -649,13 +649,13 @@ ngx_ims_answer_targets(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
         return;
     }
 
-    ngx_ims_early_contact(orig, &uri);
+    ngx_ims_forward_contact(orig, &uri);
 
     if (uri.len) {
         ngx_ims_dialog_target(fw->pool, &d, fw->up, &uri);
     }
 
-    ngx_ims_early_contact(m, &uri);
+    ngx_ims_forward_contact(m, &uri);
 
     if (uri.len) {
         ngx_ims_dialog_target(fw->pool, &d, !fw->up, &uri);

@@ -26,8 +26,6 @@ static ngx_int_t ngx_ims_early_record(ngx_ims_forward_t *fw,
     ngx_ims_sip_msg_t *m);
 static void ngx_ims_early_known(ngx_ims_forward_t *fw, ngx_ims_str_t *tag,
     ngx_ims_dialog_t *d);
-static void ngx_ims_early_value(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_e id,
-    ngx_str_t *value);
 
 
 /* a branch by its tag, a new one when add; NULL: none, or no room */
@@ -317,7 +315,7 @@ ngx_ims_early_dialog(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     if (rc == NGX_OK && (old.state == NGX_IMS_DIALOG_CONFIRMED
                          || m->status < 200))
     {
-        ngx_ims_early_contact(m, &target);
+        ngx_ims_forward_contact(m, &target);
 
         if (fw->up && old.far_target.len == 0 && target.len) {
             ngx_ims_dialog_target(fw->pool, &old, 0, &target);
@@ -415,11 +413,11 @@ ngx_ims_early_fill(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
         d->offset_up = fw->offset;
         d->invite_up = fw->offset;
 
-        ngx_ims_early_value(orig, NGX_IMS_HDR_FROM, &d->web_id);
-        ngx_ims_early_value(m, NGX_IMS_HDR_FROM, &d->core_id);
-        ngx_ims_early_value(m, NGX_IMS_HDR_TO, &d->far_id);
-        ngx_ims_early_contact(orig, &d->web_target);
-        ngx_ims_early_contact(m, &d->far_target);
+        ngx_ims_forward_value(orig, NGX_IMS_HDR_FROM, &d->web_id);
+        ngx_ims_forward_value(m, NGX_IMS_HDR_FROM, &d->core_id);
+        ngx_ims_forward_value(m, NGX_IMS_HDR_TO, &d->far_id);
+        ngx_ims_forward_contact(orig, &d->web_target);
+        ngx_ims_forward_contact(m, &d->far_target);
 
         early = fw->early;
 
@@ -429,7 +427,7 @@ ngx_ims_early_fill(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
                               m->to.tag.len)
                    != 0))
         {
-            ngx_ims_early_value(orig, NGX_IMS_HDR_TO, &core_id);
+            ngx_ims_forward_value(orig, NGX_IMS_HDR_TO, &core_id);
             d->shown_id = ngx_ims_sip_textf(e, "%.*s;tag=%.*s",
                                             (int) core_id.len, core_id.data,
                                             (int) early->shown.len,
@@ -443,14 +441,14 @@ ngx_ims_early_fill(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     d->routes = ngx_ims_route_set(e, orig, 0, &f->r.token);
     d->cseq_down = orig->cseq;
 
-    ngx_ims_early_value(m, NGX_IMS_HDR_TO, &d->web_id);
-    ngx_ims_early_value(orig, NGX_IMS_HDR_TO, &core_id);
+    ngx_ims_forward_value(m, NGX_IMS_HDR_TO, &d->web_id);
+    ngx_ims_forward_value(orig, NGX_IMS_HDR_TO, &core_id);
     d->core_id = ngx_ims_sip_textf(e, "%.*s;tag=%.*s", (int) core_id.len,
                                    core_id.data, (int) m->to.tag.len,
                                    m->to.tag.data);
-    ngx_ims_early_value(orig, NGX_IMS_HDR_FROM, &d->far_id);
-    ngx_ims_early_contact(m, &d->web_target);
-    ngx_ims_early_contact(orig, &d->far_target);
+    ngx_ims_forward_value(orig, NGX_IMS_HDR_FROM, &d->far_id);
+    ngx_ims_forward_contact(m, &d->web_target);
+    ngx_ims_forward_contact(orig, &d->far_target);
 }
 
 
@@ -467,7 +465,7 @@ ngx_ims_early_show(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
         return;
     }
 
-    ngx_ims_early_value(orig, NGX_IMS_HDR_TO, &to);
+    ngx_ims_forward_value(orig, NGX_IMS_HDR_TO, &to);
 
     r->to = ngx_ims_sip_textf(e, "%.*s;tag=%.*s", (int) to.len, to.data,
                               (int) early->shown.len, early->shown.data);
@@ -537,39 +535,4 @@ ngx_ims_early_lose(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     }
 
     ngx_ims_call_bye(w, fw->session, fw->pool, &d, fw->up, !fw->up, reason);
-}
-
-
-void
-ngx_ims_early_contact(ngx_ims_sip_msg_t *m, ngx_str_t *uri)
-{
-    ngx_ims_str_t       value;
-    ngx_ims_sip_addr_t  addr;
-    ngx_ims_sip_iter_t  it;
-
-    ngx_str_null(uri);
-    ngx_memzero(&it, sizeof(ngx_ims_sip_iter_t));
-
-    if (ngx_ims_sip_next(m, NGX_IMS_HDR_CONTACT, &it, &value)
-        && ngx_ims_sip_parse_addr(&value, &addr) == NGX_IMS_OK)
-    {
-        *uri = addr.uri;
-    }
-}
-
-
-static void
-ngx_ims_early_value(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_e id,
-    ngx_str_t *value)
-{
-    ngx_ims_sip_hdr_t  *h;
-
-    h = ngx_ims_sip_hdr(m, id);
-
-    if (h == NULL) {
-        ngx_str_null(value);
-        return;
-    }
-
-    *value = h->value;
 }

@@ -118,8 +118,5 @@ ngx_int_t ngx_ims_early_acked(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
 ngx_uint_t ngx_ims_early_answered(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
     ngx_uint_t up);
 
-/* the URI of the first Contact, or empty */
-void ngx_ims_early_contact(ngx_ims_sip_msg_t *m, ngx_str_t *uri);
-
 
 #endif /* _NGX_IMS_EARLY_H_INCLUDED_ */

@@ -381,6 +381,41 @@ ngx_ims_forward_memory(ngx_ims_forward_t *fw)
 }
 
 
+void
+ngx_ims_forward_contact(ngx_ims_sip_msg_t *m, ngx_str_t *uri)
+{
+    ngx_ims_str_t       value;
+    ngx_ims_sip_addr_t  addr;
+    ngx_ims_sip_iter_t  it;
+
+    ngx_str_null(uri);
+    ngx_memzero(&it, sizeof(ngx_ims_sip_iter_t));
+
+    if (ngx_ims_sip_next(m, NGX_IMS_HDR_CONTACT, &it, &value)
+        && ngx_ims_sip_parse_addr(&value, &addr) == NGX_IMS_OK)
+    {
+        *uri = addr.uri;
+    }
+}
+
+
+void
+ngx_ims_forward_value(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_e id,
+    ngx_str_t *value)
+{
+    ngx_ims_sip_hdr_t  *h;
+
+    h = ngx_ims_sip_hdr(m, id);
+
+    if (h == NULL) {
+        ngx_str_null(value);
+        return;
+    }
+
+    *value = h->value;
+}
+
+
 ngx_int_t
 ngx_ims_forward_parse(ngx_ims_parsed_t *parsed, ngx_str_t *text)
 {

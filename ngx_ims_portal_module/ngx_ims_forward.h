@@ -175,6 +175,13 @@ ngx_uint_t ngx_ims_forward_has_sdp(ngx_ims_sip_msg_t *m);
 /* makes fw->memory, if it is not there yet; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_ims_forward_memory(ngx_ims_forward_t *fw);
 
+/* the URI of the first Contact, or empty; in m */
+void ngx_ims_forward_contact(ngx_ims_sip_msg_t *m, ngx_str_t *uri);
+
+/* the value of the first header field of this name, or empty; in m */
+void ngx_ims_forward_value(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_e id,
+    ngx_str_t *value);
+
 /* parses a text that was kept; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_ims_forward_parse(ngx_ims_parsed_t *parsed, ngx_str_t *text);
 

@@ -37,9 +37,6 @@ static time_t ngx_ims_subscribe_wait(ngx_ims_worker_t *w);
 static ngx_uint_t ngx_ims_subscribe_ends(ngx_uint_t status);
 static ngx_uint_t ngx_ims_subscribe_none(ngx_ims_sip_msg_t *m);
 static time_t ngx_ims_subscribe_state(ngx_ims_sip_msg_t *m);
-static void ngx_ims_subscribe_contact(ngx_ims_sip_msg_t *m, ngx_str_t *uri);
-static void ngx_ims_subscribe_value(ngx_ims_sip_msg_t *m,
-    ngx_ims_sip_hdr_e id, ngx_str_t *value);
 static ngx_str_t *ngx_ims_subscribe_token(ngx_ims_pool_t *pool,
     ngx_ims_ref_t *binding, ngx_str_t *token, u_char *buf);
 
@@ -195,17 +192,17 @@ ngx_ims_subscribe_notified(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
     d->state = NGX_IMS_DIALOG_CONFIRMED;
 
     if (up) {
-        ngx_ims_subscribe_value(m, NGX_IMS_HDR_FROM, &d->web_id);
-        ngx_ims_subscribe_contact(m, &d->web_target);
+        ngx_ims_forward_value(m, NGX_IMS_HDR_FROM, &d->web_id);
+        ngx_ims_forward_contact(m, &d->web_target);
         d->core_id = ngx_ims_sip_textf(&e, "%.*s;tag=%.*s",
                                        (int) p.core_id.len, p.core_id.data,
                                        (int) m->from.tag.len,
                                        m->from.tag.data);
 
     } else {
-        ngx_ims_subscribe_value(m, NGX_IMS_HDR_FROM, &d->far_id);
-        ngx_ims_subscribe_value(m, NGX_IMS_HDR_TO, &d->core_id);
-        ngx_ims_subscribe_contact(m, &d->far_target);
+        ngx_ims_forward_value(m, NGX_IMS_HDR_FROM, &d->far_id);
+        ngx_ims_forward_value(m, NGX_IMS_HDR_TO, &d->core_id);
+        ngx_ims_forward_contact(m, &d->far_target);
         d->routes = ngx_ims_route_set(&e, m, 0,
                                       ngx_ims_subscribe_token(s->pool,
                                                               &s->binding,
@@ -365,14 +362,14 @@ ngx_ims_subscribe_fill(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
         d->cseq_up = orig->cseq + fw->offset;
         d->offset_up = fw->offset;
 
-        ngx_ims_subscribe_value(orig, NGX_IMS_HDR_FROM, &d->web_id);
-        ngx_ims_subscribe_value(m, NGX_IMS_HDR_FROM, &d->core_id);
-        ngx_ims_subscribe_value(m, NGX_IMS_HDR_TO, &d->far_id);
-        ngx_ims_subscribe_contact(orig, &d->web_target);
+        ngx_ims_forward_value(orig, NGX_IMS_HDR_FROM, &d->web_id);
+        ngx_ims_forward_value(m, NGX_IMS_HDR_FROM, &d->core_id);
+        ngx_ims_forward_value(m, NGX_IMS_HDR_TO, &d->far_id);
+        ngx_ims_forward_contact(orig, &d->web_target);
 
         if (m != orig) {
             d->routes = ngx_ims_route_set(e, m, 1, &token);
-            ngx_ims_subscribe_contact(m, &d->far_target);
+            ngx_ims_forward_contact(m, &d->far_target);
         }
 
         return;
@@ -381,16 +378,16 @@ ngx_ims_subscribe_fill(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     d->cseq_down = orig->cseq;
     d->routes = ngx_ims_route_set(e, orig, 0, &token);
 
-    ngx_ims_subscribe_value(m, NGX_IMS_HDR_TO, &d->web_id);
-    ngx_ims_subscribe_value(orig, NGX_IMS_HDR_TO, &d->core_id);
-    ngx_ims_subscribe_value(orig, NGX_IMS_HDR_FROM, &d->far_id);
-    ngx_ims_subscribe_contact(orig, &d->far_target);
+    ngx_ims_forward_value(m, NGX_IMS_HDR_TO, &d->web_id);
+    ngx_ims_forward_value(orig, NGX_IMS_HDR_TO, &d->core_id);
+    ngx_ims_forward_value(orig, NGX_IMS_HDR_FROM, &d->far_id);
+    ngx_ims_forward_contact(orig, &d->far_target);
 
     if (m != orig) {
         d->core_id = ngx_ims_sip_textf(e, "%.*s;tag=%.*s",
                                        (int) d->core_id.len, d->core_id.data,
                                        (int) m->to.tag.len, m->to.tag.data);
-        ngx_ims_subscribe_contact(m, &d->web_target);
+        ngx_ims_forward_contact(m, &d->web_target);
     }
 }
 
@@ -545,42 +542,6 @@ ngx_ims_subscribe_state(ngx_ims_sip_msg_t *m)
     }
 
     return (time_t) ngx_max(n, 1);
-}
-
-
-/* the URI of the first Contact */
-
-static void
-ngx_ims_subscribe_contact(ngx_ims_sip_msg_t *m, ngx_str_t *uri)
-{
-    ngx_ims_str_t       value;
-    ngx_ims_sip_addr_t  addr;
-    ngx_ims_sip_iter_t  it;
-
-    ngx_str_null(uri);
-    ngx_memzero(&it, sizeof(ngx_ims_sip_iter_t));
-
-    if (ngx_ims_sip_next(m, NGX_IMS_HDR_CONTACT, &it, &value)
-        && ngx_ims_sip_parse_addr(&value, &addr) == NGX_IMS_OK)
-    {
-        *uri = addr.uri;
-    }
-}
-
-
-static void
-ngx_ims_subscribe_value(ngx_ims_sip_msg_t *m, ngx_ims_sip_hdr_e id,
-    ngx_str_t *value)
-{
-    ngx_ims_sip_hdr_t  *h;
-
-    ngx_str_null(value);
-
-    h = ngx_ims_sip_hdr(m, id);
-
-    if (h != NULL) {
-        *value = h->value;
-    }
 }
 
 
