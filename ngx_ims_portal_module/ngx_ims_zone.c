@@ -52,9 +52,9 @@ ngx_ims_zone_init(ngx_ims_zone_t *zone, ngx_shm_zone_t *shm_zone,
 
 /*
  * Capacities follow from the size of the zone and the number of identities:
- * every identity can be leased; what is left is shared between bindings (one
- * and a half per identity at first), dialogs (as many) and chunks for their
- * texts.
+ * every identity can be leased, and has its share of two bindings, two dialogs
+ * and 16 chunks for their texts, of which a registration takes about five and a
+ * call eight.
  */
 static ngx_int_t
 ngx_ims_zone_layout(ngx_ims_zone_t *zone, ngx_shm_zone_t *shm_zone,
