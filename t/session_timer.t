@@ -13,7 +13,7 @@ use Test::More;
 
 use lib $ENV{TEST_NGINX_LIB} || "$FindBin::Bin/lib", "$FindBin::Bin/lib";
 
-use IMS::Call qw/ call_down call_up hang_up sdp_body /;
+use IMS::Call qw/ call_at_once call_down call_up hang_up sdp_body /;
 use IMS::Browser;
 use IMS::Conf;
 use IMS::Core;
@@ -46,24 +46,7 @@ my $impu = $mary->{impu};
 
 $mary->register();
 
-sub up {
-    my ($asks, $answers) = @_;
-
-    my $sent = $mary->start('INVITE', headers => [
-        'Content-Type' => 'application/sdp', @$asks ], body => web_sdp());
-    my $seen = $core->expect('INVITE') or return {};
-    my $answer = $core->reply($seen, 200, 'OK', headers => [
-        Contact => $core->contact(), 'Content-Type' => 'application/sdp',
-        @$answers ], body => ims_sdp());
-    my $ok = $mary->expect('200 INVITE');
-    my $web = $mary->dialog($sent, $ok, 1);
-
-    $mary->within($web, 'ACK');
-    $core->expect('ACK');
-
-    return { seen => $seen, ok => $ok, web => $web,
-        core => $core->dialog($seen, $answer, 0) };
-}
+sub up { return call_at_once($mary, $core, @_) }
 
 # the browser knows session timers, the far end does not
 

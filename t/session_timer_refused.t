@@ -12,14 +12,13 @@ use Test::More;
 
 use lib $ENV{TEST_NGINX_LIB} || "$FindBin::Bin/lib", "$FindBin::Bin/lib";
 
-use IMS::Call qw/ hang_up /;
+use IMS::Call qw/ call_at_once hang_up /;
 use IMS::Browser;
 use IMS::Conf;
 use IMS::Core;
 use IMS::JWT;
 use IMS::Loop;
 use IMS::NG;
-use IMS::SDP qw/ web_sdp ims_sdp /;
 use Test::Nginx;
 
 select STDERR; $| = 1;
@@ -45,24 +44,7 @@ my $impu = $mary->{impu};
 
 $mary->register();
 
-sub up {
-    my ($asks, $answers) = @_;
-
-    my $sent = $mary->start('INVITE', headers => [
-        'Content-Type' => 'application/sdp', @$asks ], body => web_sdp());
-    my $seen = $core->expect('INVITE') or return {};
-    my $answer = $core->reply($seen, 200, 'OK', headers => [
-        Contact => $core->contact(), 'Content-Type' => 'application/sdp',
-        @$answers ], body => ims_sdp());
-    my $ok = $mary->expect('200 INVITE');
-    my $web = $mary->dialog($sent, $ok, 1);
-
-    $mary->within($web, 'ACK');
-    $core->expect('ACK');
-
-    return { seen => $seen, ok => $ok, web => $web,
-        core => $core->dialog($seen, $answer, 0) };
-}
+sub up { return call_at_once($mary, $core, @_) }
 
 my $call = up([ Supported => 'timer' ], []);
 

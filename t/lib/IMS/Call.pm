@@ -12,7 +12,7 @@ use base qw/ Exporter /;
 
 use IMS::SDP qw/ web_sdp ims_sdp /;
 
-our @EXPORT_OK = qw/ call_up call_down hang_up sdp_body /;
+our @EXPORT_OK = qw/ call_up call_down call_at_once hang_up sdp_body /;
 
 sub sdp_body {
     my ($sdp) = @_;
@@ -49,6 +49,28 @@ sub call_up {
     $call->{ack} = $core->expect('ACK') or die "no ACK at the core\n";
 
     return $call;
+}
+
+# The browser calls and is answered at once. asks, answers: headers of the
+# INVITE and of its 200.
+
+sub call_at_once {
+    my ($web, $core, $asks, $answers) = @_;
+
+    my $sent = $web->start('INVITE', headers => [
+        'Content-Type' => 'application/sdp', @$asks ], body => web_sdp());
+    my $seen = $core->expect('INVITE') or return {};
+    my $answer = $core->reply($seen, 200, 'OK', headers => [
+        Contact => $core->contact(), 'Content-Type' => 'application/sdp',
+        @$answers ], body => ims_sdp());
+    my $ok = $web->expect('200 INVITE');
+    my $dialog = $web->dialog($sent, $ok, 1);
+
+    $web->within($dialog, 'ACK');
+    $core->expect('ACK');
+
+    return { seen => $seen, ok => $ok, web => $dialog,
+        core => $core->dialog($seen, $answer, 0) };
 }
 
 # The core calls, the browser answers.
