@@ -10,7 +10,7 @@
  */
 
 
-#include "ngx_ims_pool.h"
+#include "ngx_ims_pool_int.h"
 
 #include <openssl/sha.h>
 
@@ -21,148 +21,9 @@
 
 static ngx_ims_block_t *ngx_ims_pool_block(ngx_ims_pool_t *pool,
     ngx_uint_t identity, ngx_uint_t *number);
-static uint64_t ngx_ims_pool_hash(u_char *p, size_t len);
 static uint32_t *ngx_ims_pool_bucket(ngx_ims_pool_t *pool, u_char *user);
 static uint32_t ngx_ims_pool_lookup(ngx_ims_pool_t *pool, u_char *user);
-static void ngx_ims_pool_forget(ngx_ims_pool_t *pool, uint32_t i);
 static void ngx_ims_pool_sweep(ngx_ims_pool_t *pool, time_t now);
-static void ngx_ims_list_add(ngx_ims_pool_t *pool, uint32_t *head,
-    uint32_t *tail, uint32_t i);
-static void ngx_ims_list_del(ngx_ims_pool_t *pool, uint32_t i);
-
-
-ngx_int_t
-ngx_ims_pool_map(ngx_ims_pool_t *pool, ngx_pool_t *mem, ngx_log_t *log)
-{
-    u_char               text[NGX_IMS_MAX_IMPU];
-    size_t               len;
-    uint32_t             i, n, *table, spare;
-    uint64_t             hash;
-    ngx_uint_t           k;
-    ngx_ims_zone_sh_t   *sh;
-    ngx_ims_lease_sh_t  *lease;
-
-    sh = pool->zone.sh;
-
-    pool->identity_of = ngx_palloc(mem, sh->nleases * sizeof(uint32_t));
-    pool->lease_of = ngx_palloc(mem, pool->total * sizeof(uint32_t));
-
-    for (n = 16; n < 2 * sh->nleases; n *= 2) { /* void */ }
-
-    table = ngx_alloc(n * sizeof(uint32_t), log);
-
-    if (pool->identity_of == NULL || pool->lease_of == NULL || table == NULL)
-    {
-        return NGX_ERROR;
-    }
-
-    ngx_memset(table, 0xff, n * sizeof(uint32_t));
-    ngx_memset(pool->identity_of, 0xff, sh->nleases * sizeof(uint32_t));
-
-    ngx_ims_zone_lock(&pool->zone);
-
-    for (i = 0; i < sh->nleases; i++) {
-        lease = &pool->zone.leases[i];
-
-        if (lease->state == NGX_IMS_LEASE_UNUSED) {
-            continue;
-        }
-
-        for (k = lease->identity & (n - 1);
-             table[k] != NGX_IMS_NONE;
-             k = (k + 1) & (n - 1))
-        {
-            /* void */
-        }
-
-        table[k] = i;
-        lease->removed = 1;
-    }
-
-    spare = 0;
-
-    for (k = 0; k < pool->total; k++) {
-        len = ngx_ims_pool_text(pool, k, text);
-        hash = ngx_ims_pool_hash(text, len);
-
-        for (i = hash & (n - 1);
-             table[i] != NGX_IMS_NONE
-             && pool->zone.leases[table[i]].identity != hash;
-             i = (i + 1) & (n - 1))
-        {
-            /* void */
-        }
-
-        if (table[i] != NGX_IMS_NONE) {
-
-            if (pool->identity_of[table[i]] != NGX_IMS_NONE) {
-                ngx_log_error(NGX_LOG_EMERG, log, 0,
-                              "identity \"%*s\" is twice in "
-                              "\"ims_portal_pool\" \"%V\"",
-                              len, text, &pool->name);
-                goto failed;
-            }
-
-            pool->identity_of[table[i]] = k;
-            pool->lease_of[k] = table[i];
-            pool->zone.leases[table[i]].removed = 0;
-            continue;
-        }
-
-        while (spare < sh->nleases
-               && pool->zone.leases[spare].state != NGX_IMS_LEASE_UNUSED)
-        {
-            spare++;
-        }
-
-        if (spare == sh->nleases) {
-            ngx_log_error(NGX_LOG_EMERG, log, 0,
-                          "\"ims_portal_pool\" zone \"%V\" has no room for "
-                          "new identities", &pool->name);
-            goto failed;
-        }
-
-        lease = &pool->zone.leases[spare];
-        lease->identity = hash;
-        lease->bindings = NGX_IMS_NONE;
-        lease->user_next = NGX_IMS_NONE;
-        lease->state = NGX_IMS_LEASE_FREE;
-        lease->removed = 0;
-
-        ngx_ims_list_add(pool, &sh->free_head, &sh->free_tail, spare);
-
-        table[i] = spare;
-        pool->identity_of[spare] = k;
-        pool->lease_of[k] = spare;
-        sh->leases_used++;
-    }
-
-    /* a free identity that left the configuration is forgotten at once */
-
-    for (i = 0; i < sh->nleases; i++) {
-        lease = &pool->zone.leases[i];
-
-        if (lease->removed && lease->state == NGX_IMS_LEASE_FREE) {
-            ngx_ims_list_del(pool, i);
-            ngx_ims_pool_forget(pool, i);
-            lease->state = NGX_IMS_LEASE_UNUSED;
-            lease->removed = 0;
-            sh->leases_used--;
-        }
-    }
-
-    ngx_ims_zone_unlock(&pool->zone);
-    ngx_free(table);
-
-    return NGX_OK;
-
-failed:
-
-    ngx_ims_zone_unlock(&pool->zone);
-    ngx_free(table);
-
-    return NGX_ERROR;
-}
 
 
 static ngx_ims_block_t *
@@ -341,21 +202,6 @@ ngx_ims_pool_user(ngx_ims_str_t *issuer, ngx_ims_str_t *subject, u_char *out)
 }
 
 
-/* FNV-1a of 64 bits: the text never comes from outside the configuration */
-
-static uint64_t
-ngx_ims_pool_hash(u_char *p, size_t len)
-{
-    uint64_t  h;
-
-    for (h = 14695981039346656037ULL; len > 0; len--) {
-        h = (h ^ *p++) * 1099511628211ULL;
-    }
-
-    return h;
-}
-
-
 static uint32_t *
 ngx_ims_pool_bucket(ngx_ims_pool_t *pool, u_char *user)
 {
@@ -389,7 +235,7 @@ ngx_ims_pool_lookup(ngx_ims_pool_t *pool, u_char *user)
 
 /* takes the entry out of the chain of its last user */
 
-static void
+void
 ngx_ims_pool_forget(ngx_ims_pool_t *pool, uint32_t i)
 {
     uint32_t            *link;
@@ -470,7 +316,7 @@ ngx_ims_pool_lease(ngx_ims_pool_t *pool, u_char *user, uint32_t *lease,
 
     *fresh = (l->state != NGX_IMS_LEASE_LEASED);
 
-    ngx_ims_list_del(pool, i);
+    ngx_ims_pool_list_del(pool, i);
 
     if (*fresh) {
         sh->leased++;
@@ -480,7 +326,7 @@ ngx_ims_pool_lease(ngx_ims_pool_t *pool, u_char *user, uint32_t *lease,
     l->expires = now + pool->lease;
     l->state = NGX_IMS_LEASE_LEASED;
 
-    ngx_ims_list_add(pool, &sh->leased_head, &sh->leased_tail, i);
+    ngx_ims_pool_list_add(pool, &sh->leased_head, &sh->leased_tail, i);
 
     ngx_ims_zone_unlock(&pool->zone);
 
@@ -575,18 +421,18 @@ ngx_ims_pool_sweep(ngx_ims_pool_t *pool, time_t now)
         }
 
         l = &pool->zone.leases[i];
-        ngx_ims_list_del(pool, i);
+        ngx_ims_pool_list_del(pool, i);
 
         if (l->nbindings) {
             l->expires = now + pool->lease;
-            ngx_ims_list_add(pool, &sh->leased_head, &sh->leased_tail, i);
+            ngx_ims_pool_list_add(pool, &sh->leased_head, &sh->leased_tail, i);
             continue;
         }
 
         l->expires += pool->quarantine;
         l->state = NGX_IMS_LEASE_RESTING;
         sh->leased--;
-        ngx_ims_list_add(pool, &sh->rest_head, &sh->rest_tail, i);
+        ngx_ims_pool_list_add(pool, &sh->rest_head, &sh->rest_tail, i);
     }
 
     if (sh->leased * 10 < pool->total * 9) {
@@ -601,7 +447,7 @@ ngx_ims_pool_sweep(ngx_ims_pool_t *pool, time_t now)
         }
 
         l = &pool->zone.leases[i];
-        ngx_ims_list_del(pool, i);
+        ngx_ims_pool_list_del(pool, i);
 
         if (l->removed) {
             ngx_ims_pool_forget(pool, i);
@@ -612,15 +458,15 @@ ngx_ims_pool_sweep(ngx_ims_pool_t *pool, time_t now)
         }
 
         l->state = NGX_IMS_LEASE_FREE;
-        ngx_ims_list_add(pool, &sh->free_head, &sh->free_tail, i);
+        ngx_ims_pool_list_add(pool, &sh->free_head, &sh->free_tail, i);
     }
 }
 
 
 /* adds an entry at the tail of a list */
 
-static void
-ngx_ims_list_add(ngx_ims_pool_t *pool, uint32_t *head, uint32_t *tail,
+void
+ngx_ims_pool_list_add(ngx_ims_pool_t *pool, uint32_t *head, uint32_t *tail,
     uint32_t i)
 {
     ngx_ims_lease_sh_t  *leases;
@@ -643,8 +489,8 @@ ngx_ims_list_add(ngx_ims_pool_t *pool, uint32_t *head, uint32_t *tail,
 
 /* takes an entry out of the list of its state */
 
-static void
-ngx_ims_list_del(ngx_ims_pool_t *pool, uint32_t i)
+void
+ngx_ims_pool_list_del(ngx_ims_pool_t *pool, uint32_t i)
 {
     uint32_t            *head, *tail;
     ngx_ims_zone_sh_t   *sh;
