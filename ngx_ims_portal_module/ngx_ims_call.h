@@ -2,9 +2,8 @@
  * Copyright (C) the IMS portal authors
  *
  * What a call holds beyond its transactions: a dialog record and a place in a
- * media
- * helper.  Gathers the facts that policy needs, ends calls, speaks for a side
- *          (design D17).
+ * media helper.  Gathers the facts that policy needs, ends calls, speaks for a
+ * side (design D17).
  */
 
 

@@ -46,6 +46,9 @@ static void ngx_ims_edge_receive(ngx_ims_worker_t *w, ngx_ims_core_t *core,
 static void ngx_ims_edge_request_down(ngx_ims_worker_t *w,
     ngx_ims_core_t *core, ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m,
     ngx_uint_t handed);
+static void ngx_ims_edge_owned(ngx_ims_worker_t *w, ngx_ims_core_t *core,
+    ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_ims_pool_t *pool,
+    ngx_ims_ref_t *ref, ngx_uint_t handed);
 static void ngx_ims_edge_deliver(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     ngx_ims_sip_msg_t *m);
 static void ngx_ims_edge_stranded(ngx_ims_worker_t *w, ngx_ims_flow_t *flow,
@@ -295,13 +298,10 @@ static void
 ngx_ims_edge_request_down(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_uint_t handed)
 {
-    uint32_t            lease;
-    ngx_int_t           rc;
-    ngx_ims_ref_t       ref;
-    ngx_ims_str_t       token;
-    ngx_ims_pool_t     *pool;
-    ngx_ims_owner_t     owner;
-    ngx_ims_session_t  *s;
+    uint32_t         lease;
+    ngx_ims_ref_t    ref;
+    ngx_ims_str_t    token;
+    ngx_ims_pool_t  *pool;
 
     pool = ngx_ims_edge_token(w, core, m, &token);
 
@@ -362,7 +362,22 @@ ngx_ims_edge_request_down(ngx_ims_worker_t *w, ngx_ims_core_t *core,
         return;
     }
 
-    rc = ngx_ims_binding_owner(pool, &ref, &owner);
+    ngx_ims_edge_owned(w, core, flow, m, pool, &ref, handed);
+}
+
+
+/* a request for a browser, wherever it is */
+
+static void
+ngx_ims_edge_owned(ngx_ims_worker_t *w, ngx_ims_core_t *core,
+    ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_ims_pool_t *pool,
+    ngx_ims_ref_t *ref, ngx_uint_t handed)
+{
+    ngx_int_t           rc;
+    ngx_ims_owner_t     owner;
+    ngx_ims_session_t  *s;
+
+    rc = ngx_ims_binding_owner(pool, ref, &owner);
 
     if (rc != NGX_OK) {
 
@@ -394,14 +409,14 @@ ngx_ims_edge_request_down(ngx_ims_worker_t *w, ngx_ims_core_t *core,
 
         /* its owner is dead */
 
-        ngx_ims_linger_start(w, pool, &ref, &owner, pool->grace);
+        ngx_ims_linger_start(w, pool, ref, &owner, pool->grace);
 
     } else if (owner.pid) {
-        s = ngx_ims_session_find(w, pool, &ref);
+        s = ngx_ims_session_find(w, pool, ref);
 
         if (s != NULL) {
 
-            if (!ngx_ims_regevent_notify(w, pool, &ref, s, flow, m)) {
+            if (!ngx_ims_regevent_notify(w, pool, ref, s, flow, m)) {
                 ngx_ims_edge_deliver(s, flow, m);
             }
 
@@ -409,11 +424,11 @@ ngx_ims_edge_request_down(ngx_ims_worker_t *w, ngx_ims_core_t *core,
         }
     }
 
-    if (ngx_ims_regevent_notify(w, pool, &ref, NULL, flow, m)) {
+    if (ngx_ims_regevent_notify(w, pool, ref, NULL, flow, m)) {
         return;
     }
 
-    ngx_ims_edge_stranded(w, flow, m, pool, &ref);
+    ngx_ims_edge_stranded(w, flow, m, pool, ref);
 }
 
 
