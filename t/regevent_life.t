@@ -153,7 +153,7 @@ wait_subs($before + 1);
 $core->forget();
 my $registers = $core->seen('REGISTER');
 $reg->notify('terminated', $reg->contact('terminated', 'probation',
-    'retry-after' => 2));
+    'retry-after' => 2 * $IMS::Loop::SLOW));
 is($core->final('NOTIFY')->{code}, 200, 'probation');
 IMS::Loop::pause(1.5);
 is(scalar $core->seen('REGISTER'), $registers, 'not at once');
