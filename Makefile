@@ -61,9 +61,12 @@ test-%:
 	./tools/test $*
 
 fuzz:
+	./tools/install-packages fuzz
 	$(MAKE) -C t/fuzz run TIME=$(TIME)
 
-bench: all
+bench:
+	./tools/install-packages bench
+	$(MAKE) all
 	./bench/run
 	./bench/edges
 
