@@ -74,6 +74,13 @@ char *ngx_http_ims_session_timer(ngx_conf_t *cf, ngx_command_t *cmd,
 extern ngx_conf_enum_t  ngx_http_ims_refer[];
 char *ngx_http_ims_ice_server(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
+/* what makes a location, and its variables (ngx_http_ims_location.c) */
+char *ngx_http_ims_portal(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ims_session(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ims_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_int_t ngx_http_ims_add_variables(ngx_conf_t *cf);
+
 /* blocks (ngx_http_ims_core_block.c, ngx_http_ims_pool.c) */
 char *ngx_http_ims_core_block(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
