@@ -16,6 +16,10 @@ static char *ngx_http_ims_pool_zone(ngx_conf_t *cf, ngx_ims_pool_t *pool,
 static ngx_int_t ngx_http_ims_pool_init(ngx_shm_zone_t *shm_zone, void *data);
 static char *ngx_http_ims_pool_identity(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_ims_pool_store(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+static ngx_uint_t ngx_http_ims_pool_shares(ngx_http_ims_main_conf_t *imcf,
+    ngx_ims_pool_t *pool);
 static char *ngx_http_ims_pool_lease(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
 static char *ngx_http_ims_pool_quarantine(ngx_conf_t *cf, void *object,
@@ -30,6 +34,7 @@ static char *ngx_http_ims_pool_local_calls(ngx_conf_t *cf, void *object,
 
 static ngx_http_ims_line_t  ngx_http_ims_pool_lines[] = {
     { ngx_string("identity"), 1, 2, ngx_http_ims_pool_identity },
+    { ngx_string("store"), 1, 1, ngx_http_ims_pool_store },
     { ngx_string("lease"), 1, 1, ngx_http_ims_pool_lease },
     { ngx_string("quarantine"), 1, 1, ngx_http_ims_pool_quarantine },
     { ngx_string("devices"), 1, 1, ngx_http_ims_pool_devices },
@@ -102,12 +107,42 @@ ngx_http_ims_pool_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    if (ngx_http_ims_pool_shares(imcf, pool)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"store\" \"%V\" is used by another "
+                           "\"ims_portal_pool\"", &pool->store);
+        return NGX_CONF_ERROR;
+    }
+
     ngx_conf_init_value(pool->lease, 43200);
     ngx_conf_init_value(pool->quarantine, 600);
     ngx_conf_init_uint_value(pool->devices, 5);
     ngx_conf_init_value(pool->local_calls, 0);
 
     return ngx_http_ims_pool_zone(cf, pool, &zone, size);
+}
+
+
+static ngx_uint_t
+ngx_http_ims_pool_shares(ngx_http_ims_main_conf_t *imcf,
+    ngx_ims_pool_t *pool)
+{
+    ngx_uint_t        i;
+    ngx_ims_pool_t  **other;
+
+    other = imcf->pools.elts;
+
+    for (i = 0; i < imcf->pools.nelts; i++) {
+
+        if (other[i] != pool && pool->store.len
+            && other[i]->store.len == pool->store.len
+            && ngx_strcmp(other[i]->store.data, pool->store.data) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -191,49 +226,19 @@ ngx_http_ims_pool_params(ngx_conf_t *cf, ngx_http_ims_main_conf_t *imcf,
 
 
 /*
- * A zone whose size changes on a reload would be a new, empty one beside the
- * one that old workers use: the running size is kept.
+ * The zone's memory is ours (see ngx_ims_shared.h).  What nginx is asked for
+ * has always the same size and only carries it from one configuration to the
+ * next.
  */
 
 static char *
 ngx_http_ims_pool_zone(ngx_conf_t *cf, ngx_ims_pool_t *pool, ngx_str_t *zone,
     size_t size)
 {
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_shm_zone_t   *shm;
+    pool->zone_name = *zone;
+    pool->zone_size = size;
 
-    if (!ngx_is_init_cycle(cf->cycle->old_cycle)) {
-        part = &cf->cycle->old_cycle->shared_memory.part;
-        shm = part->elts;
-
-        for (i = 0; /* void */ ; i++) {
-
-            if (i >= part->nelts) {
-                if (part->next == NULL) {
-                    break;
-                }
-
-                part = part->next;
-                shm = part->elts;
-                i = 0;
-            }
-
-            if (shm[i].tag == &ngx_http_ims_portal_module
-                && shm[i].shm.name.len == zone->len
-                && ngx_strncmp(shm[i].shm.name.data, zone->data, zone->len)
-                   == 0
-                && shm[i].shm.size != size)
-            {
-                ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                                   "the size of \"ims_portal_pool\" zone "
-                                   "\"%V\" changes at a restart only", zone);
-                size = shm[i].shm.size;
-            }
-        }
-    }
-
-    pool->shm_zone = ngx_shared_memory_add(cf, zone, size,
+    pool->shm_zone = ngx_shared_memory_add(cf, zone, 8 * ngx_pagesize,
                                            &ngx_http_ims_portal_module);
     if (pool->shm_zone == NULL) {
         return NGX_CONF_ERROR;
@@ -256,19 +261,37 @@ ngx_http_ims_pool_zone(ngx_conf_t *cf, ngx_ims_pool_t *pool, ngx_str_t *zone,
 static ngx_int_t
 ngx_http_ims_pool_init(ngx_shm_zone_t *shm_zone, void *data)
 {
+    ngx_log_t       *log;
     ngx_ims_pool_t  *pool, *old;
 
     old = data;
     pool = shm_zone->data;
+    log = shm_zone->shm.log;
 
-    if (ngx_ims_zone_init(&pool->zone, shm_zone, old ? &old->zone : NULL,
-                          pool->total)
-        != NGX_OK)
+    if (old != NULL
+        && (old->store.len != pool->store.len
+            || ngx_memcmp(old->store.data, pool->store.data, old->store.len)
+               != 0))
+    {
+        ngx_log_error(NGX_LOG_WARN, log, 0,
+                      "\"store\" of \"ims_portal_pool\" \"%V\" changes at "
+                      "a restart only", &pool->name);
+        pool->store = old->store;
+    }
+
+    if (ngx_ims_zone_open(&pool->zone, &pool->zone_name, &pool->store,
+                          pool->zone_size, pool->total, log)
+        != NGX_OK
+        || ngx_ims_pool_map(pool, pool->blocks.pool, log) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return ngx_ims_pool_map(pool, pool->blocks.pool, shm_zone->shm.log);
+    if (pool->zone.fresh) {
+        ngx_ims_pool_resume(pool);
+    }
+
+    return NGX_OK;
 }
 
 
@@ -310,6 +333,33 @@ ngx_http_ims_pool_time(time_t *slot, ngx_str_t *value)
     *slot = ngx_parse_time(value, 1);
 
     return *slot == (time_t) NGX_ERROR ? "has an invalid time" : NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_ims_pool_store(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n)
+{
+    ngx_str_t       *value;
+    ngx_ims_pool_t  *pool;
+
+    pool = object;
+    value = args;
+
+    if (pool->store.len) {
+        return "is duplicate";
+    }
+
+    pool->store = value[0];
+
+    if (pool->store.len == 0
+        || ngx_conf_full_name(cf->cycle, &pool->store, 0) != NGX_OK
+        || pool->store.len > NGX_MAX_PATH - sizeof(".new"))
+    {
+        return "has an invalid path";
+    }
+
+    return NGX_CONF_OK;
 }
 
 

@@ -64,6 +64,8 @@ ngx_ims_binding_get(ngx_ims_pool_t *pool, uint32_t lease, u_char *instance,
         ngx_memcpy(b->instance, instance, NGX_IMS_DIGEST_LEN);
 
         b->next = l->bindings;
+
+        ngx_memory_barrier();
         b->state = NGX_IMS_BINDING_IDLE;
 
         l->bindings = i;
@@ -116,6 +118,8 @@ ngx_ims_binding_block(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref)
         b->lease = NGX_IMS_LEASE_BLOCK;
         b->next = NGX_IMS_NONE;
         b->dialogs = NGX_IMS_NONE;
+
+        ngx_memory_barrier();
         b->state = NGX_IMS_BINDING_IDLE;
 
         zone->sh->block = i;

@@ -96,6 +96,7 @@ ngx_ims_dialog_create(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d)
     b->dialogs = i;
     b->ndialogs++;
 
+    ngx_memory_barrier();
     sh->state = d->state;
 
     d->ref.index = i;

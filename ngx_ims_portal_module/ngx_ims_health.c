@@ -22,7 +22,6 @@ static ngx_str_t  ngx_ims_health_name = ngx_string("ims_portal_health");
 ngx_ims_health_t *
 ngx_ims_health_add(ngx_conf_t *cf, void *tag)
 {
-    size_t             size;
     ngx_ims_health_t  *health;
 
     health = ngx_pcalloc(cf->pool, sizeof(ngx_ims_health_t));
@@ -30,11 +29,10 @@ ngx_ims_health_add(ngx_conf_t *cf, void *tag)
         return NULL;
     }
 
-    size = ngx_align(sizeof(ngx_ims_health_sh_t), ngx_pagesize)
-           + 16 * ngx_pagesize;
+    /* it only carries ours from one configuration to the next */
 
-    health->shm_zone = ngx_shared_memory_add(cf, &ngx_ims_health_name, size,
-                                             tag);
+    health->shm_zone = ngx_shared_memory_add(cf, &ngx_ims_health_name,
+                                             8 * ngx_pagesize, tag);
     if (health->shm_zone == NULL) {
         return NULL;
     }
@@ -49,31 +47,35 @@ ngx_ims_health_add(ngx_conf_t *cf, void *tag)
 static ngx_int_t
 ngx_ims_health_init(ngx_shm_zone_t *shm_zone, void *data)
 {
-    ngx_ims_health_t  *health, *old;
+    ngx_str_t          none;
+    ngx_ims_health_t  *health;
+    ngx_ims_shared_t   shared;
 
-    old = data;
     health = shm_zone->data;
-    health->shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
+    ngx_str_null(&none);
 
-    if (old != NULL) {
-        health->sh = old->sh;
-        return NGX_OK;
-    }
-
-    if (shm_zone->shm.exists) {
-        health->sh = health->shpool->data;
-        return NGX_OK;
-    }
-
-    health->sh = ngx_slab_calloc(health->shpool, sizeof(ngx_ims_health_sh_t));
-    if (health->sh == NULL) {
-        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
-                      "no room for the state of servers in zone \"%V\"",
-                      &shm_zone->shm.name);
+    if (ngx_ims_shared_open(&ngx_ims_health_name, &none,
+                            sizeof(ngx_ims_health_sh_t), &shared,
+                            shm_zone->shm.log)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
-    health->shpool->data = health->sh;
+    health->sh = (ngx_ims_health_sh_t *) shared.addr;
+
+    if (shared.created) {
+        health->sh->size = sizeof(ngx_ims_health_sh_t);
+    }
+
+    if (shared.size != sizeof(ngx_ims_health_sh_t)
+        || health->sh->size != sizeof(ngx_ims_health_sh_t))
+    {
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                      "the running portal is of another version: it needs "
+                      "a restart");
+        return NGX_ERROR;
+    }
 
     return NGX_OK;
 }
@@ -100,7 +102,7 @@ ngx_ims_health_hop(ngx_ims_health_t *health, uint32_t core,
         return hop;
     }
 
-    ngx_shmtx_lock(&health->shpool->mutex);
+    (void) ngx_ims_shared_lock(&health->sh->lock);
 
     /* somebody else may have been faster */
 
@@ -125,7 +127,7 @@ ngx_ims_health_hop(ngx_ims_health_t *health, uint32_t core,
         hop = h;
     }
 
-    ngx_shmtx_unlock(&health->shpool->mutex);
+    ngx_ims_shared_unlock(&health->sh->lock);
 
     return hop;
 }

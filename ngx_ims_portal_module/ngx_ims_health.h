@@ -2,11 +2,12 @@
  * Copyright (C) the IMS portal authors
  *
  * What all workers know together about the servers of the cores, and which
- * worker leads: a small shared zone of its own, kept over reloads.
+ * worker leads: a small shared zone of its own, kept over reloads and binary
+ * upgrades.
  *
  * All of it are words that are read and written without a lock; two workers
  * that say something of a server at once may lose one of the two, which the
- * next answer puts right.  Only to take a free place needs the slab's mutex,
+ * next answer puts right.  Only to take a free place needs the lock,
  * and the last store makes a place valid, so a worker may die at any point.
  */
 
@@ -15,7 +16,7 @@
 #define _NGX_IMS_HEALTH_H_INCLUDED_
 
 
-#include "ngx_ims.h"
+#include "ngx_ims_shared.h"
 
 
 enum {
@@ -71,6 +72,8 @@ typedef struct {
 
 
 typedef struct {
+    ngx_atomic_t              size;           /* bytes of this */
+    ngx_atomic_t              lock;           /* pid */
     ngx_atomic_t              leader;         /* pid; 0: nobody */
     ngx_atomic_t              beat;           /* ms, its last sign of life */
     ngx_ims_health_core_t     cores[NGX_IMS_HEALTH_CORES];
@@ -83,7 +86,6 @@ typedef struct {
 /* where it is, in this process */
 typedef struct {
     ngx_shm_zone_t           *shm_zone;
-    ngx_slab_pool_t          *shpool;
     ngx_ims_health_sh_t      *sh;
 } ngx_ims_health_t;
 

@@ -324,6 +324,8 @@ ngx_ims_pool_lease(ngx_ims_pool_t *pool, u_char *user, uint32_t *lease,
     }
 
     l->expires = now + pool->lease;
+
+    ngx_memory_barrier();
     l->state = NGX_IMS_LEASE_LEASED;
 
     ngx_ims_pool_list_add(pool, &sh->leased_head, &sh->leased_tail, i);

@@ -48,6 +48,9 @@ typedef struct {
     uint32_t                  crc;            /* of the name, in flow tokens */
     ngx_ims_zone_t            zone;
     ngx_shm_zone_t           *shm_zone;
+    ngx_str_t                 zone_name;
+    size_t                    zone_size;      /* bytes, as configured */
+    ngx_str_t                 store;          /* path, empty: none */
     struct ngx_ims_core_s    *core;
     ngx_array_t               blocks;         /* ngx_ims_block_t */
     ngx_uint_t                total;          /* identities */
@@ -80,12 +83,18 @@ char *ngx_ims_pool_add_block(ngx_conf_t *cf, ngx_ims_pool_t *pool,
     ngx_str_t *args, ngx_uint_t n);
 
 /*
- * After ngx_ims_zone_init(): gives every configured identity its entry, keeps
+ * After ngx_ims_zone_open(): gives every configured identity its entry, keeps
  * the leases of those that stayed, retires those that went.  Takes the lock
  * itself.
  */
 ngx_int_t ngx_ims_pool_map(ngx_ims_pool_t *pool, ngx_pool_t *mem,
     ngx_log_t *log);
+
+/*
+ * The zone is as the last process left it: nobody has a socket, and the grace
+ * time of all browsers begins now.  Takes the lock itself.
+ */
+void ngx_ims_pool_resume(ngx_ims_pool_t *pool);
 
 /* the text of a configured identity, by number; the length, 0: no such */
 size_t ngx_ims_pool_text(ngx_ims_pool_t *pool, ngx_uint_t identity,

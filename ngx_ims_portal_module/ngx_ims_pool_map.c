@@ -234,6 +234,36 @@ ngx_ims_pool_map_apply(ngx_ims_pool_t *pool, ngx_ims_pool_map_t *map)
 }
 
 
+void
+ngx_ims_pool_resume(ngx_ims_pool_t *pool)
+{
+    time_t                 now;
+    uint32_t               i;
+    ngx_ims_binding_sh_t  *b;
+
+    now = ngx_time();
+
+    ngx_ims_zone_lock(&pool->zone);
+
+    for (i = 0; i < pool->zone.sh->nbindings; i++) {
+        b = &pool->zone.bindings[i];
+
+        if (b->state == NGX_IMS_BINDING_FREE
+            || b->lease == NGX_IMS_LEASE_BLOCK)
+        {
+            continue;
+        }
+
+        ngx_memzero(&b->owner, sizeof(ngx_ims_owner_t));
+        b->calling = 0;
+        b->lost = now;
+        b->reap = now + (pool->grace + 999) / 1000;
+    }
+
+    ngx_ims_zone_unlock(&pool->zone);
+}
+
+
 /* FNV-1a of 64 bits: the text never comes from outside the configuration */
 
 static uint64_t

@@ -6,191 +6,83 @@
  */
 
 
-#include "ngx_ims_zone.h"
-
-#include <openssl/rand.h>
+#include "ngx_ims_zone_int.h"
 
 
-static void ngx_ims_zone_view(ngx_ims_zone_t *zone, ngx_ims_zone_sh_t *sh);
-static ngx_int_t ngx_ims_zone_layout(ngx_ims_zone_t *zone,
-    ngx_shm_zone_t *shm_zone, ngx_uint_t leases);
-static size_t ngx_ims_zone_size(ngx_ims_zone_sh_t *sh);
-static void ngx_ims_zone_free_text(ngx_ims_zone_t *zone, ngx_ims_blob_t *blob);
+static ngx_int_t ngx_ims_zone_text(ngx_ims_zone_t *zone, ngx_str_t *text,
+    ngx_ims_blob_t *blob);
 
 
-ngx_int_t
-ngx_ims_zone_init(ngx_ims_zone_t *zone, ngx_shm_zone_t *shm_zone,
-    ngx_ims_zone_t *old, ngx_uint_t leases)
+void
+ngx_ims_zone_view(ngx_ims_zone_t *zone, u_char *addr)
 {
+    u_char             *p;
     ngx_ims_zone_sh_t  *sh;
 
-    zone->shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
-
-    if (old != NULL) {
-        ngx_ims_zone_view(zone, old->sh);
-
-    } else if (shm_zone->shm.exists) {
-        ngx_ims_zone_view(zone, zone->shpool->data);
-
-    } else {
-        return ngx_ims_zone_layout(zone, shm_zone, leases);
-    }
-
-    sh = zone->sh;
-
-    if (leases > sh->nleases) {
-        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
-                      "\"ims_portal_pool\" zone \"%V\" holds %uD identities, "
-                      "the configuration has %ui; a larger zone needs "
-                      "a restart", &shm_zone->shm.name, sh->nleases, leases);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
-/*
- * Capacities follow from the size of the zone and the number of identities:
- * every identity can be leased, and has its share of two bindings, two dialogs
- * and 16 chunks for their texts, of which a registration takes about five and a
- * call eight.
- */
-static ngx_int_t
-ngx_ims_zone_layout(ngx_ims_zone_t *zone, ngx_shm_zone_t *shm_zone,
-    ngx_uint_t leases)
-{
-    size_t              room, unit, size;
-    uint32_t            i;
-    ngx_uint_t          n;
-    ngx_slab_pool_t    *shpool;
-    ngx_ims_zone_sh_t  *sh, want;
-
-    shpool = zone->shpool;
-
-    /* one page in 64 goes to the slab's own books */
-
-    room = (size_t) (shpool->end - shpool->start);
-    room -= room / 32 + 2 * ngx_pagesize;
-
-    ngx_memzero(&want, sizeof(ngx_ims_zone_sh_t));
-
-    unit = sizeof(ngx_ims_lease_sh_t) + 2 * sizeof(ngx_ims_binding_sh_t)
-           + 2 * sizeof(ngx_ims_dialog_sh_t)
-           + 16 * sizeof(ngx_ims_chunk_sh_t) + 4 * sizeof(uint32_t);
-
-    n = (room - sizeof(ngx_ims_zone_sh_t)) / unit;
-
-    if (n < leases || n < 8) {
-        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
-                      "\"ims_portal_pool\" zone \"%V\" is too small: "
-                      "%ui identities need %uzk", &shm_zone->shm.name, leases,
-                      (leases * unit * 34 / 32 + 3 * ngx_pagesize) / 1024 + 1);
-        return NGX_ERROR;
-    }
-
-    want.nleases = n;
-    want.nbindings = 2 * n;
-    want.ndialogs = 2 * n;
-    want.nchunks = 16 * n;
-
-    for (want.nbuckets = 8; want.nbuckets * 2 <= n; want.nbuckets *= 2) {
-        /* void */
-    }
-
-    size = ngx_ims_zone_size(&want);
-
-    sh = ngx_slab_calloc(shpool, size);
-    if (sh == NULL) {
-        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
-                      "\"ims_portal_pool\" zone \"%V\" cannot hold %uz bytes",
-                      &shm_zone->shm.name, size);
-        return NGX_ERROR;
-    }
-
-    *sh = want;
-
-    if (RAND_bytes((u_char *) &sh->instance, sizeof(sh->instance)) != 1
-        || RAND_bytes(sh->secret, sizeof(sh->secret)) != 1)
-    {
-        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
-                      "no random bytes for \"ims_portal_pool\" zone \"%V\"",
-                      &shm_zone->shm.name);
-        return NGX_ERROR;
-    }
-
-    ngx_ims_zone_view(zone, sh);
-
-    for (i = 0; i < sh->nbuckets; i++) {
-        zone->user_buckets[i] = NGX_IMS_NONE;
-        zone->dialog_buckets[i] = NGX_IMS_NONE;
-    }
-
-    sh->free_head = sh->free_tail = NGX_IMS_NONE;
-    sh->rest_head = sh->rest_tail = NGX_IMS_NONE;
-    sh->leased_head = sh->leased_tail = NGX_IMS_NONE;
-    sh->block = NGX_IMS_NONE;
-
-    for (i = 0; i < sh->nbindings; i++) {
-        zone->bindings[i].next = i + 1 < sh->nbindings ? i + 1 : NGX_IMS_NONE;
-    }
-
-    for (i = 0; i < sh->ndialogs; i++) {
-        zone->dialogs[i].next = i + 1 < sh->ndialogs ? i + 1 : NGX_IMS_NONE;
-    }
-
-    for (i = 0; i < sh->nchunks; i++) {
-        zone->chunks[i].next = i + 1 < sh->nchunks ? i + 1 : NGX_IMS_NONE;
-    }
-
-    shpool->data = sh;
-
-    return NGX_OK;
-}
-
-
-static size_t
-ngx_ims_zone_size(ngx_ims_zone_sh_t *sh)
-{
-    return ngx_align(sizeof(ngx_ims_zone_sh_t), 64)
-           + sh->nleases * sizeof(ngx_ims_lease_sh_t)
-           + sh->nbindings * sizeof(ngx_ims_binding_sh_t)
-           + sh->ndialogs * sizeof(ngx_ims_dialog_sh_t)
-           + sh->nchunks * sizeof(ngx_ims_chunk_sh_t)
-           + 2 * sh->nbuckets * sizeof(uint32_t);
-}
-
-
-static void
-ngx_ims_zone_view(ngx_ims_zone_t *zone, ngx_ims_zone_sh_t *sh)
-{
-    u_char  *p;
+    sh = (ngx_ims_zone_sh_t *) addr;
 
     /* entries of eight-byte alignment first, then those of four */
 
-    p = (u_char *) sh + ngx_align(sizeof(ngx_ims_zone_sh_t), 64);
+    p = addr + ngx_align(sh->layout.head, 64);
 
     zone->sh = sh;
 
     zone->leases = (ngx_ims_lease_sh_t *) p;
-    p += sh->nleases * sizeof(ngx_ims_lease_sh_t);
+    p += (size_t) sh->nleases * sh->layout.lease;
 
     zone->bindings = (ngx_ims_binding_sh_t *) p;
-    p += sh->nbindings * sizeof(ngx_ims_binding_sh_t);
+    p += (size_t) sh->nbindings * sh->layout.binding;
 
     zone->dialogs = (ngx_ims_dialog_sh_t *) p;
-    p += sh->ndialogs * sizeof(ngx_ims_dialog_sh_t);
+    p += (size_t) sh->ndialogs * sh->layout.dialog;
 
     zone->chunks = (ngx_ims_chunk_sh_t *) p;
-    p += sh->nchunks * sizeof(ngx_ims_chunk_sh_t);
+    p += (size_t) sh->nchunks * sh->layout.chunk;
 
     zone->user_buckets = (uint32_t *) p;
     zone->dialog_buckets = zone->user_buckets + sh->nbuckets;
+    zone->order = zone->dialog_buckets + sh->nbuckets;
+    zone->taken = (u_char *) (zone->order + sh->nleases);
+
+    zone->size = (zone->taken - addr) + sh->nchunks / 8 + 1;
 }
 
 
 ngx_int_t
 ngx_ims_zone_put(ngx_ims_zone_t *zone, ngx_ims_blob_t *blob, ngx_str_t *text)
+{
+    ngx_int_t       rc;
+    ngx_ims_blob_t  new, old;
+
+    rc = ngx_ims_zone_text(zone, text, &new);
+
+    if (rc == NGX_BUSY) {
+
+        /* there may be room when the former text makes it */
+
+        ngx_ims_zone_free_text(zone, blob);
+        rc = ngx_ims_zone_text(zone, text, &new);
+    }
+
+    /* one store: whoever is killed leaves the former text or the new one */
+
+    old = *blob;
+
+    ngx_memory_barrier();
+    *(volatile uint64_t *) &blob->word = new.word;
+    ngx_memory_barrier();
+
+    ngx_ims_zone_free_text(zone, &old);
+
+    return rc == NGX_OK ? NGX_OK : NGX_ERROR;
+}
+
+
+/* NGX_OK, NGX_BUSY: no room, NGX_ERROR: too long; blob is empty then */
+
+static ngx_int_t
+ngx_ims_zone_text(ngx_ims_zone_t *zone, ngx_str_t *text,
+    ngx_ims_blob_t *blob)
 {
     size_t               n, left;
     u_char              *p;
@@ -199,8 +91,7 @@ ngx_ims_zone_put(ngx_ims_zone_t *zone, ngx_ims_blob_t *blob, ngx_str_t *text)
     ngx_ims_chunk_sh_t  *chunk;
 
     sh = zone->sh;
-
-    ngx_ims_zone_free_text(zone, blob);
+    blob->word = 0;
 
     if (text->len > NGX_IMS_MAX_BLOB) {
         return NGX_ERROR;
@@ -209,7 +100,7 @@ ngx_ims_zone_put(ngx_ims_zone_t *zone, ngx_ims_blob_t *blob, ngx_str_t *text)
     n = (text->len + NGX_IMS_CHUNK - 1) / NGX_IMS_CHUNK;
 
     if (n > sh->nchunks - sh->chunks_used) {
-        return NGX_ERROR;
+        return NGX_BUSY;
     }
 
     p = text->data;
@@ -232,15 +123,13 @@ ngx_ims_zone_put(ngx_ims_zone_t *zone, ngx_ims_blob_t *blob, ngx_str_t *text)
         link = &chunk->next;
     }
 
-    /* the length is the last store: it makes the text valid */
-
     blob->len = text->len;
 
     return NGX_OK;
 }
 
 
-static void
+void
 ngx_ims_zone_free_text(ngx_ims_zone_t *zone, ngx_ims_blob_t *blob)
 {
     size_t     left;
@@ -248,7 +137,7 @@ ngx_ims_zone_free_text(ngx_ims_zone_t *zone, ngx_ims_blob_t *blob)
 
     i = blob->first;
     left = blob->len;
-    blob->len = 0;
+    blob->word = 0;
 
     while (left > 0) {
         next = zone->chunks[i].next;

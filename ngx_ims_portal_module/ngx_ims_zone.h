@@ -1,12 +1,17 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * The shared zone of one pool (design D4, D6): flat arrays of leases, bindings
- * and dialogs, and small chunks for their texts.  Entries are named by 32-bit
- * indexes; an index and its seq make a reference that goes stale when the entry
- * is reused.  Nothing in the zone points outside it.
+ * The shared zone of one pool (design D4, D6, D7): flat arrays of leases,
+ * bindings and dialogs, and small chunks for their texts.  Entries are named by
+ * 32-bit indexes; an index and its seq make a reference that goes stale when
+ * the entry is reused.  Nothing in the zone points anywhere, so it can be a
+ * file that another process maps.
  *
- * All functions but init expect the caller to hold the lock.
+ * The arrays are the truth: an entry is valid by its state, which is stored
+ * last, and a text by one word.  Lists and indexes are made from them anew when
+ * a process was killed while it had the lock.
+ *
+ * All functions but open and lock expect the caller to hold the lock.
  */
 
 
@@ -14,7 +19,7 @@
 #define _NGX_IMS_ZONE_H_INCLUDED_
 
 
-#include "ngx_ims.h"
+#include "ngx_ims_shared.h"
 
 
 #define NGX_IMS_NONE          ((uint32_t) -1)
@@ -27,14 +32,18 @@
 enum {
     NGX_IMS_CHUNK = 124,                 /* bytes of text in one chunk */
     NGX_IMS_MAX_BLOB = 4096,             /* bytes of one text */
-    NGX_IMS_USAGES = 4                   /* subscriptions in one dialog */
+    NGX_IMS_USAGES = 4,                  /* subscriptions in one dialog */
+    NGX_IMS_ZONE_NAME = 64               /* bytes of a name, and its end */
 };
 
 
-/* a text in chunks */
-typedef struct {
-    uint32_t                  first;
-    uint32_t                  len;
+/* a text in chunks; one store changes it */
+typedef union {
+    struct {
+        uint32_t              first;
+        uint32_t              len;
+    };
+    uint64_t                  word;
 } ngx_ims_blob_t;
 
 
@@ -89,6 +98,8 @@ typedef struct {
     ngx_ims_blob_t            associated;     /* P-Associated-URI value */
     ngx_ims_blob_t            features;       /* what the browser can do */
     ngx_ims_blob_t            granted;        /* what the core made of it */
+    time_t                    reap;           /* s, when its grace ends; 0:
+                                                 nobody waits for it */
 } ngx_ims_binding_sh_t;
 
 
@@ -156,15 +167,35 @@ typedef struct {
 } ngx_ims_counters_sh_t;
 
 
+/*
+ * How entries are laid out.  Fields are only ever added at the end of an entry
+ * and of the head, so a file of a former version can be taken over.
+ */
 typedef struct {
-    uint32_t                  instance;
-    u_char                    secret[32];     /* of flow tokens */
+    uint32_t                  head;           /* bytes of ngx_ims_zone_sh_t */
+    uint32_t                  lease;          /* ... and of each entry */
+    uint32_t                  binding;
+    uint32_t                  dialog;
+    uint32_t                  chunk;
+} ngx_ims_zone_layout_t;
+
+
+typedef struct {
+    u_char                    magic[8];       /* stored last */
+    u_char                    name[NGX_IMS_ZONE_NAME];   /* of the zone */
+    ngx_ims_zone_layout_t     layout;
 
     uint32_t                  nleases;        /* capacities */
     uint32_t                  nbindings;
     uint32_t                  ndialogs;
     uint32_t                  nchunks;
     uint32_t                  nbuckets;       /* power of two */
+
+    uint32_t                  instance;
+    u_char                    secret[32];     /* of flow tokens */
+
+    ngx_atomic_t              lock;           /* pid of its holder */
+    ngx_atomic_t              rebuilt;        /* how often */
 
     uint32_t                  leases_used;    /* entries with an identity */
     uint32_t                  leased;
@@ -195,7 +226,6 @@ typedef struct {
 
 /* where things are, in this process */
 typedef struct {
-    ngx_slab_pool_t          *shpool;
     ngx_ims_zone_sh_t        *sh;
     uint32_t                 *user_buckets;
     uint32_t                 *dialog_buckets;
@@ -203,23 +233,42 @@ typedef struct {
     ngx_ims_binding_sh_t     *bindings;
     ngx_ims_dialog_sh_t      *dialogs;
     ngx_ims_chunk_sh_t       *chunks;
+    uint32_t                 *order;          /* scratch of a rebuild: leases */
+    u_char                   *taken;          /* ... and chunks, a bit each */
+    ngx_str_t                 name;
+    size_t                    size;           /* bytes of all of it */
+    unsigned                  fresh:1;        /* who is named in it is dead */
 } ngx_ims_zone_t;
 
 
 /*
- * Lays out a fresh zone or adopts a running one.
+ * Opens the zone: lays a new one out, takes over a running one, or a file as
+ * the last process left it, whose size and layout may be others.
  *
- * shm_zone  from ngx_shared_memory_add(); shm.exists and old say which case
- * old       the previous cycle's view on a reload, or NULL
- * leases    how many identities must fit; a running zone is not grown
+ * name    of the zone
+ * store   path of its file, empty: it ends with the last process
+ * size    bytes, at least 8 pages; a running zone is not resized (warned)
+ * leases  how many identities must fit
  *
- * Returns NGX_OK, or NGX_ERROR (logged) when the zone is too small.
+ * Returns NGX_OK, or NGX_ERROR (logged): too small, or the file is not a store
+ * of this zone, or damaged; then it is left as it is.
  */
-ngx_int_t ngx_ims_zone_init(ngx_ims_zone_t *zone, ngx_shm_zone_t *shm_zone,
-    ngx_ims_zone_t *old, ngx_uint_t leases);
+ngx_int_t ngx_ims_zone_open(ngx_ims_zone_t *zone, ngx_str_t *name,
+    ngx_str_t *store, size_t size, ngx_uint_t leases, ngx_log_t *log);
 
-#define ngx_ims_zone_lock(z)    ngx_shmtx_lock(&(z)->shpool->mutex)
-#define ngx_ims_zone_unlock(z)  ngx_shmtx_unlock(&(z)->shpool->mutex)
+/*
+ * Taken from a process that died with it, the zone is rebuilt before this
+ * returns.
+ */
+void ngx_ims_zone_lock(ngx_ims_zone_t *zone);
+
+#define ngx_ims_zone_unlock(z)  ngx_ims_shared_unlock(&(z)->sh->lock)
+
+/*
+ * Makes lists, indexes and counts anew from the arrays; what is not sound is
+ * freed.  now, s, stands for times that are not known.
+ */
+void ngx_ims_zone_rebuild(ngx_ims_zone_t *zone, time_t now);
 
 /*
  * Replaces a text; an empty one frees its chunks.  NGX_OK, or NGX_ERROR when

@@ -92,6 +92,7 @@ my @floors = (
     [ 'str' ], [ qw/ sip ws ng jwt aka / ],     # pure
     [ qw/ route digest reginfo dial / ],
     [ 'ims' ],                                  # nginx from here on
+    [ 'shared' ],
     [ 'health' ],
     [ qw/ zone txn core leader ipc media secret / ],   # one resource each
     [ qw/ pool loop probe / ],

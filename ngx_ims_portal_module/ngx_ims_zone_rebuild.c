@@ -1,0 +1,445 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * The zone's lock, which survives its holder, and what has to be done then:
+ * lists, indexes, counts and the free chunks are made anew from the entries
+ * (design D6).  The same makes a zone of a file that was left, even torn by a
+ * loss of power: an entry that is not sound is freed, nothing is believed to be
+ * in bounds.
+ *
+ * A rebuild may be killed, too: whoever takes the lock next does it again.
+ */
+
+
+#include "ngx_ims_zone_int.h"
+
+
+#define NGX_IMS_ZONE_GRACE  30                /* s for who was half lost */
+
+
+static void ngx_ims_zone_leases(ngx_ims_zone_t *zone);
+static void ngx_ims_zone_lists(ngx_ims_zone_t *zone);
+static int ngx_ims_zone_older(const void *one, const void *two, void *data);
+static void ngx_ims_zone_list_add(ngx_ims_zone_t *zone, uint32_t *head,
+    uint32_t *tail, uint32_t i);
+static void ngx_ims_zone_users(ngx_ims_zone_t *zone);
+static void ngx_ims_zone_bindings(ngx_ims_zone_t *zone, time_t now);
+static ngx_uint_t ngx_ims_zone_binding_sound(ngx_ims_zone_t *zone,
+    uint32_t i);
+static void ngx_ims_zone_dialogs(ngx_ims_zone_t *zone);
+static ngx_uint_t ngx_ims_zone_claim(ngx_ims_zone_t *zone,
+    ngx_ims_blob_t *blob);
+static void ngx_ims_zone_disclaim(ngx_ims_zone_t *zone, uint32_t i,
+    size_t len);
+static void ngx_ims_zone_chunks(ngx_ims_zone_t *zone);
+
+
+void
+ngx_ims_zone_lock(ngx_ims_zone_t *zone)
+{
+    if (ngx_ims_shared_lock(&zone->sh->lock) == NGX_OK) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                  "a process died within zone \"%V\", which is put in order",
+                  &zone->name);
+
+    ngx_ims_zone_rebuild(zone, ngx_time());
+}
+
+
+void
+ngx_ims_zone_rebuild(ngx_ims_zone_t *zone, time_t now)
+{
+    zone->sh->rebuilt++;
+
+    ngx_memzero(zone->taken, zone->sh->nchunks / 8 + 1);
+
+    ngx_ims_zone_leases(zone);
+    ngx_ims_zone_lists(zone);
+    ngx_ims_zone_users(zone);
+    ngx_ims_zone_bindings(zone, now);
+    ngx_ims_zone_dialogs(zone);
+    ngx_ims_zone_chunks(zone);
+}
+
+
+static void
+ngx_ims_zone_leases(ngx_ims_zone_t *zone)
+{
+    uint32_t             i;
+    ngx_ims_zone_sh_t   *sh;
+    ngx_ims_lease_sh_t  *l;
+
+    sh = zone->sh;
+
+    sh->leases_used = 0;
+    sh->leased = 0;
+
+    for (i = 0; i < sh->nleases; i++) {
+        l = &zone->leases[i];
+
+        if (l->state > NGX_IMS_LEASE_RESTING) {
+            l->state = NGX_IMS_LEASE_UNUSED;
+        }
+
+        l->bindings = NGX_IMS_NONE;
+        l->nbindings = 0;
+        l->user_next = NGX_IMS_NONE;
+        l->prev = NGX_IMS_NONE;
+        l->next = NGX_IMS_NONE;
+
+        sh->leases_used += (l->state != NGX_IMS_LEASE_UNUSED);
+        sh->leased += (l->state == NGX_IMS_LEASE_LEASED);
+
+        zone->order[i] = i;
+    }
+}
+
+
+/* each list is in the order in which its times end */
+
+static void
+ngx_ims_zone_lists(ngx_ims_zone_t *zone)
+{
+    uint32_t            i, k;
+    ngx_ims_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    sh->free_head = sh->free_tail = NGX_IMS_NONE;
+    sh->rest_head = sh->rest_tail = NGX_IMS_NONE;
+    sh->leased_head = sh->leased_tail = NGX_IMS_NONE;
+
+    qsort_r(zone->order, sh->nleases, sizeof(uint32_t), ngx_ims_zone_older,
+            zone);
+
+    for (k = 0; k < sh->nleases; k++) {
+        i = zone->order[k];
+
+        switch (zone->leases[i].state) {
+
+        case NGX_IMS_LEASE_FREE:
+            ngx_ims_zone_list_add(zone, &sh->free_head, &sh->free_tail, i);
+            break;
+
+        case NGX_IMS_LEASE_RESTING:
+            ngx_ims_zone_list_add(zone, &sh->rest_head, &sh->rest_tail, i);
+            break;
+
+        case NGX_IMS_LEASE_LEASED:
+            ngx_ims_zone_list_add(zone, &sh->leased_head, &sh->leased_tail,
+                                  i);
+            break;
+        }
+    }
+}
+
+
+static int
+ngx_ims_zone_older(const void *one, const void *two, void *data)
+{
+    uint32_t         a, b;
+    ngx_ims_zone_t  *zone;
+
+    zone = data;
+    a = *(const uint32_t *) one;
+    b = *(const uint32_t *) two;
+
+    if (zone->leases[a].expires != zone->leases[b].expires) {
+        return zone->leases[a].expires < zone->leases[b].expires ? -1 : 1;
+    }
+
+    return a < b ? -1 : a > b;
+}
+
+
+static void
+ngx_ims_zone_list_add(ngx_ims_zone_t *zone, uint32_t *head, uint32_t *tail,
+    uint32_t i)
+{
+    zone->leases[i].prev = *tail;
+
+    if (*tail != NGX_IMS_NONE) {
+        zone->leases[*tail].next = i;
+
+    } else {
+        *head = i;
+    }
+
+    *tail = i;
+}
+
+
+/*
+ * Who leases comes first in the chain, so that an entry that was about to get a
+ * user does not hide the one that has him.
+ */
+
+static void
+ngx_ims_zone_users(ngx_ims_zone_t *zone)
+{
+    uint32_t             i, h, *bucket;
+    ngx_uint_t           leased;
+    ngx_ims_zone_sh_t   *sh;
+    ngx_ims_lease_sh_t  *l;
+
+    static u_char  nobody[NGX_IMS_DIGEST_LEN];
+
+    sh = zone->sh;
+
+    for (i = 0; i < sh->nbuckets; i++) {
+        zone->user_buckets[i] = NGX_IMS_NONE;
+        zone->dialog_buckets[i] = NGX_IMS_NONE;
+    }
+
+    for (leased = 0; leased < 2; leased++) {
+
+        for (i = 0; i < sh->nleases; i++) {
+            l = &zone->leases[i];
+
+            if (l->state == NGX_IMS_LEASE_UNUSED
+                || (l->state == NGX_IMS_LEASE_LEASED) != leased
+                || ngx_memcmp(l->user, nobody, NGX_IMS_DIGEST_LEN) == 0)
+            {
+                continue;
+            }
+
+            ngx_memcpy(&h, l->user, sizeof(h));
+            bucket = &zone->user_buckets[h & (sh->nbuckets - 1)];
+
+            l->user_next = *bucket;
+            *bucket = i;
+        }
+    }
+}
+
+
+static void
+ngx_ims_zone_bindings(ngx_ims_zone_t *zone, time_t now)
+{
+    uint32_t               i;
+    ngx_ims_zone_sh_t     *sh;
+    ngx_ims_lease_sh_t    *l;
+    ngx_ims_binding_sh_t  *b;
+
+    sh = zone->sh;
+
+    sh->bindings_used = 0;
+    sh->free_binding = NGX_IMS_NONE;
+    sh->block = NGX_IMS_NONE;
+
+    /* the lowest index is the head of the free list */
+
+    for (i = sh->nbindings; i-- > 0; /* void */) {
+        b = &zone->bindings[i];
+
+        b->dialogs = NGX_IMS_NONE;
+        b->ndialogs = 0;
+        b->next = NGX_IMS_NONE;
+
+        if (!ngx_ims_zone_binding_sound(zone, i)) {
+            b->state = NGX_IMS_BINDING_FREE;
+            b->next = sh->free_binding;
+            sh->free_binding = i;
+            continue;
+        }
+
+        sh->bindings_used++;
+
+        if (b->lease == NGX_IMS_LEASE_BLOCK) {
+            sh->block = i;
+            continue;
+        }
+
+        l = &zone->leases[b->lease];
+        b->next = l->bindings;
+        l->bindings = i;
+        l->nbindings++;
+
+        /* it was being made: nobody has it, and nobody would end it */
+
+        if (b->owner.pid == 0 && b->reap == 0) {
+            b->lost = now;
+            b->reap = now + NGX_IMS_ZONE_GRACE;
+        }
+    }
+}
+
+
+static ngx_uint_t
+ngx_ims_zone_binding_sound(ngx_ims_zone_t *zone, uint32_t i)
+{
+    ngx_uint_t             k;
+    ngx_ims_blob_t        *text[5];
+    ngx_ims_binding_sh_t  *b;
+
+    b = &zone->bindings[i];
+
+    if (b->state == NGX_IMS_BINDING_FREE
+        || b->state > NGX_IMS_BINDING_REGISTERED)
+    {
+        return 0;
+    }
+
+    if (b->lease == NGX_IMS_LEASE_BLOCK) {
+
+        if (zone->sh->block != NGX_IMS_NONE) {
+            return 0;
+        }
+
+    } else if (b->lease >= zone->sh->nleases
+               || zone->leases[b->lease].state != NGX_IMS_LEASE_LEASED)
+    {
+        return 0;
+    }
+
+    text[0] = &b->contact;
+    text[1] = &b->service_route;
+    text[2] = &b->associated;
+    text[3] = &b->features;
+    text[4] = &b->granted;
+
+    for (k = 0; k < 5; k++) {
+
+        /* without it the next REGISTER asks the core again */
+
+        if (!ngx_ims_zone_claim(zone, text[k])) {
+            text[k]->word = 0;
+            b->state = NGX_IMS_BINDING_IDLE;
+        }
+    }
+
+    return 1;
+}
+
+
+static void
+ngx_ims_zone_dialogs(ngx_ims_zone_t *zone)
+{
+    uint32_t               i, *bucket;
+    ngx_uint_t             k, sound;
+    ngx_ims_blob_t        *text[8];
+    ngx_ims_zone_sh_t     *sh;
+    ngx_ims_dialog_sh_t   *d;
+    ngx_ims_binding_sh_t  *b;
+
+    sh = zone->sh;
+
+    sh->dialogs_used = 0;
+    sh->free_dialog = NGX_IMS_NONE;
+
+    for (i = sh->ndialogs; i-- > 0; /* void */) {
+        d = &zone->dialogs[i];
+
+        sound = d->state != NGX_IMS_DIALOG_FREE
+                && d->state <= NGX_IMS_DIALOG_CONFIRMED
+                && d->binding < sh->nbindings
+                && zone->bindings[d->binding].state != NGX_IMS_BINDING_FREE;
+
+        text[0] = &d->call_id;
+        text[1] = &d->web_id;
+        text[2] = &d->core_id;
+        text[3] = &d->far_id;
+        text[4] = &d->shown_id;
+        text[5] = &d->routes;
+        text[6] = &d->web_target;
+        text[7] = &d->far_target;
+
+        for (k = 0; sound && k < 8; k++) {
+
+            if (ngx_ims_zone_claim(zone, text[k])) {
+                continue;
+            }
+
+            for (sound = 0; k > 0; k--) {
+                ngx_ims_zone_disclaim(zone, text[k - 1]->first,
+                                      text[k - 1]->len);
+            }
+
+            break;
+        }
+
+        if (!sound) {
+            d->state = NGX_IMS_DIALOG_FREE;
+            d->next = sh->free_dialog;
+            sh->free_dialog = i;
+            continue;
+        }
+
+        sh->dialogs_used++;
+
+        bucket = &zone->dialog_buckets[d->web_hash & (sh->nbuckets - 1)];
+        d->next = *bucket;
+        *bucket = i;
+
+        b = &zone->bindings[d->binding];
+        d->sibling = b->dialogs;
+        b->dialogs = i;
+        b->ndialogs++;
+    }
+}
+
+
+/* the chunks of a text are its own; 0: they cannot be */
+
+static ngx_uint_t
+ngx_ims_zone_claim(ngx_ims_zone_t *zone, ngx_ims_blob_t *blob)
+{
+    size_t    left;
+    uint32_t  i;
+
+    if (blob->len > NGX_IMS_MAX_BLOB) {
+        return 0;
+    }
+
+    i = blob->first;
+
+    for (left = blob->len; left > 0; left -= ngx_min(left, NGX_IMS_CHUNK)) {
+
+        if (i >= zone->sh->nchunks || (zone->taken[i / 8] & (1 << i % 8))) {
+            ngx_ims_zone_disclaim(zone, blob->first, blob->len - left);
+            return 0;
+        }
+
+        zone->taken[i / 8] |= 1 << i % 8;
+        i = zone->chunks[i].next;
+    }
+
+    return 1;
+}
+
+
+static void
+ngx_ims_zone_disclaim(ngx_ims_zone_t *zone, uint32_t i, size_t len)
+{
+    for (/* void */; len > 0; len -= ngx_min(len, NGX_IMS_CHUNK)) {
+        zone->taken[i / 8] &= ~(1 << i % 8);
+        i = zone->chunks[i].next;
+    }
+}
+
+
+static void
+ngx_ims_zone_chunks(ngx_ims_zone_t *zone)
+{
+    uint32_t            i;
+    ngx_ims_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    sh->free_chunk = NGX_IMS_NONE;
+    sh->chunks_used = 0;
+
+    for (i = sh->nchunks; i-- > 0; /* void */) {
+
+        if (zone->taken[i / 8] & (1 << i % 8)) {
+            sh->chunks_used++;
+            continue;
+        }
+
+        zone->chunks[i].next = sh->free_chunk;
+        sh->free_chunk = i;
+    }
+}
