@@ -39,6 +39,7 @@ my %DEFAULT = (
     lease => '12h',
     quarantine => '',
     pool => '',
+    zone => '1m',
     media => '',
     t1 => 25 * $IMS::Loop::SLOW . 'ms',
     grace => '500ms',
@@ -92,7 +93,7 @@ http {
         $o{core}
     }
 
-    ims_portal_pool acme zone=acme:1m core=operator {
+    ims_portal_pool acme zone=acme:$o{zone} core=operator {
         $identity
         $lease
         $rest
