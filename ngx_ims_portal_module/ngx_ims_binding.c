@@ -5,15 +5,13 @@
  */
 
 
-#include "ngx_ims_binding.h"
+#include "ngx_ims_binding_int.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
 
-static ngx_ims_binding_sh_t *ngx_ims_binding_sh(ngx_ims_pool_t *pool,
-    ngx_ims_ref_t *ref);
 static void ngx_ims_binding_mac(ngx_ims_pool_t *pool, u_char *token,
     u_char *out);
 
@@ -81,6 +79,7 @@ ngx_ims_binding_get(ngx_ims_pool_t *pool, uint32_t lease, u_char *instance,
     *before = b->owner;
     b->owner = *owner;
     b->lost = 0;
+    b->reap = 0;
 
     ref->index = i;
     ref->seq = b->seq;
@@ -134,7 +133,7 @@ ngx_ims_binding_block(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref)
 }
 
 
-static ngx_ims_binding_sh_t *
+ngx_ims_binding_sh_t *
 ngx_ims_binding_sh(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref)
 {
     ngx_ims_binding_sh_t  *b;
@@ -408,32 +407,6 @@ ngx_ims_binding_idle(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref)
 }
 
 
-ngx_int_t
-ngx_ims_binding_lose(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
-    ngx_ims_owner_t *owner)
-{
-    ngx_int_t              rc;
-    ngx_ims_binding_sh_t  *sh;
-
-    rc = NGX_DECLINED;
-
-    ngx_ims_zone_lock(&pool->zone);
-
-    sh = ngx_ims_binding_sh(pool, ref);
-
-    if (sh != NULL && ngx_ims_owner_equal(&sh->owner, owner)) {
-        ngx_memzero(&sh->owner, sizeof(ngx_ims_owner_t));
-        sh->calling = 0;
-        sh->lost = ngx_time();
-        rc = NGX_OK;
-    }
-
-    ngx_ims_zone_unlock(&pool->zone);
-
-    return rc;
-}
-
-
 void
 ngx_ims_binding_calling(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
     ngx_ims_owner_t *owner, ngx_uint_t n)
@@ -449,41 +422,6 @@ ngx_ims_binding_calling(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
     }
 
     ngx_ims_zone_unlock(&pool->zone);
-}
-
-
-void
-ngx_ims_binding_free(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref)
-{
-    uint32_t              *link;
-    ngx_ims_zone_t        *zone;
-    ngx_ims_lease_sh_t    *l;
-    ngx_ims_binding_sh_t  *sh;
-
-    zone = &pool->zone;
-
-    ngx_ims_zone_lock(zone);
-
-    sh = ngx_ims_binding_sh(pool, ref);
-
-    if (sh != NULL) {
-        l = &zone->leases[sh->lease];
-
-        for (link = &l->bindings;
-             *link != NGX_IMS_NONE;
-             link = &zone->bindings[*link].next)
-        {
-            if (*link == ref->index) {
-                *link = sh->next;
-                l->nbindings--;
-                break;
-            }
-        }
-
-        ngx_ims_zone_free_binding(zone, ref->index);
-    }
-
-    ngx_ims_zone_unlock(zone);
 }
 
 

@@ -107,18 +107,38 @@ void ngx_ims_binding_abilities(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
 void ngx_ims_binding_idle(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref);
 
 /*
- * The socket is gone: nobody owns it from now on.  NGX_OK when owner had it,
+ * The socket is gone, or the worker that had it: nobody owns it from now on,
+ * and grace, ms, later it may be claimed.  NGX_OK when owner had it,
  * NGX_DECLINED when another worker took it before.
  */
 ngx_int_t ngx_ims_binding_lose(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
+    ngx_ims_owner_t *owner, ngx_msec_t grace);
+
+/* when a grace time, ms, that begins now is over: s, rounded up */
+time_t ngx_ims_binding_after(ngx_msec_t grace);
+
+/*
+ * Takes a lost binding whose grace time is over at now, s, in order to end it.
+ * It is lost again when owner dies in the midst, and the browser may take it
+ * back at any time.
+ *
+ * Returns NGX_AGAIN with its lease: the core has to be told; NGX_OK: the core
+ * knows nothing of it; NGX_DECLINED: it is somebody's, or waits, or is stale.
+ */
+ngx_int_t ngx_ims_binding_claim(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
+    ngx_ims_owner_t *owner, time_t now, uint32_t *lease);
+
+/* 1 while a claim of owner's holds */
+ngx_uint_t ngx_ims_binding_claimed(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
+    ngx_ims_owner_t *owner);
+
+/* frees a record that owner has claimed, no other */
+void ngx_ims_binding_free(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
     ngx_ims_owner_t *owner);
 
 /* how many INVITEs of its browser have no final answer; no effect if stale */
 void ngx_ims_binding_calling(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
     ngx_ims_owner_t *owner, ngx_uint_t n);
-
-/* frees the record; its lease starts the time until it rests */
-void ngx_ims_binding_free(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref);
 
 /*
  * The authenticated token of a binding (RFC 5626 5.2): NGX_IMS_TOKEN_LEN bytes.

@@ -410,21 +410,30 @@ ngx_ims_call_bye_response(void *data, ngx_int_t rc, ngx_ims_sip_msg_t *m)
 }
 
 
-void
-ngx_ims_call_end_all(ngx_ims_worker_t *w, ngx_ims_session_t *s,
+ngx_uint_t
+ngx_ims_call_end_one(ngx_ims_worker_t *w, ngx_ims_session_t *s,
     ngx_ims_pool_t *pool, ngx_ims_ref_t *binding, const char *reason)
 {
     ngx_ims_dialog_t  d;
 
-    while (ngx_ims_dialog_first(pool, binding, &d, w->record) == NGX_OK) {
+    if (ngx_ims_dialog_first(pool, binding, &d, w->record) != NGX_OK) {
+        return 0;
+    }
 
-        if (d.state == NGX_IMS_DIALOG_CONFIRMED && !d.events) {
-            ngx_ims_call_bye(w, s, pool, &d, 1, s != NULL, reason);
-        }
+    if (d.state == NGX_IMS_DIALOG_CONFIRMED && !d.events) {
+        ngx_ims_call_bye(w, s, pool, &d, 1, s != NULL, reason);
+    }
 
-        if (!ngx_ims_call_end(w, pool, &d)) {
-            break;
-        }
+    return ngx_ims_call_end(w, pool, &d);
+}
+
+
+void
+ngx_ims_call_end_all(ngx_ims_worker_t *w, ngx_ims_session_t *s,
+    ngx_ims_pool_t *pool, ngx_ims_ref_t *binding, const char *reason)
+{
+    while (ngx_ims_call_end_one(w, s, pool, binding, reason)) {
+        /* void */
     }
 }
 

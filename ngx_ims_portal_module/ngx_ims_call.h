@@ -99,6 +99,13 @@ void ngx_ims_call_bye(ngx_ims_worker_t *w, ngx_ims_session_t *s,
     ngx_ims_pool_t *pool, ngx_ims_dialog_t *d, ngx_uint_t up, ngx_uint_t down,
     const char *reason);
 
+/*
+ * Ends one dialog of a binding with BYE up, and down when s is there; 1 while
+ * there may be another.
+ */
+ngx_uint_t ngx_ims_call_end_one(ngx_ims_worker_t *w, ngx_ims_session_t *s,
+    ngx_ims_pool_t *pool, ngx_ims_ref_t *binding, const char *reason);
+
 /* ends all dialogs of a binding with BYE up, and down when s is there */
 void ngx_ims_call_end_all(ngx_ims_worker_t *w, ngx_ims_session_t *s,
     ngx_ims_pool_t *pool, ngx_ims_ref_t *binding, const char *reason);

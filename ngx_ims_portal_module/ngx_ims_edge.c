@@ -618,7 +618,9 @@ ngx_ims_edge_end(ngx_ims_session_t *s, ngx_ims_end_e how)
                                  "SIP;cause=480;text=\"browser left\"");
         }
 
-        grace = ngx_min(grace, NGX_IMS_EDGE_LEFT_WAIT);
+        /* what the page has de-registered itself it does not come back for */
+
+        grace = s->registered ? ngx_min(grace, NGX_IMS_EDGE_LEFT_WAIT) : 0;
         break;
 
     default:

@@ -62,8 +62,6 @@ struct ngx_ims_ipc_s {
 
 
 static ngx_connection_t *ngx_ims_ipc_socket(ngx_ims_ipc_t *ipc, void *data);
-static socklen_t ngx_ims_ipc_name(ngx_ims_owner_t *owner,
-    struct sockaddr_un *sun);
 static void ngx_ims_ipc_read(ngx_event_t *ev);
 static ngx_int_t ngx_ims_ipc_receive(ngx_ims_ipc_t *ipc);
 static ngx_int_t ngx_ims_ipc_trusted(struct msghdr *msg);
@@ -203,7 +201,7 @@ ngx_ims_ipc_socket(ngx_ims_ipc_t *ipc, void *data)
 }
 
 
-static socklen_t
+socklen_t
 ngx_ims_ipc_name(ngx_ims_owner_t *owner, struct sockaddr_un *sun)
 {
     u_char  *p;

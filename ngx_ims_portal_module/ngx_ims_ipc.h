@@ -52,5 +52,14 @@ void ngx_ims_ipc_close(ngx_ims_ipc_t *ipc);
 ngx_int_t ngx_ims_ipc_send(ngx_ims_ipc_t *ipc, ngx_ims_owner_t *to,
     ngx_uint_t type, struct iovec *iov, ngx_uint_t n);
 
+/*
+ * 1 while a worker lives: while its hand-over socket does, for pids are used
+ * again.  0: nobody has that name.  When the kernel cannot say, it lives.
+ */
+ngx_uint_t ngx_ims_ipc_alive(ngx_ims_owner_t *owner, ngx_log_t *log);
+
+/* the abstract address of a worker's socket; its length */
+socklen_t ngx_ims_ipc_name(ngx_ims_owner_t *owner, struct sockaddr_un *sun);
+
 
 #endif /* _NGX_IMS_IPC_H_INCLUDED_ */

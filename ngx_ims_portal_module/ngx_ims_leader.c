@@ -1,7 +1,7 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * Timers: one in each worker, once a second, cancelable.
+ * Timers: one in each worker, at the beginning of each second, cancelable.
  *
  * The leader is named by its pid: all who look share the zone, so they have one
  * master or, after a reload, its workers of an older generation.  The beat is
@@ -14,6 +14,7 @@
 
 enum {
     NGX_IMS_LEADER_TICK = 1000,          /* ms */
+    NGX_IMS_LEADER_BEHIND = 5,           /* ms after a full second */
     NGX_IMS_LEADER_SILENT = 3000         /* ms without a beat: it hangs */
 };
 
@@ -111,6 +112,7 @@ ngx_ims_leader_close(ngx_ims_leader_t *leader)
 static void
 ngx_ims_leader_tick(ngx_event_t *ev)
 {
+    ngx_time_t             *tp;
     ngx_uint_t              i, became;
     ngx_ims_leader_t       *leader;
     ngx_ims_leader_hook_t  *hook;
@@ -122,7 +124,10 @@ ngx_ims_leader_tick(ngx_event_t *ev)
         return;
     }
 
-    ngx_add_timer(ev, NGX_IMS_LEADER_TICK);
+    /* what is due at a second is done at its beginning */
+
+    tp = ngx_timeofday();
+    ngx_add_timer(ev, NGX_IMS_LEADER_TICK + NGX_IMS_LEADER_BEHIND - tp->msec);
 
     became = !leader->leads;
     leader->leads = ngx_ims_leader_elect(leader);

@@ -17,8 +17,8 @@
 typedef struct ngx_ims_leader_s  ngx_ims_leader_t;
 
 /*
- * Called once a second in the worker that leads; became is 1 in the first call
- * after it was not the leader.
+ * Called at the beginning of each second in the worker that leads; became is 1
+ * in the first call after it was not the leader.
  */
 typedef void (*ngx_ims_leader_pt)(void *data, ngx_uint_t became);
 

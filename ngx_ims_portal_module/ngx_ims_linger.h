@@ -3,6 +3,8 @@
  *
  * A binding whose socket is gone: it waits for its browser to come back, to any
  * worker, and is taken back from the core when nobody came (spec RG-15, SE-14).
+ * All of that is in its record; the worker that leads looks through the records
+ * (design D4), so no other has to stay for it.
  */
 
 
@@ -15,17 +17,24 @@
 
 /*
  * Gives up the ownership that owner, this worker or a dead one, has of a
- * binding: it is ended after grace ms unless somebody comes back for it.
+ * binding: it is ended after grace ms unless somebody comes back for it, with 0
+ * at once and by this worker.
  */
 void ngx_ims_linger_start(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
     ngx_ims_ref_t *binding, ngx_ims_owner_t *owner, ngx_msec_t grace);
 
 /*
- * At the start of a worker: bindings of workers that are dead, and those that
- * were lost already and may have nobody who waits for them any more, get their
- * grace time from here.
+ * At the start of a worker: nobody sees that the one who had its pid before is
+ * dead, so it gives up what that one had.
  */
-void ngx_ims_linger_adopt(ngx_ims_worker_t *w);
+void ngx_ims_linger_init(ngx_ims_worker_t *w);
+
+/*
+ * A handler of the leader, data is the worker.  Bindings of dead workers get
+ * their grace time; those whose grace time is over are ended, some of each pool
+ * in each call.
+ */
+void ngx_ims_linger_tick(void *data, ngx_uint_t became);
 
 
 #endif /* _NGX_IMS_LINGER_H_INCLUDED_ */

@@ -120,7 +120,8 @@ ngx_ims_init_process(ngx_cycle_t *cycle)
 
     w->leader = ngx_ims_leader_create(cycle, imcf->health);
     if (w->leader == NULL
-        || ngx_ims_leader_add(w->leader, ngx_ims_trunk_tick, w) != NGX_OK)
+        || ngx_ims_leader_add(w->leader, ngx_ims_trunk_tick, w) != NGX_OK
+        || ngx_ims_leader_add(w->leader, ngx_ims_linger_tick, w) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -133,7 +134,7 @@ ngx_ims_init_process(ngx_cycle_t *cycle)
 
     imcf->worker = w;
 
-    ngx_ims_linger_adopt(w);
+    ngx_ims_linger_init(w);
 
     return NGX_OK;
 }

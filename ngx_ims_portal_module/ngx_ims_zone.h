@@ -75,7 +75,8 @@ typedef struct {
 typedef enum {
     NGX_IMS_BINDING_FREE = 0,
     NGX_IMS_BINDING_IDLE,                /* no registration upstream */
-    NGX_IMS_BINDING_REGISTERED
+    NGX_IMS_BINDING_REGISTERED,
+    NGX_IMS_BINDING_LEAVING              /* the core is to be told, it ends */
 } ngx_ims_binding_state_e;
 
 

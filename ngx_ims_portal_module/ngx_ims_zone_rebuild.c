@@ -278,7 +278,7 @@ ngx_ims_zone_binding_sound(ngx_ims_zone_t *zone, uint32_t i)
     b = &zone->bindings[i];
 
     if (b->state == NGX_IMS_BINDING_FREE
-        || b->state > NGX_IMS_BINDING_REGISTERED)
+        || b->state > NGX_IMS_BINDING_LEAVING)
     {
         return 0;
     }
@@ -307,7 +307,10 @@ ngx_ims_zone_binding_sound(ngx_ims_zone_t *zone, uint32_t i)
 
         if (!ngx_ims_zone_claim(zone, text[k])) {
             text[k]->word = 0;
-            b->state = NGX_IMS_BINDING_IDLE;
+
+            if (b->state == NGX_IMS_BINDING_REGISTERED) {
+                b->state = NGX_IMS_BINDING_IDLE;
+            }
         }
     }
 
