@@ -9,6 +9,7 @@
 #   make module SANITIZE=address,undefined BUILD=...
 #   make install            the module and the helper, below DESTDIR
 #   make fuzz TIME=60       the fuzzers;  make bench  the measurements
+#   make soak               everything at once for SOAK_SECONDS=600, with faults
 
 NGINX_SRC   ?= /usr/share/nginx/src
 MODULES_DIR ?= /usr/lib/nginx/modules
@@ -17,7 +18,7 @@ SANITIZE    ?=
 TIME        ?= 60
 
 .PHONY: all module helper login web demo demo-packages test test-packages \
-	fuzz bench install clean
+	fuzz soak bench install clean
 
 all: module helper login web
 
@@ -63,6 +64,11 @@ test-%:
 fuzz:
 	./tools/install-packages fuzz
 	$(MAKE) -C t/fuzz run TIME=$(TIME)
+
+soak:
+	./tools/install-packages test
+	$(MAKE) module helper
+	./t/soak/soak
 
 bench:
 	./tools/install-packages bench
