@@ -35,6 +35,7 @@ ngx_http_ims_verify(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
     ngx_uint_t                 i;
     ngx_ims_str_t              token, user;
     ngx_ims_jwt_check_t        check;
+    ngx_ims_deny_token_t       ids;
     ngx_pool_cleanup_t        *cln;
     ngx_ims_jwt_result_e       result;
     ngx_http_complex_value_t  *cv;
@@ -111,6 +112,17 @@ ngx_http_ims_verify(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
 
     cln->handler = ngx_http_ims_free_token;
     cln->data = ctx->jwt;
+
+    ngx_ims_deny_token(ctx->jwt, &ids);
+
+    if (ngx_ims_deny_check(ilcf->policy.pool, &ids)) {
+        ngx_str_set(&ctx->error, "token is revoked");
+
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "client sent a token that is refused: %V", &ctx->error);
+
+        return NGX_HTTP_UNAUTHORIZED;
+    }
 
     user = ngx_ims_jwt_subject(ctx->jwt);
     ctx->user = user;

@@ -82,6 +82,13 @@ ngx_http_ims_api_handler(ngx_http_request_t *r)
 
 
 static ngx_int_t
+ngx_http_ims_revocation_handler(ngx_http_request_t *r)
+{
+    return ngx_http_ims_content(r, ngx_http_ims_revocation);
+}
+
+
+static ngx_int_t
 ngx_http_ims_status_handler(ngx_http_request_t *r)
 {
     return ngx_http_ims_status(r,
@@ -141,7 +148,8 @@ ngx_http_ims_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
         break;
 
     default: /* NGX_HTTP_IMS_POOL */
-        s = &ilcf->policy.pool->name;
+        s = ilcf->policy.pool ? &ilcf->policy.pool->name
+                              : &ilcf->revocation_pool->name;
         break;
     }
 
@@ -245,6 +253,16 @@ ngx_http_ims_session(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ilcf->websocket.len = value[2].len - 10;
 
     return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_ims_set_revocation(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_ims_loc_conf_t *ilcf = conf;
+
+    return ngx_http_ims_location(cf, &ilcf->revocation_pool,
+                                 ngx_http_ims_revocation_handler);
 }
 
 

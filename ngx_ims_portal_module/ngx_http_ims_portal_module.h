@@ -31,6 +31,7 @@ typedef struct {
 
     ngx_ims_pool_t           *pool;           /* a WebSocket location */
     ngx_ims_pool_t           *session_pool;   /* a session API location */
+    ngx_ims_pool_t           *revocation_pool;  /* where tokens are revoked */
     ngx_str_t                 websocket;      /* its path or URL */
 
     ngx_uint_t                auth;
@@ -77,6 +78,8 @@ char *ngx_http_ims_ice_server(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 /* what makes a location, and its variables (ngx_http_ims_location.c) */
 char *ngx_http_ims_portal(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ims_session(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ims_set_revocation(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_ims_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 ngx_int_t ngx_http_ims_add_variables(ngx_conf_t *cf);
@@ -137,6 +140,9 @@ ngx_int_t ngx_http_ims_upgrade(ngx_http_request_t *r,
     ngx_http_ims_main_conf_t *imcf, ngx_http_ims_loc_conf_t *ilcf,
     ngx_http_ims_ctx_t *ctx);
 ngx_int_t ngx_http_ims_api(ngx_http_request_t *r,
+    ngx_http_ims_main_conf_t *imcf, ngx_http_ims_loc_conf_t *ilcf,
+    ngx_http_ims_ctx_t *ctx);
+ngx_int_t ngx_http_ims_revocation(ngx_http_request_t *r,
     ngx_http_ims_main_conf_t *imcf, ngx_http_ims_loc_conf_t *ilcf,
     ngx_http_ims_ctx_t *ctx);
 ngx_int_t ngx_http_ims_status(ngx_http_request_t *r,

@@ -17,6 +17,7 @@ ngx_ims_bearer_check(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
     ngx_ims_jwt_t          *jwt;
     ngx_ims_sip_hdr_t      *h;
     ngx_ims_jwt_check_t     check;
+    ngx_ims_deny_token_t    ids;
     ngx_ims_jwt_result_e    result;
 
     h = NULL;
@@ -75,6 +76,16 @@ ngx_ims_bearer_check(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
         ngx_log_error(NGX_LOG_INFO, s->connection->log, 0,
                       "client sent a token that is refused: %s",
                       ngx_ims_jwt_error(result));
+        ngx_ims_bearer_challenge(s, m, 401, "invalid_token");
+        return NGX_DECLINED;
+    }
+
+    ngx_ims_deny_token(jwt, &ids);
+
+    if (ngx_ims_deny_check(s->pool, &ids)) {
+        ngx_log_error(NGX_LOG_INFO, s->connection->log, 0,
+                      "client sent a token that is refused: revoked");
+        ngx_ims_jwt_free(jwt);
         ngx_ims_bearer_challenge(s, m, 401, "invalid_token");
         return NGX_DECLINED;
     }

@@ -34,6 +34,8 @@ struct ngx_ims_jwt_s {
     json_t              *claims;
     ngx_ims_jwt_text_t  *texts;
     time_t               expires;
+    time_t               issued;
+    ngx_ims_str_t        kid;            /* of the key, which outlives it */
 };
 
 
@@ -49,7 +51,8 @@ static ngx_ims_jwt_result_e ngx_ims_jwt_split(const ngx_ims_str_t *token,
     ngx_ims_jwt_parts_t *parts);
 static json_t *ngx_ims_jwt_decode(const ngx_ims_str_t *part);
 static ngx_ims_jwt_result_e ngx_ims_jwt_signature(
-    const ngx_ims_jwt_parts_t *parts, const ngx_ims_jwt_keys_t *keys);
+    const ngx_ims_jwt_parts_t *parts, const ngx_ims_jwt_keys_t *keys,
+    ngx_ims_str_t *kid_used);
 static ngx_ims_jwt_result_e ngx_ims_jwt_header(const json_t *header,
     ngx_ims_jws_alg_e *alg, json_t **kid);
 static int ngx_ims_jwt_kid_fits(const ngx_ims_jws_key_t *key,
@@ -73,6 +76,7 @@ ngx_ims_jwt_verify(const ngx_ims_str_t *token,
 {
     ngx_ims_jwt_t         *t;
     ngx_ims_jwt_parts_t    parts;
+    ngx_ims_str_t          kid;
     ngx_ims_jwt_result_e   rc;
 
     *jwt = NULL;
@@ -87,7 +91,7 @@ ngx_ims_jwt_verify(const ngx_ims_str_t *token,
 
     ERR_set_mark();
 
-    rc = ngx_ims_jwt_signature(&parts, check->keys);
+    rc = ngx_ims_jwt_signature(&parts, check->keys, &kid);
 
     ERR_pop_to_mark();
 
@@ -101,6 +105,7 @@ ngx_ims_jwt_verify(const ngx_ims_str_t *token,
         return NGX_IMS_JWT_NO_MEMORY;
     }
 
+    t->kid = kid;
     t->claims = ngx_ims_jwt_decode(&parts.payload);
 
     rc = t->claims ? ngx_ims_jwt_claims(t, check) : NGX_IMS_JWT_MALFORMED;
@@ -208,7 +213,7 @@ ngx_ims_jwt_decode(const ngx_ims_str_t *part)
 
 static ngx_ims_jwt_result_e
 ngx_ims_jwt_signature(const ngx_ims_jwt_parts_t *parts,
-    const ngx_ims_jwt_keys_t *keys)
+    const ngx_ims_jwt_keys_t *keys, ngx_ims_str_t *kid_used)
 {
     size_t                    len;
     json_t                   *header, *kid;
@@ -261,6 +266,9 @@ ngx_ims_jwt_signature(const ngx_ims_jwt_parts_t *parts,
         if (ngx_ims_jws_key_verify(key, alg, &parts->text, sig, len)
             == NGX_IMS_OK)
         {
+            kid_used->data = (unsigned char *) key->kid;
+            kid_used->len = key->kid_len;
+
             rc = NGX_IMS_JWT_OK;
             break;
         }
@@ -378,6 +386,10 @@ ngx_ims_jwt_times(ngx_ims_jwt_t *jwt, const ngx_ims_jwt_check_t *check)
         if (rc == NGX_IMS_OK && t > (int64_t) check->now + check->leeway) {
             return NGX_IMS_JWT_NOT_YET;
         }
+
+        if (rc == NGX_IMS_OK && i == 1) {
+            jwt->issued = t;
+        }
     }
 
     return NGX_IMS_JWT_OK;
@@ -475,6 +487,20 @@ time_t
 ngx_ims_jwt_expires(const ngx_ims_jwt_t *jwt)
 {
     return jwt->expires;
+}
+
+
+time_t
+ngx_ims_jwt_issued(const ngx_ims_jwt_t *jwt)
+{
+    return jwt->issued;
+}
+
+
+ngx_ims_str_t
+ngx_ims_jwt_kid(const ngx_ims_jwt_t *jwt)
+{
+    return jwt->kid;
 }
 
 

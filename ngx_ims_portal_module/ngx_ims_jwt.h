@@ -97,7 +97,12 @@ void ngx_ims_jwt_free(ngx_ims_jwt_t *jwt);
 /* spans live as long as the token object; issuer may be empty */
 ngx_ims_str_t ngx_ims_jwt_subject(const ngx_ims_jwt_t *jwt);
 ngx_ims_str_t ngx_ims_jwt_issuer(const ngx_ims_jwt_t *jwt);
+
+/* of the key that verified it, which keeps the text; empty: it has none */
+ngx_ims_str_t ngx_ims_jwt_kid(const ngx_ims_jwt_t *jwt);
+
 time_t ngx_ims_jwt_expires(const ngx_ims_jwt_t *jwt);
+time_t ngx_ims_jwt_issued(const ngx_ims_jwt_t *jwt);      /* 0: no iat */
 
 /*
  * A claim as text: string as it is, integer and boolean printed; members of

@@ -124,7 +124,7 @@ ngx_ims_register_lease(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
     ngx_int_t   rc;
     ngx_uint_t  fresh;
 
-    rc = ngx_ims_pool_lease(s->pool, s->digest, &s->lease, &fresh,
+    rc = ngx_ims_pool_lease(s->pool, s->ids.user, &s->lease, &fresh,
                             s->connection->log);
 
     if (rc == NGX_OK) {

@@ -112,18 +112,17 @@ ngx_ims_session_start(ngx_ims_session_t *s, ngx_str_t *left)
 ngx_int_t
 ngx_ims_session_identify(ngx_ims_session_t *s, ngx_ims_jwt_t *jwt)
 {
-    u_char         digest[NGX_IMS_DIGEST_LEN];
-    time_t         now;
-    ngx_msec_t     wait;
-    ngx_ims_str_t  issuer, subject;
+    time_t                now;
+    ngx_msec_t            wait;
+    ngx_ims_str_t         subject;
+    ngx_ims_deny_token_t  ids;
 
-    issuer = ngx_ims_jwt_issuer(jwt);
     subject = ngx_ims_jwt_subject(jwt);
 
-    ngx_ims_pool_user(&issuer, &subject, digest);
+    ngx_ims_deny_token(jwt, &ids);
 
     if (s->known) {
-        if (ngx_memcmp(digest, s->digest, NGX_IMS_DIGEST_LEN) != 0) {
+        if (ngx_memcmp(ids.user, s->ids.user, NGX_IMS_DIGEST_LEN) != 0) {
             return NGX_DECLINED;
         }
 
@@ -136,7 +135,6 @@ ngx_ims_session_identify(ngx_ims_session_t *s, ngx_ims_jwt_t *jwt)
         ngx_memcpy(s->user.data, subject.data, subject.len);
         s->user.len = subject.len;
 
-        ngx_memcpy(s->digest, digest, NGX_IMS_DIGEST_LEN);
         s->known = 1;
     }
 
@@ -144,6 +142,7 @@ ngx_ims_session_identify(ngx_ims_session_t *s, ngx_ims_jwt_t *jwt)
 
     if (ngx_ims_jwt_expires(jwt) + s->policy->leeway > s->token_expires) {
         s->token_expires = ngx_ims_jwt_expires(jwt) + s->policy->leeway;
+        s->ids = ids;
         s->expired = 0;
 
         now = ngx_time();

@@ -12,6 +12,7 @@
 
 
 #include "ngx_ims_core.h"
+#include "ngx_ims_deny.h"
 #include "ngx_ims_leader.h"
 #include "ngx_ims_dialog.h"
 #include "ngx_ims_ipc.h"
@@ -152,7 +153,7 @@ struct ngx_ims_session_s {
 
     ngx_str_t                 host;           /* of the handshake */
     ngx_str_t                 user;           /* the token's subject */
-    u_char                    digest[NGX_IMS_DIGEST_LEN];
+    ngx_ims_deny_token_t      ids;            /* of its latest token */
     time_t                    token_expires;
     time_t                    expires;        /* granted to the browser */
 

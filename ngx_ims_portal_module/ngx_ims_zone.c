@@ -36,6 +36,9 @@ ngx_ims_zone_view(ngx_ims_zone_t *zone, u_char *addr)
     zone->dialogs = (ngx_ims_dialog_sh_t *) p;
     p += (size_t) sh->ndialogs * sh->layout.dialog;
 
+    zone->deny = (ngx_ims_deny_sh_t *) p;
+    p += (size_t) sh->ndeny * sh->layout.deny;
+
     zone->chunks = (ngx_ims_chunk_sh_t *) p;
     p += (size_t) sh->nchunks * sh->layout.chunk;
 

@@ -157,6 +157,16 @@ typedef struct {
 } ngx_ims_dialog_sh_t;
 
 
+/* tokens that are revoked; see ngx_ims_deny.h */
+typedef struct {
+    uint32_t                  kind;           /* ngx_ims_deny_e */
+    uint32_t                  unused;
+    u_char                    key[NGX_IMS_DIGEST_LEN];
+    time_t                    before;         /* s */
+    time_t                    until;          /* s */
+} ngx_ims_deny_sh_t;
+
+
 typedef struct {
     ngx_atomic_t              calls;
     ngx_atomic_t              registers;
@@ -178,6 +188,7 @@ typedef struct {
     uint32_t                  binding;
     uint32_t                  dialog;
     uint32_t                  chunk;
+    uint32_t                  deny;
 } ngx_ims_zone_layout_t;
 
 
@@ -190,6 +201,7 @@ typedef struct {
     uint32_t                  nbindings;
     uint32_t                  ndialogs;
     uint32_t                  nchunks;
+    uint32_t                  ndeny;
     uint32_t                  nbuckets;       /* power of two */
 
     uint32_t                  instance;
@@ -197,6 +209,7 @@ typedef struct {
 
     ngx_atomic_t              lock;           /* pid of its holder */
     ngx_atomic_t              rebuilt;        /* how often */
+    ngx_atomic_t              deny_changed;   /* how often */
 
     uint32_t                  leases_used;    /* entries with an identity */
     uint32_t                  leased;
@@ -234,6 +247,7 @@ typedef struct {
     ngx_ims_binding_sh_t     *bindings;
     ngx_ims_dialog_sh_t      *dialogs;
     ngx_ims_chunk_sh_t       *chunks;
+    ngx_ims_deny_sh_t        *deny;
     uint32_t                 *order;          /* scratch of a rebuild: leases */
     u_char                   *taken;          /* ... and chunks, a bit each */
     ngx_str_t                 name;

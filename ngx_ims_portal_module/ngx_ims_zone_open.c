@@ -11,15 +11,21 @@
 #include <openssl/rand.h>
 
 
+/* revoked tokens: at least so many, and one more for so many identities */
+
+#define NGX_IMS_ZONE_DENY  32
+
 /* bytes besides the entries, and of an identity with its share of them */
 
 #define NGX_IMS_ZONE_BASE                                                     \
-    (ngx_align(sizeof(ngx_ims_zone_sh_t), 64) + 64)
+    (ngx_align(sizeof(ngx_ims_zone_sh_t), 64) + 64                            \
+     + NGX_IMS_ZONE_DENY * sizeof(ngx_ims_deny_sh_t))
 
 #define NGX_IMS_ZONE_UNIT                                                     \
     (sizeof(ngx_ims_lease_sh_t) + 2 * sizeof(ngx_ims_binding_sh_t)            \
      + 2 * sizeof(ngx_ims_dialog_sh_t) + 16 * sizeof(ngx_ims_chunk_sh_t)      \
-     + 16 / 8 + 3 * sizeof(uint32_t))
+     + 16 / 8 + 3 * sizeof(uint32_t)                                          \
+     + sizeof(ngx_ims_deny_sh_t) / NGX_IMS_ZONE_DENY + 1)
 
 
 static ngx_int_t ngx_ims_zone_capacity(ngx_ims_zone_t *zone, size_t size,
@@ -47,7 +53,8 @@ static ngx_ims_zone_layout_t  ngx_ims_zone_ours = {
     sizeof(ngx_ims_lease_sh_t),
     sizeof(ngx_ims_binding_sh_t),
     sizeof(ngx_ims_dialog_sh_t),
-    sizeof(ngx_ims_chunk_sh_t)
+    sizeof(ngx_ims_chunk_sh_t),
+    sizeof(ngx_ims_deny_sh_t)
 };
 
 
@@ -139,6 +146,7 @@ ngx_ims_zone_capacity(ngx_ims_zone_t *zone, size_t size, ngx_uint_t leases,
     want->nbindings = 2 * n;
     want->ndialogs = 2 * n;
     want->nchunks = 16 * n;
+    want->ndeny = NGX_IMS_ZONE_DENY + n / NGX_IMS_ZONE_DENY;
 
     /* at most n of them */
 
@@ -153,11 +161,12 @@ ngx_ims_zone_capacity(ngx_ims_zone_t *zone, size_t size, ngx_uint_t leases,
 static size_t
 ngx_ims_zone_bytes(ngx_ims_zone_sh_t *want)
 {
-    return NGX_IMS_ZONE_BASE
+    return ngx_align(sizeof(ngx_ims_zone_sh_t), 64) + 64
            + (size_t) want->nleases * sizeof(ngx_ims_lease_sh_t)
            + (size_t) want->nbindings * sizeof(ngx_ims_binding_sh_t)
            + (size_t) want->ndialogs * sizeof(ngx_ims_dialog_sh_t)
            + (size_t) want->nchunks * sizeof(ngx_ims_chunk_sh_t)
+           + (size_t) want->ndeny * sizeof(ngx_ims_deny_sh_t)
            + ((size_t) want->nleases + 2 * (size_t) want->nbuckets)
              * sizeof(uint32_t)
            + want->nchunks / 8 + 1;
@@ -241,7 +250,8 @@ ngx_ims_zone_check(ngx_ims_zone_t *zone, ngx_str_t *store,
     /* what a capacity times a size can be fits in 64 bits */
 
     if (l->head % 8 || l->lease % 8 || l->binding % 8 || l->dialog % 8
-        || l->chunk % 4 || l->head > 65536 || l->lease > 4096
+        || l->chunk % 4 || l->deny % 8 || l->deny > 4096
+        || l->head > 65536 || l->lease > 4096
         || l->binding > 4096 || l->dialog > 4096
         || l->chunk != sizeof(ngx_ims_chunk_sh_t)
         || l->head < offsetof(ngx_ims_zone_sh_t, lock)
@@ -365,6 +375,7 @@ ngx_ims_zone_convert(ngx_ims_zone_t *zone, ngx_str_t *store,
     sh->nbindings = want->nbindings;
     sh->ndialogs = want->ndialogs;
     sh->nchunks = want->nchunks;
+    sh->ndeny = want->ndeny;
     sh->nbuckets = want->nbuckets;
 
     ngx_ims_zone_view(zone, new.addr);
@@ -381,6 +392,9 @@ ngx_ims_zone_convert(ngx_ims_zone_t *zone, ngx_str_t *store,
     ngx_ims_zone_copy((u_char *) zone->chunks, t->chunk,
                       (u_char *) old.chunks, f->chunk,
                       old.sh->nchunks);
+
+    ngx_ims_zone_copy((u_char *) zone->deny, t->deny,
+                      (u_char *) old.deny, f->deny, old.sh->ndeny);
 
     return ngx_ims_shared_replaced(&zone->name, store, shared, &new, log);
 }
@@ -402,6 +416,7 @@ ngx_ims_zone_widen(ngx_ims_zone_t *zone, ngx_ims_zone_sh_t *want,
     want->nbindings = ngx_max(want->nbindings, zone->sh->nbindings);
     want->ndialogs = ngx_max(want->ndialogs, zone->sh->ndialogs);
     want->nchunks = ngx_max(want->nchunks, zone->sh->nchunks);
+    want->ndeny = ngx_max(want->ndeny, zone->sh->ndeny);
     want->nbuckets = ngx_max(want->nbuckets, zone->sh->nbuckets);
 }
 

@@ -96,7 +96,7 @@ my @floors = (
     [ 'health' ],
     [ qw/ zone txn core leader ipc media secret / ],   # one resource each
     [ qw/ pool loop probe / ],
-    [ 'binding' ], [ 'dialog' ],                # records
+    [ qw/ binding deny / ], [ 'dialog' ],                # records
     [ 'session' ],                              # one browser
     [ 'retry' ],
     [ qw/ call handover / ],
@@ -106,7 +106,7 @@ my @floors = (
     [ qw/ early linger regevent register_answer fork / ],
     [ qw/ answer ack trunk / ],
     [ qw/ proxy register / ],
-    [ 'edge' ],
+    [ qw/ edge revoke / ],
     [ qw/ http portal_module / ],
 );
 

@@ -74,7 +74,7 @@ sub damaged {
 damaged('cut off', qr/"store" .* is damaged/, substr $good, 0, 50_000);
 damaged('cut off in its head', qr/is not a store of/, substr $good, 0, 40);
 damaged('capacities', qr/"store" .* is damaged/,
-    substr($good, 0, 92) . "\xff\xff\xff\x7f" . substr $good, 96);
+    substr($good, 0, 96) . "\xff\xff\xff\x7f" . substr $good, 100);
 damaged('sizes', qr/"store" .* is damaged/,
     substr($good, 0, 72) . "\xff\xff\xff\x7f" . substr $good, 76);
 

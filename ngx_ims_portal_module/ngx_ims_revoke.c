@@ -1,0 +1,118 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * Timers: one in each worker, twice a second, cancelable: it compares a number
+ * per pool, and looks at the sessions only when a list has changed.
+ */
+
+
+#include "ngx_ims_revoke.h"
+#include "ngx_ims_register.h"
+
+
+#define NGX_IMS_REVOKE_TICK  500              /* ms */
+
+
+typedef struct {
+    ngx_event_t               event;
+    ngx_ims_worker_t         *worker;
+    ngx_atomic_uint_t        *seen;           /* of each pool's list */
+} ngx_ims_revoke_t;
+
+
+static void ngx_ims_revoke_tick(ngx_event_t *ev);
+static void ngx_ims_revoke_sessions(ngx_ims_worker_t *w);
+
+
+ngx_int_t
+ngx_ims_revoke_init(ngx_ims_worker_t *w)
+{
+    ngx_uint_t          i;
+    ngx_ims_pool_t    **pool;
+    ngx_ims_revoke_t   *revoke;
+
+    revoke = ngx_pcalloc(w->cycle->pool, sizeof(ngx_ims_revoke_t));
+    if (revoke == NULL) {
+        return NGX_ERROR;
+    }
+
+    revoke->seen = ngx_palloc(w->cycle->pool,
+                              w->pools->nelts * sizeof(ngx_atomic_uint_t));
+    if (revoke->seen == NULL) {
+        return NGX_ERROR;
+    }
+
+    pool = w->pools->elts;
+
+    for (i = 0; i < w->pools->nelts; i++) {
+        revoke->seen[i] = pool[i]->zone.sh->deny_changed;
+    }
+
+    revoke->worker = w;
+    revoke->event.handler = ngx_ims_revoke_tick;
+    revoke->event.data = revoke;
+    revoke->event.log = w->log;
+    revoke->event.cancelable = 1;
+
+    ngx_add_timer(&revoke->event, NGX_IMS_REVOKE_TICK);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_ims_revoke_tick(ngx_event_t *ev)
+{
+    ngx_uint_t           i, changed;
+    ngx_ims_pool_t     **pool;
+    ngx_ims_revoke_t    *revoke;
+    ngx_atomic_uint_t    now;
+
+    revoke = ev->data;
+    pool = revoke->worker->pools->elts;
+    changed = 0;
+
+    for (i = 0; i < revoke->worker->pools->nelts; i++) {
+        now = pool[i]->zone.sh->deny_changed;
+
+        if (now != revoke->seen[i]) {
+            revoke->seen[i] = now;
+            changed = 1;
+        }
+    }
+
+    if (changed) {
+        ngx_ims_revoke_sessions(revoke->worker);
+    }
+
+    ngx_add_timer(ev, NGX_IMS_REVOKE_TICK);
+}
+
+
+static void
+ngx_ims_revoke_sessions(ngx_ims_worker_t *w)
+{
+    ngx_queue_t        *q, *next;
+    ngx_ims_session_t  *s;
+
+    for (q = ngx_queue_head(&w->sessions);
+         q != ngx_queue_sentinel(&w->sessions);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        s = ngx_queue_data(q, ngx_ims_session_t, queue);
+
+        if (!s->known || s->closing || !ngx_ims_deny_check(s->pool, &s->ids)) {
+            continue;
+        }
+
+        ngx_log_error(NGX_LOG_NOTICE, s->connection->log, 0,
+                      "the token of \"%V\" is revoked", &s->user);
+
+        /* running calls end, too: whoever revokes means now */
+
+        ngx_ims_register_expire(s);
+        ngx_ims_session_close(s, NGX_IMS_WS_FORBIDDEN, "revoked",
+                              NGX_IMS_END_EXPIRED);
+    }
+}
