@@ -142,6 +142,7 @@ typedef struct ngx_resolver_s   ngx_resolver_t;
 typedef struct ngx_resolver_ctx_s  ngx_resolver_ctx_t;
 typedef void                    ngx_slab_pool_t;
 typedef int                     ngx_socket_t;
+typedef int                     ngx_fd_t;
 
 typedef unsigned long           ngx_atomic_uint_t;
 typedef volatile ngx_atomic_uint_t  ngx_atomic_t;
