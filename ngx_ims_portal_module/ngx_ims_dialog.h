@@ -127,6 +127,19 @@ void ngx_ims_dialog_invited(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d,
 uint32_t ngx_ims_dialog_below(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d,
     uint32_t cseq);
 
+/*
+ * How far the core has counted in a dialog, whose tags are as it knows them.
+ *
+ * last      its CSeq of the last request that passed, 0: none did
+ * up        1: the browser's INVITE made it
+ * early     1: there is no 2xx yet
+ *
+ * NGX_OK, or NGX_DECLINED: no such dialog.
+ */
+ngx_int_t ngx_ims_dialog_last(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
+    ngx_ims_str_t *call_id, ngx_ims_str_t *web_tag, ngx_ims_str_t *far_tag,
+    uint32_t *last, ngx_uint_t *up, ngx_uint_t *early);
+
 /* a request passed: its CSeq as sent on, and the new target if it has one */
 void ngx_ims_dialog_passed(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d,
     ngx_uint_t up, uint32_t cseq);

@@ -7,7 +7,7 @@
  */
 
 
-#include "ngx_ims_dialog.h"
+#include "ngx_ims_dialog_int.h"
 
 
 static uint32_t ngx_ims_dialog_heard(ngx_ims_zone_t *zone,
@@ -127,6 +127,49 @@ ngx_ims_dialog_heard(ngx_ims_zone_t *zone, ngx_ims_dialog_sh_t *sh)
     }
 
     return cseq;
+}
+
+
+ngx_int_t
+ngx_ims_dialog_last(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
+    ngx_ims_str_t *call_id, ngx_ims_str_t *web_tag, ngx_ims_str_t *far_tag,
+    uint32_t *last, ngx_uint_t *up, ngx_uint_t *early)
+{
+    uint32_t              i, hash, far;
+    ngx_int_t             rc;
+    ngx_ims_zone_t       *zone;
+    ngx_ims_dialog_sh_t  *sh;
+
+    zone = &pool->zone;
+    rc = NGX_DECLINED;
+
+    hash = ngx_ims_dialog_hash(call_id, web_tag);
+    far = ngx_crc32_short(far_tag->data, far_tag->len);
+
+    ngx_ims_zone_lock(zone);
+
+    for (i = zone->dialog_buckets[hash & (zone->sh->nbuckets - 1)];
+         i != NGX_IMS_NONE;
+         i = sh->next)
+    {
+        sh = &zone->dialogs[i];
+
+        if (sh->web_hash == hash && sh->far_hash == far
+            && sh->binding == binding->index
+            && zone->bindings[sh->binding].seq == binding->seq
+            && ngx_ims_zone_equal(zone, &sh->call_id, call_id))
+        {
+            *last = sh->cseq_down ? sh->cseq_down - sh->offset_down : 0;
+            *up = sh->originated;
+            *early = (sh->state == NGX_IMS_DIALOG_EARLY);
+            rc = NGX_OK;
+            break;
+        }
+    }
+
+    ngx_ims_zone_unlock(zone);
+
+    return rc;
 }
 
 

@@ -21,6 +21,7 @@
 #include "ngx_ims_register.h"
 #include "ngx_ims_screen.h"
 #include "ngx_ims_trunk.h"
+#include "ngx_ims_turn.h"
 
 #include <openssl/crypto.h>
 
@@ -51,6 +52,8 @@ static void ngx_ims_edge_owned(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_ims_ref_t *ref, ngx_uint_t handed);
 static void ngx_ims_edge_deliver(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     ngx_ims_sip_msg_t *m);
+static void ngx_ims_edge_in_turn(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
+    ngx_ims_sip_msg_t *m);
 static void ngx_ims_edge_stranded(ngx_ims_worker_t *w, ngx_ims_flow_t *flow,
     ngx_ims_sip_msg_t *m, ngx_ims_pool_t *pool, ngx_ims_ref_t *ref);
 static ngx_ims_pool_t *ngx_ims_edge_token(ngx_ims_worker_t *w,
@@ -59,6 +62,8 @@ static ngx_int_t ngx_ims_edge_check(ngx_ims_worker_t *w,
     ngx_ims_pool_t *pool, ngx_ims_str_t *token, ngx_ims_ref_t *ref);
 static ngx_uint_t ngx_ims_edge_user(ngx_ims_str_t *uri, ngx_ims_str_t *token);
 static void ngx_ims_edge_handed(ngx_ims_worker_t *w, ngx_ims_core_t *core,
+    ngx_ims_flow_t *flow, u_char *p, size_t len);
+static void ngx_ims_edge_waited(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_ims_flow_t *flow, u_char *p, size_t len);
 static void ngx_ims_edge_end(ngx_ims_session_t *s, ngx_ims_end_e how);
 static void ngx_ims_edge_token_end(ngx_ims_session_t *s);
@@ -73,6 +78,7 @@ ngx_ims_edge_init(ngx_ims_worker_t *w)
     w->refresh = ngx_ims_register_refresh;
 
     ngx_ims_handover_init(ngx_ims_edge_handed);
+    ngx_ims_turn_init(w, ngx_ims_edge_waited);
     ngx_ims_register_init(ngx_ims_handover_moved);
     ngx_ims_forward_init(ngx_ims_edge_resume_up, ngx_ims_edge_resume_down,
                          ngx_ims_answer_response);
@@ -437,7 +443,8 @@ ngx_ims_edge_deliver(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     ngx_ims_sip_msg_t *m)
 {
     if (!s->down_busy && ngx_queue_empty(&s->down)) {
-        ngx_ims_proxy_down(s, flow, m);
+
+        ngx_ims_edge_in_turn(s, flow, m);
         return;
     }
 
@@ -464,7 +471,29 @@ ngx_ims_edge_resume_down(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
         == NGX_IMS_OK
         && ngx_ims_txn_request(w->txns, m, flow, 0) != NGX_OK)
     {
+        ngx_ims_edge_in_turn(s, flow, m);
+    }
+}
+
+
+/* several workers read: what overtook another on its way here waits for it */
+
+static void
+ngx_ims_edge_in_turn(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
+    ngx_ims_sip_msg_t *m)
+{
+    switch (ngx_ims_turn_hold(s, flow, m)) {
+
+    case NGX_OK:
+        return;
+
+    case NGX_BUSY:
+        ngx_ims_call_refuse(s->worker, flow, m, 503, "Retry-After: 1" CRLF);
+        return;
+
+    default: /* NGX_DECLINED */
         ngx_ims_proxy_down(s, flow, m);
+        ngx_ims_turn_passed();
     }
 }
 
@@ -585,7 +614,18 @@ static void
 ngx_ims_edge_handed(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_ims_flow_t *flow, u_char *p, size_t len)
 {
+    ngx_ims_turn_handed();
     ngx_ims_edge_receive(w, core, flow, p, len, 1);
+}
+
+
+/* a request whose turn it is now */
+
+static void
+ngx_ims_edge_waited(ngx_ims_worker_t *w, ngx_ims_core_t *core,
+    ngx_ims_flow_t *flow, u_char *p, size_t len)
+{
+    ngx_ims_edge_receive(w, core, flow, p, len, 0);
 }
 
 

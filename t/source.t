@@ -99,7 +99,7 @@ my @floors = (
     [ qw/ binding deny / ], [ 'dialog' ],                # records
     [ 'session' ],                              # one browser
     [ 'retry' ],
-    [ qw/ call handover / ],
+    [ qw/ call handover turn / ],
     [ 'screen' ],
     [ qw/ forward uac bearer / ],
     [ qw/ clock / ], [ qw/ subscribe rules replaces / ], # dialogs' time and kinds
