@@ -171,12 +171,13 @@ ngx_http_ims_status_pool(u_char *p, u_char *last, ngx_ims_pool_t *pool)
 
     return ngx_slprintf(p, last, "{\"name\":\"%V\",\"identities\":%ui,"
                         "\"leased\":%uD,\"bindings\":%uD,\"dialogs\":%uD,"
-                        "\"sockets\":%uA,\"calls\":%uA,\"registers\":%uA,"
+                        "\"sockets\":%ui,\"calls\":%uA,\"registers\":%uA,"
                         "\"messages\":%uA,\"exhausted\":%uA,\"refused\":%uA,"
                         "\"handed_over\":%uA,\"texts_used\":%uD,"
                         "\"texts\":%uD}",
                         &pool->name, pool->total, sh->leased,
-                        sh->bindings_used, sh->dialogs_used, n->sockets,
+                        sh->bindings_used, sh->dialogs_used,
+                        ngx_ims_workers_sockets(pool),
                         n->calls, n->registers, n->messages, n->exhausted,
                         n->refused, n->handed_over, sh->chunks_used,
                         sh->nchunks);

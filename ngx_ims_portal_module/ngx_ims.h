@@ -21,6 +21,10 @@
 #define NGX_IMS_MAX_DATAGRAM  65535
 
 
+/* worker processes at a time, those that shut down included */
+#define NGX_IMS_MAX_WORKERS   512
+
+
 /*
  * A worker process that owns sockets and transactions.  The instance is random
  * and kept in shared memory, so it survives a reload; the pid tells workers and

@@ -63,6 +63,15 @@ typedef struct {
 } ngx_ims_health_fork_t;
 
 
+/* a worker process; see ngx_ims_workers.h */
+typedef struct {
+    ngx_atomic_t              pid;            /* 0: the place is free */
+    ngx_atomic_t              instance;       /* 0: not known yet */
+    ngx_atomic_t              generation;
+    ngx_atomic_t              leaving;        /* it shuts down */
+} ngx_ims_health_worker_t;
+
+
 /* what is counted of a core as a whole; of all workers, never reset */
 typedef struct {
     ngx_atomic_t              core;           /* crc32 of its name; 0: free */
@@ -76,6 +85,9 @@ typedef struct {
     ngx_atomic_t              lock;           /* pid */
     ngx_atomic_t              leader;         /* pid; 0: nobody */
     ngx_atomic_t              beat;           /* ms, its last sign of life */
+    ngx_atomic_t              generation;     /* the newest of workers, ... */
+    ngx_atomic_t              announced;      /* ... s, since when */
+    ngx_ims_health_worker_t   workers[NGX_IMS_MAX_WORKERS];
     ngx_ims_health_core_t     cores[NGX_IMS_HEALTH_CORES];
     ngx_ims_health_hop_t      hops[NGX_IMS_HEALTH_HOPS];
     ngx_ims_health_fork_t     forks[NGX_IMS_HEALTH_FORKS]

@@ -16,6 +16,7 @@
 #include "ngx_ims_trunk.h"
 
 
+static ngx_int_t ngx_ims_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_ims_init_process(ngx_cycle_t *cycle);
 static ngx_int_t ngx_ims_init_cores(ngx_cycle_t *cycle, ngx_ims_worker_t *w);
 static void ngx_ims_exit_process(ngx_cycle_t *cycle);
@@ -35,7 +36,7 @@ ngx_module_t  ngx_ims_portal_module = {
     NULL,                                  /* module directives */
     NGX_CORE_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
+    ngx_ims_init_module,                   /* init module */
     ngx_ims_init_process,                  /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
@@ -60,6 +61,21 @@ ngx_ims_main_conf(ngx_cycle_t *cycle)
                                                ngx_http_ims_portal_module);
 
     return imcf != NULL && imcf->pools.nelts ? imcf : NULL;
+}
+
+
+static ngx_int_t
+ngx_ims_init_module(ngx_cycle_t *cycle)
+{
+    ngx_http_ims_main_conf_t  *imcf;
+
+    imcf = ngx_ims_main_conf(cycle);
+
+    if (imcf != NULL && !ngx_test_config) {
+        ngx_ims_workers_announce(imcf->health);
+    }
+
+    return NGX_OK;
 }
 
 
@@ -119,8 +135,14 @@ ngx_ims_init_process(ngx_cycle_t *cycle)
         }
     }
 
+    w->workers = ngx_ims_workers_join(cycle, imcf->health, w->pools,
+                                      &w->self);
     w->leader = ngx_ims_leader_create(cycle, imcf->health);
-    if (w->leader == NULL
+
+    if (w->workers == NULL
+        || w->leader == NULL
+        || ngx_ims_leader_add(w->leader, ngx_ims_workers_tick, w->workers)
+           != NGX_OK
         || ngx_ims_leader_add(w->leader, ngx_ims_trunk_tick, w) != NGX_OK
         || ngx_ims_leader_add(w->leader, ngx_ims_linger_tick, w) != NGX_OK)
     {
@@ -197,5 +219,6 @@ ngx_ims_exit_process(ngx_cycle_t *cycle)
     }
 
     ngx_ims_leader_close(w->leader);
+    ngx_ims_workers_part(w->workers);
     ngx_ims_ipc_close(w->ipc);
 }

@@ -76,7 +76,7 @@ ngx_ims_session_create(ngx_connection_t *c, ngx_ims_worker_t *worker,
     ngx_queue_insert_tail(&worker->sessions, &s->queue);
     worker->nsessions++;
 
-    (void) ngx_atomic_fetch_add(&s->pool->zone.sh->counters.sockets, 1);
+    ngx_ims_workers_count(worker->workers, s->pool, 1);
 
     return s;
 }
@@ -506,7 +506,7 @@ ngx_ims_session_abort(ngx_ims_session_t *s)
 
     ngx_queue_remove(&s->queue);
     s->worker->nsessions--;
-    (void) ngx_atomic_fetch_add(&s->pool->zone.sh->counters.sockets, -1);
+    ngx_ims_workers_count(s->worker->workers, s->pool, -1);
 
     if (s->user.data != NULL) {
         ngx_free(s->user.data);

@@ -19,6 +19,7 @@
 #include "ngx_ims_jwt.h"
 #include "ngx_ims_media.h"
 #include "ngx_ims_txn.h"
+#include "ngx_ims_workers.h"
 #include "ngx_ims_ws.h"
 
 
@@ -105,6 +106,7 @@ struct ngx_ims_worker_s {
     ngx_array_t              *pools;          /* ngx_ims_pool_t * */
     ngx_array_t              *cores;          /* ngx_ims_core_t * */
     ngx_ims_leader_t         *leader;
+    ngx_ims_workers_t        *workers;
 
     ngx_ims_message_pt        message;        /* a whole SIP message came */
     ngx_ims_end_pt            end;            /* once per session */

@@ -173,7 +173,6 @@ typedef struct {
     ngx_atomic_t              messages;
     ngx_atomic_t              exhausted;
     ngx_atomic_t              refused;        /* by dial plan or limits */
-    ngx_atomic_t              sockets;
     ngx_atomic_t              handed_over;
 } ngx_ims_counters_sh_t;
 
@@ -229,6 +228,8 @@ typedef struct {
     uint32_t                  block;          /* binding of LEASE_BLOCK */
 
     ngx_ims_counters_sh_t     counters;
+    ngx_atomic_t              sockets[NGX_IMS_MAX_WORKERS];  /* by place, see
+                                                 ngx_ims_workers.h */
 } ngx_ims_zone_sh_t;
 
 

@@ -96,7 +96,7 @@ my @floors = (
     [ 'health' ],
     [ qw/ zone txn core leader ipc media secret / ],   # one resource each
     [ qw/ pool loop probe / ],
-    [ qw/ binding deny / ], [ 'dialog' ],                # records
+    [ qw/ binding deny workers / ], [ 'dialog' ],      # records
     [ 'session' ],                              # one browser
     [ 'retry' ],
     [ qw/ call handover turn / ],

@@ -26,7 +26,7 @@ use Test::Nginx qw/ port /;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(16);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(18);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -56,9 +56,12 @@ my $call = call_up($mary, $core);
 my $busy = status();
 
 isnt($busy->{body}, $r->{body}, 'numbers changed');
+is($busy->{json}{pools}[0]{sockets}, 1, 'one socket');
 unlike($busy->{body}, qr/eyJ|Bearer/, 'no token');
 hang_up($mary, $call->{web}, $core);
 $mary->close();
+ok(IMS::Loop::wait_for(sub { !status()->{json}{pools}[0]{sockets} }, 4),
+    'none');
 
 # the core: which server is down, and who was not let in
 

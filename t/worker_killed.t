@@ -25,7 +25,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->todo_alerts()->plan(19);
+my $t = Test::Nginx->new()->has(qw/ http /)->todo_alerts()->plan(20);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -70,6 +70,12 @@ my $msg = $mary->expect('MESSAGE');
 is($msg->{body}, 'back', 'reached');
 $mary->reply($msg, 200, 'OK');
 is($core->final('MESSAGE')->{code}, 200, 'answered');
+
+# nothing of the dead worker is counted any more
+
+ok(IMS::Loop::wait_for(sub {
+    IMS::Browser::api('GET', path => '/ims/status')
+        ->{json}{pools}[0]{sockets} == 1 }, 4), 'one socket');
 
 # both calls, both ways
 
