@@ -270,8 +270,8 @@ ngx_http_ims_pool_init(ngx_shm_zone_t *shm_zone, void *data)
 
     if (old != NULL
         && (old->store.len != pool->store.len
-            || ngx_memcmp(old->store.data, pool->store.data, old->store.len)
-               != 0))
+            || (pool->store.len
+                && ngx_strcmp(old->store.data, pool->store.data) != 0)))
     {
         ngx_log_error(NGX_LOG_WARN, log, 0,
                       "\"store\" of \"ims_portal_pool\" \"%V\" changes at "
