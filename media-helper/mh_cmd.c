@@ -115,10 +115,12 @@ static void
 mh_cmd_ping(struct mh_cmd *cmd, const ngx_ims_ng_node_t *dict,
     ngx_ims_ng_writer_t *w)
 {
-    (void) cmd;
     (void) dict;
 
+    /* keys are sorted; it tells a client that this is another process */
+
     ngx_ims_ng_write_key_word(w, "result", "pong");
+    ngx_ims_ng_write_key_int(w, "started", cmd->started);
 }
 
 

@@ -23,6 +23,7 @@ struct mh_cmd {
     struct mh_calls      *calls;
     struct mh_io         *io;
     struct mh_web        *web;
+    int64_t               started;      /* ms since 1970, of this process */
 };
 
 

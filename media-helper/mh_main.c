@@ -481,6 +481,7 @@ mh_main_calls(struct mh_main *m)
     m->cmd.calls = m->calls;
     m->cmd.io = m->io;
     m->cmd.web = m->web;
+    m->cmd.started = (int64_t) tmr_jiffies();    /* the wall clock */
 
     return 0;
 }

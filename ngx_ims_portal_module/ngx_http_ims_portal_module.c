@@ -48,6 +48,13 @@ static ngx_command_t  ngx_http_ims_commands[] = {
       offsetof(ngx_http_ims_main_conf_t, media.timeout),
       NULL },
 
+    { ngx_string("ims_portal_media_lost"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_ims_main_conf_t, media.lost),
+      NULL },
+
     { ngx_string("ims_portal_timer_t1"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,
@@ -271,15 +278,11 @@ ngx_http_ims_create_main_conf(ngx_conf_t *cf)
         != NGX_OK
         || ngx_array_init(&imcf->pools, cf->pool, 2, sizeof(ngx_ims_pool_t *))
            != NGX_OK
-        || ngx_array_init(&imcf->media.addrs, cf->pool, 2, sizeof(ngx_addr_t))
-           != NGX_OK)
+        || ngx_http_ims_media_create(cf, &imcf->media) != NGX_OK)
     {
         return NULL;
     }
 
-    imcf->media.timeout = NGX_CONF_UNSET_MSEC;
-    imcf->media.max_fails = 3;
-    imcf->media.fail_timeout = 5;
     imcf->txn.t1 = NGX_CONF_UNSET_MSEC;
     imcf->txn.t2 = 4000;
     imcf->txn.t4 = 5000;
@@ -294,13 +297,16 @@ ngx_http_ims_init_main_conf(ngx_conf_t *cf, void *conf)
 {
     ngx_http_ims_main_conf_t *imcf = conf;
 
-    ngx_conf_init_msec_value(imcf->media.timeout, 2000);
     ngx_conf_init_msec_value(imcf->txn.t1, 500);
     ngx_conf_init_uint_value(imcf->txn.max, 100000);
 
     if (imcf->txn.t1 < 10 || imcf->txn.t1 > 4000) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"ims_portal_timer_t1\" must be between 10ms and 4s");
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_ims_media_init(cf, &imcf->media) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 

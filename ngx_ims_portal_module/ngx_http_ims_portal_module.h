@@ -66,6 +66,9 @@ typedef struct {
 /* directives that need more than a stock slot (ngx_http_ims_set.c) */
 char *ngx_http_ims_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ims_media(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_ims_media_create(ngx_conf_t *cf,
+    ngx_ims_media_conf_t *media);
+ngx_int_t ngx_http_ims_media_init(ngx_conf_t *cf, ngx_ims_media_conf_t *media);
 char *ngx_http_ims_jwt(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ims_jwt_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ims_set_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

@@ -11,66 +11,6 @@
 static void ngx_http_ims_free_keys(void *data);
 
 
-/* ims_portal_media unix:path | udp:address:port ... */
-
-char *
-ngx_http_ims_media(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_ims_main_conf_t *imcf = conf;
-
-    ngx_str_t   *value;
-    ngx_url_t    u;
-    ngx_uint_t   i, udp;
-    ngx_addr_t  *addr;
-
-    if (imcf->media.addrs.nelts) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    for (i = 1; i < cf->args->nelts; i++) {
-
-        udp = (ngx_strncmp(value[i].data, "udp:", 4) == 0);
-
-        if (!udp && ngx_strncmp(value[i].data, "unix:", 5) != 0) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid address \"%V\" in "
-                               "\"ims_portal_media\", it begins with "
-                               "\"unix:\" or \"udp:\"", &value[i]);
-            return NGX_CONF_ERROR;
-        }
-
-        ngx_memzero(&u, sizeof(ngx_url_t));
-        u.url = value[i];
-
-        if (udp) {
-            u.url.data += 4;
-            u.url.len -= 4;
-            u.default_port = 2223;
-        }
-
-        if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0
-            || (u.family == AF_UNIX) == udp)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "%s in \"ims_portal_media\" \"%V\"",
-                               u.err ? u.err : "invalid address", &value[i]);
-            return NGX_CONF_ERROR;
-        }
-
-        addr = ngx_array_push(&imcf->media.addrs);
-        if (addr == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        *addr = u.addrs[0];
-    }
-
-    return NGX_CONF_OK;
-}
-
-
 /* ims_portal_auth handshake | sip | both: a stock slot would not name it */
 
 char *

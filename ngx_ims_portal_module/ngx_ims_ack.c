@@ -88,7 +88,7 @@ ngx_ims_ack_media(void *data, ngx_int_t rc, ngx_str_t *sdp,
     ngx_ims_forward_t  *fw;
 
     fw = data;
-    fw->command = NULL;
+    ngx_ims_forward_media_back(fw);
 
     m = &fw->worker->parsed->msg;
 

@@ -390,7 +390,7 @@ ngx_ims_answer_media(void *data, ngx_int_t rc, ngx_str_t *sdp,
     w = fw->worker;
 
     held = (fw->command != NULL);
-    fw->command = NULL;
+    ngx_ims_forward_media_back(fw);
 
     if (fw->held.data != NULL
         && ngx_ims_forward_parse(w->parsed, &fw->held) == NGX_OK)

@@ -20,6 +20,10 @@ enum {
 };
 
 
+/* why a call ends whose media helper is dead */
+#define NGX_IMS_REASON_MEDIA  "SIP;cause=503;text=\"media lost\""
+
+
 /*
  * A message that was held back, because its side waited for the helper, may go
  * on.
@@ -161,6 +165,15 @@ ngx_int_t ngx_ims_forward_media(ngx_ims_forward_t *fw,
     ngx_ims_media_command_e command, ngx_str_t *sdp, ngx_ims_str_t *from_tag,
     ngx_ims_str_t *to_tag, ngx_uint_t to_web,
     ngx_ims_media_handler_pt handler);
+
+/*
+ * First thing in that handler: the command is no more, and fw knows the helper
+ * that has the call now.
+ */
+void ngx_ims_forward_media_back(ngx_ims_forward_t *fw);
+
+/* a helper is dead: the INVITEs of a browser that rely on it end with 503 */
+void ngx_ims_forward_media_lost(ngx_ims_session_t *s, ngx_int_t helper);
 
 /* the helper has answered: the side may go on, the reference is given back */
 void ngx_ims_forward_release(ngx_ims_forward_t *fw, ngx_uint_t to_web);

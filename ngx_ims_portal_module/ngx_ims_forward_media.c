@@ -19,6 +19,11 @@ ngx_ims_forward_drop_media(ngx_ims_forward_t *fw)
 {
     if (fw->media) {
         fw->media = 0;
+
+        if (fw->command != NULL) {
+            fw->helper = ngx_ims_media_at(fw->command);
+        }
+
         ngx_ims_call_media_delete(fw->worker, &fw->call_id,
                                   &fw->binding, fw->originated, fw->helper);
     }
@@ -102,6 +107,50 @@ ngx_ims_forward_media(ngx_ims_forward_t *fw, ngx_ims_media_command_e command,
 }
 
 
+void
+ngx_ims_forward_media_back(ngx_ims_forward_t *fw)
+{
+    ngx_int_t            helper;
+    ngx_ims_forward_t   *invite;
+
+    if (fw->command == NULL) {
+        return;
+    }
+
+    helper = ngx_ims_media_at(fw->command);
+    fw->command = NULL;
+
+    if (helper == fw->helper) {
+        return;
+    }
+
+    fw->helper = helper;
+
+    if (!fw->in_dialog) {
+        return;
+    }
+
+    /* the first SDP of a call came in an UPDATE: who holds it, see below */
+
+    invite = fw->session ? ngx_ims_forward_invite(fw->session, &fw->call_id,
+                                                  fw->originated)
+                         : NULL;
+
+    if (invite != NULL && !invite->answered) {
+        invite->helper = helper;
+        return;
+    }
+
+    if (ngx_ims_dialog_media(fw->pool, &fw->dialog, helper, 1) != NGX_OK) {
+
+        /* the call is over, and another helper was told so */
+
+        ngx_ims_call_media_delete(fw->worker, &fw->call_id, &fw->binding,
+                                  fw->originated, helper);
+    }
+}
+
+
 /*
  * The helper holds the call from now on: whoever ends it has to know.  The
  * first SDP of a call may come in an UPDATE.
@@ -126,4 +175,36 @@ ngx_ims_forward_holds(ngx_ims_forward_t *fw)
 
     invite->media = 1;
     invite->helper = fw->helper;
+}
+
+
+void
+ngx_ims_forward_media_lost(ngx_ims_session_t *s, ngx_int_t helper)
+{
+    ngx_str_t           reason;
+    ngx_queue_t        *q, *next;
+    ngx_ims_forward_t  *fw;
+
+    ngx_str_set(&reason, "Reason: " NGX_IMS_REASON_MEDIA CRLF);
+
+    for (q = ngx_queue_head(&s->requests);
+         q != ngx_queue_sentinel(&s->requests);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        fw = ngx_queue_data(q, ngx_ims_forward_t, queue);
+
+        /* a command that is under way fails by itself */
+
+        if (!fw->initial || !fw->media || fw->helper != helper
+            || fw->answered || fw->command != NULL || fw->client == NULL)
+        {
+            continue;
+        }
+
+        fw->canceled = 1;
+        ngx_ims_txn_cancel(fw->client, &reason);
+        ngx_ims_forward_local(fw, 503, "Retry-After: 5" CRLF
+                              "Reason: " NGX_IMS_REASON_MEDIA CRLF);
+    }
 }

@@ -3,11 +3,9 @@
  *
  * The ng client: which helper a command goes to, and what becomes of it.  The
  * wire is below, in ngx_ims_media_conn.c; what a command looks like, in
- * ngx_ims_media_ng.c.
+ * ngx_ims_media_ng.c; whether a helper lives, in ngx_ims_media_life.c.
  *
- * Timers: one per command under way, to repeat it (UDP) and to give it up; one
- * per helper, cancelable, to reach it again: each second while there is no
- * connection, each fail_timeout while it is known not to answer.
+ * Timers: one per command under way, to repeat it (UDP) and to give it up.
  */
 
 
@@ -18,34 +16,25 @@
 
 
 enum {
-    NGX_IMS_MEDIA_MAX_PENDING = 4096,    /* commands at one helper */
     NGX_IMS_MEDIA_RETRY = 1000,          /* ms between two connects */
     NGX_IMS_MEDIA_RESTART = 200,         /* ms that a helper may need for it */
     NGX_IMS_MEDIA_SENDS = 4              /* of one command by UDP */
 };
 
 
-static ngx_ims_media_helper_t *ngx_ims_media_choose(ngx_ims_media_t *media,
-    ngx_ims_media_cmd_t *cmd);
-static ngx_ims_media_req_t *ngx_ims_media_start(ngx_ims_media_helper_t *h,
-    ngx_ims_media_cmd_t *cmd, ngx_ims_media_handler_pt handler, void *data);
+static void ngx_ims_media_add(ngx_ims_media_t *media, ngx_addr_t *addr,
+    ngx_uint_t drained, ngx_log_t *log);
 static void ngx_ims_media_timer(ngx_event_t *ev);
 static void ngx_ims_media_unlink(ngx_ims_media_req_t *req);
+static void ngx_ims_media_free(ngx_ims_media_req_t *req);
 static void ngx_ims_media_complete(ngx_ims_media_req_t *req,
     ngx_ims_media_reply_t *reply);
-static ngx_int_t ngx_ims_media_connect(ngx_ims_media_helper_t *h);
 static void ngx_ims_media_transmit(ngx_ims_media_req_t *req);
 static void ngx_ims_media_reply(ngx_ims_media_helper_t *h, ngx_str_t *cookie,
     ngx_ims_media_reply_t *reply);
 static ngx_ims_media_req_t *ngx_ims_media_find(ngx_ims_media_t *media,
     ngx_str_t *cookie);
 static void ngx_ims_media_lost(ngx_ims_media_helper_t *h);
-static void ngx_ims_media_missed(ngx_ims_media_helper_t *h);
-static void ngx_ims_media_alive(ngx_ims_media_helper_t *h);
-static ngx_uint_t ngx_ims_media_open(ngx_ims_media_helper_t *h);
-static void ngx_ims_media_wake_later(ngx_ims_media_helper_t *h);
-static void ngx_ims_media_wake(ngx_event_t *ev);
-static void ngx_ims_media_ping(ngx_ims_media_helper_t *h);
 
 
 ngx_ims_media_t *
@@ -55,7 +44,6 @@ ngx_ims_media_create(ngx_cycle_t *cycle, ngx_ims_media_conf_t *conf)
     ngx_uint_t               i;
     ngx_addr_t              *addrs;
     ngx_ims_media_t         *media;
-    ngx_ims_media_helper_t  *h;
 
     media = ngx_pcalloc(cycle->pool, sizeof(ngx_ims_media_t));
     if (media == NULL) {
@@ -65,9 +53,9 @@ ngx_ims_media_create(ngx_cycle_t *cycle, ngx_ims_media_conf_t *conf)
     media->log = cycle->log;
     media->conf = *conf;
 
-    media->nhelpers = conf->addrs.nelts;
-    media->helpers = ngx_pcalloc(cycle->pool, (media->nhelpers + 1)
-                                              * sizeof(*media->helpers));
+    media->helpers = ngx_pcalloc(cycle->pool,
+                                 (conf->addrs.nelts + conf->drain.nelts + 1)
+                                 * sizeof(*media->helpers));
     if (media->helpers == NULL) {
         return NULL;
     }
@@ -86,25 +74,40 @@ ngx_ims_media_create(ngx_cycle_t *cycle, ngx_ims_media_conf_t *conf)
 
     addrs = conf->addrs.elts;
 
-    for (i = 0; i < media->nhelpers; i++) {
-        h = &media->helpers[i];
+    for (i = 0; i < conf->addrs.nelts; i++) {
+        ngx_ims_media_add(media, &addrs[i], 0, cycle->log);
+    }
 
-        h->media = media;
-        h->log = cycle->log;
-        h->addr = addrs[i];
-        h->stream = (addrs[i].sockaddr->sa_family == AF_UNIX);
-        h->reply = ngx_ims_media_reply;
-        h->lost = ngx_ims_media_lost;
+    addrs = conf->drain.elts;
 
-        ngx_queue_init(&h->pending);
-
-        h->wake.handler = ngx_ims_media_wake;
-        h->wake.data = h;
-        h->wake.log = cycle->log;
-        h->wake.cancelable = 1;
+    for (i = 0; i < conf->drain.nelts; i++) {
+        ngx_ims_media_add(media, &addrs[i], 1, cycle->log);
     }
 
     return media;
+}
+
+
+static void
+ngx_ims_media_add(ngx_ims_media_t *media, ngx_addr_t *addr,
+    ngx_uint_t drained, ngx_log_t *log)
+{
+    ngx_ims_media_helper_t  *h;
+
+    h = &media->helpers[media->nhelpers++];
+
+    h->media = media;
+    h->log = log;
+    h->addr = *addr;
+    h->id = ngx_crc32_long(addr->name.data, addr->name.len) & 0x7fffffff;
+    h->drained = drained;
+    h->stream = (addr->sockaddr->sa_family == AF_UNIX);
+    h->reply = ngx_ims_media_reply;
+    h->lost = ngx_ims_media_lost;
+
+    ngx_queue_init(&h->pending);
+
+    ngx_ims_media_life_init(h, log);
 }
 
 
@@ -124,13 +127,10 @@ ngx_ims_media_close(ngx_ims_media_t *media)
             req = ngx_queue_data(q, ngx_ims_media_req_t, link);
 
             ngx_ims_media_unlink(req);
-            ngx_free(req->msg);
-            ngx_free(req);
+            ngx_ims_media_free(req);
         }
 
-        if (h->wake.timer_set) {
-            ngx_del_timer(&h->wake);
-        }
+        ngx_ims_media_life_close(h);
 
         ngx_ims_media_conn_close(h);
         ngx_ims_media_conn_free(h);
@@ -154,9 +154,18 @@ ngx_ims_media_send(ngx_ims_media_t *media, ngx_ims_media_cmd_t *cmd,
 
     req = ngx_ims_media_start(h, cmd, handler, data);
 
-    if (req != NULL) {
-        cmd->helper = h - media->helpers;
+    if (req == NULL) {
+        return NULL;
     }
+
+    if (cmd->helper == -1 && cmd->command == NGX_IMS_MEDIA_OFFER) {
+
+        /* without memory for it, it just stays where it is */
+
+        (void) ngx_ims_media_movable(req, &cmd->call_id);
+    }
+
+    cmd->helper = h->id;
 
     return req;
 }
@@ -176,62 +185,56 @@ ngx_ims_media_state(ngx_ims_media_t *media, ngx_uint_t *up, ngx_uint_t *all)
     ngx_uint_t  i;
 
     *up = 0;
-    *all = media->nhelpers;
+    *all = media->conf.addrs.nelts;
 
-    for (i = 0; i < media->nhelpers; i++) {
+    for (i = 0; i < media->conf.addrs.nelts && i < media->nhelpers; i++) {
         *up += !media->helpers[i].down;
     }
 }
 
 
-static ngx_ims_media_helper_t *
-ngx_ims_media_choose(ngx_ims_media_t *media, ngx_ims_media_cmd_t *cmd)
+ngx_int_t
+ngx_ims_media_at(ngx_ims_media_req_t *req)
 {
-    ngx_uint_t               i, start;
-    ngx_ims_media_helper_t  *h;
+    req->moves = 0;
 
-    if (media->nhelpers == 0) {
-        return NULL;
-    }
-
-    if (cmd->helper >= 0) {
-
-        if ((ngx_uint_t) cmd->helper >= media->nhelpers) {
-            return NULL;
-        }
-
-        /* its call is there and nowhere else: wait if it is away */
-
-        h = &media->helpers[cmd->helper];
-
-        if (ngx_ims_media_connect(h) != NGX_OK) {
-            ngx_ims_media_wake_later(h);
-        }
-
-        return h;
-    }
-
-    start = ngx_crc32_long(cmd->call_id.data, cmd->call_id.len)
-            % media->nhelpers;
-
-    for (i = 0; i < media->nhelpers; i++) {
-        h = &media->helpers[(start + i) % media->nhelpers];
-
-        if (!ngx_ims_media_open(h) && ngx_ims_media_connect(h) == NGX_OK) {
-            return h;
-        }
-    }
-
-    return NULL;
+    return req->helper->id;
 }
 
 
-static ngx_ims_media_req_t *
+ngx_int_t
+ngx_ims_media_life(ngx_ims_media_t *media, ngx_uint_t i,
+    ngx_ims_media_life_t *life)
+{
+    ngx_ims_media_helper_t  *h;
+
+    if (i >= media->nhelpers) {
+        return NGX_DECLINED;
+    }
+
+    h = &media->helpers[i];
+
+    life->helper = h->id;
+    life->back = h->back;
+    life->dead = h->dead;
+    life->drained = h->drained;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_ims_media_done(ngx_ims_media_t *media, ngx_uint_t i)
+{
+    media->helpers[i].off = 1;
+}
+
+
+ngx_ims_media_req_t *
 ngx_ims_media_start(ngx_ims_media_helper_t *h, ngx_ims_media_cmd_t *cmd,
     ngx_ims_media_handler_pt handler, void *data)
 {
     ngx_str_t             cookie;
-    ngx_msec_t            timeout;
     ngx_ims_media_t      *media;
     ngx_ims_media_req_t  *req;
     u_char                buf[NGX_IMS_MEDIA_PREFIX + NGX_INT64_LEN];
@@ -261,14 +264,8 @@ ngx_ims_media_start(ngx_ims_media_helper_t *h, ngx_ims_media_cmd_t *cmd,
         return NULL;
     }
 
-    timeout = media->conf.timeout ? media->conf.timeout : 2000;
-
-    req->helper = h;
     req->handler = handler;
     req->data = data;
-    req->deadline = ngx_current_msec + timeout;
-    req->interval = h->stream ? timeout
-                              : timeout / NGX_IMS_MEDIA_SENDS + 1;
 
     req->timer.handler = ngx_ims_media_timer;
     req->timer.data = req;
@@ -276,14 +273,41 @@ ngx_ims_media_start(ngx_ims_media_helper_t *h, ngx_ims_media_cmd_t *cmd,
     req->timer.cancelable = (cmd->command == NGX_IMS_MEDIA_PING);
 
     ngx_rbtree_insert(&media->requests, &req->node);
+    ngx_ims_media_enter(req, h);
+
+    return req;
+}
+
+
+/* what is pending at h, from now on */
+
+void
+ngx_ims_media_enter(ngx_ims_media_req_t *req, ngx_ims_media_helper_t *h)
+{
+    ngx_uint_t   i;
+    ngx_msec_t   timeout;
+
+    timeout = h->media->conf.timeout ? h->media->conf.timeout : 2000;
+
+    req->helper = h;
+    req->sent = 0;
+    req->hasten = 0;
+    req->deadline = ngx_current_msec + timeout;
+    req->interval = h->stream ? timeout
+                              : timeout / NGX_IMS_MEDIA_SENDS + 1;
+
+    i = h - h->media->helpers;
+
+    if (i < 64) {
+        req->tried |= (uint64_t) 1 << i;
+    }
+
     ngx_queue_insert_tail(&h->pending, &req->link);
     h->npending++;
 
     ngx_add_timer(&req->timer, req->interval);
 
     ngx_ims_media_transmit(req);
-
-    return req;
 }
 
 
@@ -314,6 +338,12 @@ ngx_ims_media_timer(ngx_event_t *ev)
 
     left = (ngx_msec_int_t) (req->deadline - ngx_current_msec);
 
+    if (req->hasten && ngx_ims_media_move(req, 1)) {
+        return;
+    }
+
+    req->hasten = 0;
+
     if (left > 0) {
 
         if (!h->stream) {
@@ -330,6 +360,10 @@ ngx_ims_media_timer(ngx_event_t *ev)
     }
 
     ngx_ims_media_missed(h);
+
+    if (ngx_ims_media_move(req, 1)) {
+        return;
+    }
 
     ngx_memzero(&reply, sizeof(ngx_ims_media_reply_t));
     reply.rc = NGX_ERROR;
@@ -361,6 +395,17 @@ ngx_ims_media_complete(ngx_ims_media_req_t *req, ngx_ims_media_reply_t *reply)
         req->handler(req->data, reply->rc, &reply->sdp, &reply->reason);
     }
 
+    ngx_ims_media_free(req);
+}
+
+
+static void
+ngx_ims_media_free(ngx_ims_media_req_t *req)
+{
+    if (req->call_id.data != NULL) {
+        ngx_free(req->call_id.data);
+    }
+
     ngx_free(req->msg);
     ngx_free(req);
 }
@@ -374,6 +419,18 @@ ngx_ims_media_reply(ngx_ims_media_helper_t *h, ngx_str_t *cookie,
 {
     ngx_ims_media_req_t  *req;
 
+    if (reply->started) {
+
+        if (h->started && reply->started != h->started) {
+
+            /* it is another process, which knows of no call */
+
+            h->away = 1;
+        }
+
+        h->started = reply->started;
+    }
+
     ngx_ims_media_alive(h);
 
     req = ngx_ims_media_find(h->media, cookie);
@@ -384,6 +441,10 @@ ngx_ims_media_reply(ngx_ims_media_helper_t *h, ngx_str_t *cookie,
 
         ngx_log_debug1(NGX_LOG_DEBUG_CORE, h->log, 0,
                        "ims media: stale reply \"%V\"", cookie);
+        return;
+    }
+
+    if (reply->rc == NGX_BUSY && ngx_ims_media_move(req, 0)) {
         return;
     }
 
@@ -425,9 +486,7 @@ ngx_ims_media_find(ngx_ims_media_t *media, ngx_str_t *cookie)
 }
 
 
-/* NGX_OK: there is a connection; NGX_DECLINED: not now */
-
-static ngx_int_t
+ngx_int_t
 ngx_ims_media_connect(ngx_ims_media_helper_t *h)
 {
     ngx_queue_t          *q;
@@ -452,11 +511,13 @@ ngx_ims_media_connect(ngx_ims_media_helper_t *h)
 
     h->failed = 0;
 
-    if (!ngx_ims_media_open(h) && h->down && h->stream) {
+    if (h->down && h->stream && !ngx_ims_media_open(h)) {
 
-        /* it had no socket, now it has */
+        /* it had no socket, now it has; whether it answers is seen soon */
 
-        ngx_ims_media_alive(h);
+        h->down = 0;
+        ngx_log_error(NGX_LOG_NOTICE, h->log, 0,
+                      "media helper \"%V\" is back", &h->addr.name);
     }
 
     for (q = ngx_queue_head(&h->pending);
@@ -512,103 +573,15 @@ ngx_ims_media_lost(ngx_ims_media_helper_t *h)
     {
         req = ngx_queue_data(q, ngx_ims_media_req_t, link);
         req->sent = 0;
+
+        if (req->moves && ngx_ims_media_others(req)) {
+
+            /* not here: who is called from below still uses the connection */
+
+            req->hasten = 1;
+            ngx_add_timer(&req->timer, 1);
+        }
     }
 
-    ngx_ims_media_wake_later(h);
-}
-
-
-/* a command was not answered */
-
-static void
-ngx_ims_media_missed(ngx_ims_media_helper_t *h)
-{
-    h->fails++;
-
-    if (!ngx_ims_media_open(h)) {
-        return;
-    }
-
-    if (!h->down) {
-        h->down = 1;
-        ngx_log_error(NGX_LOG_NOTICE, h->log, 0,
-                      "media helper \"%V\" does not answer", &h->addr.name);
-    }
-
-    ngx_ims_media_wake_later(h);
-}
-
-
-static void
-ngx_ims_media_alive(ngx_ims_media_helper_t *h)
-{
-    h->fails = 0;
-
-    if (h->down) {
-        h->down = 0;
-        ngx_log_error(NGX_LOG_NOTICE, h->log, 0,
-                      "media helper \"%V\" is back", &h->addr.name);
-    }
-}
-
-
-/* the circuit breaker: too many commands in a row were not answered */
-
-static ngx_uint_t
-ngx_ims_media_open(ngx_ims_media_helper_t *h)
-{
-    return h->media->conf.max_fails
-           && h->fails >= h->media->conf.max_fails;
-}
-
-
-static void
-ngx_ims_media_wake_later(ngx_ims_media_helper_t *h)
-{
-    ngx_msec_t      msec;
-    ngx_msec_int_t  left;
-
-    if (h->wake.timer_set) {
-        return;
-    }
-
-    if (h->connection != NULL) {
-        msec = ngx_max(h->media->conf.fail_timeout, 1) * 1000;
-
-    } else {
-        left = (ngx_msec_int_t) (h->retry - ngx_current_msec);
-        msec = ngx_max(left, 1);
-    }
-
-    ngx_add_timer(&h->wake, msec);
-}
-
-
-static void
-ngx_ims_media_wake(ngx_event_t *ev)
-{
-    ngx_ims_media_helper_t  *h;
-
-    h = ev->data;
-    ev->timedout = 0;
-
-    if (ngx_ims_media_connect(h) == NGX_OK && h->down) {
-        ngx_ims_media_ping(h);
-    }
-
-    if (h->down) {
-        ngx_ims_media_wake_later(h);
-    }
-}
-
-
-static void
-ngx_ims_media_ping(ngx_ims_media_helper_t *h)
-{
-    ngx_ims_media_cmd_t  cmd;
-
-    ngx_memzero(&cmd, sizeof(ngx_ims_media_cmd_t));
-    cmd.command = NGX_IMS_MEDIA_PING;
-
-    (void) ngx_ims_media_start(h, &cmd, NULL, NULL);
+    ngx_ims_media_gone(h);
 }

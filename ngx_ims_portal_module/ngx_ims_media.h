@@ -18,7 +18,8 @@ typedef enum {
     NGX_IMS_MEDIA_OFFER = 1,
     NGX_IMS_MEDIA_ANSWER,
     NGX_IMS_MEDIA_DELETE,
-    NGX_IMS_MEDIA_PING
+    NGX_IMS_MEDIA_PING,
+    NGX_IMS_MEDIA_QUERY
 } ngx_ims_media_command_e;
 
 
@@ -48,17 +49,29 @@ typedef struct {
     ngx_str_t                 via_branch;     /* empty: not sent */
     ngx_str_t                 sdp;
     unsigned                  to_web:1;       /* direction ims -> web */
-    ngx_int_t                 helper;         /* index, -1: choose by Call-ID;
-                                                 set to the one chosen */
+    ngx_int_t                 helper;         /* which one, see below; -1:
+                                                 choose by Call-ID; set to the
+                                                 one chosen */
 } ngx_ims_media_cmd_t;
 
 
 typedef struct {
     ngx_array_t               addrs;          /* ngx_addr_t: unix: or udp: */
+    ngx_array_t               drain;          /* ngx_addr_t: no new calls */
     ngx_msec_t                timeout;        /* ms for one command, 2000 */
-    ngx_uint_t                max_fails;      /* in a row, then open for ... */
-    time_t                    fail_timeout;   /* ... s */
+    ngx_msec_t                lost;           /* ms of silence: it is dead */
+    ngx_uint_t                max_fails;      /* in a row, no new calls then */
 } ngx_ims_media_conf_t;
+
+
+/* what is known of a helper, for who looks after its calls */
+typedef struct {
+    ngx_int_t                 helper;         /* as in a command */
+    ngx_uint_t                back;           /* how often it was back after a
+                                                 silence, the first word too */
+    unsigned                  dead:1;         /* silent for conf->lost */
+    unsigned                  drained:1;      /* no longer configured */
+} ngx_ims_media_life_t;
 
 
 /*
@@ -66,9 +79,14 @@ typedef struct {
  * sockets, connected on first use and again after a failure (after 200 ms, then
  * at most once a second); several commands are under way at once, told apart by
  * cookie, and sent again on a new connection.  UDP commands are repeated with
- * the same cookie.  A helper that left max_fails commands in a row unanswered
- * gets no new calls until it answers a ping.  Connections are marked so that a
- * graceful exit does not wait for them.  Lives in cycle->pool; NULL on failure.
+ * the same cookie.  Each helper is pinged once a second.  One that left a ping
+ * or a command unanswered comes last for new calls, and gets none after
+ * max_fails commands in a row, or while it is dead, until it answers anything.
+ * Connections are marked so that a graceful exit does not wait for them.  Lives
+ * in cycle->pool; NULL on failure.
+ *
+ * A helper is named by 31 bits that follow from its address, so that a record
+ * finds it again when the configuration lists the helpers in another order.
  */
 ngx_ims_media_t *ngx_ims_media_create(ngx_cycle_t *cycle,
     ngx_ims_media_conf_t *conf);
@@ -77,18 +95,45 @@ ngx_ims_media_t *ngx_ims_media_create(ngx_cycle_t *cycle,
 void ngx_ims_media_close(ngx_ims_media_t *media);
 
 /*
+ * At configuration time, behind all directives: helpers of the configuration
+ * before (NULL: there is none) that this one lacks are drained, i.e. their
+ * calls are controlled to the end, but no new ones go there.  NGX_OK or
+ * NGX_ERROR (no memory).
+ */
+ngx_int_t ngx_ims_media_inherit(ngx_conf_t *cf, ngx_ims_media_conf_t *conf,
+    ngx_ims_media_conf_t *before);
+
+/*
  * Sends a command; all spans are copied.  Never calls the handler before it
  * has returned.  A new call (helper -1, offer) goes to the helper that the
- * Call-ID's hash names, or to the next that is not known to be dead.  A command
- * for a helper that is away waits for it as long as its time-out.  handler may
- * be NULL (delete).  Returns a handle for ngx_ims_media_forget(), or NULL when
- * no helper is usable or memory is short (the handler is then not called).
+ * Call-ID's hash names, or to the next that is not known to be dead; when that
+ * one is full, or does not answer, to another yet, three in all, see
+ * ngx_ims_media_at().  A command for a helper that is away waits for it as long
+ * as its time-out.  handler may be NULL (delete).  Returns a handle for
+ * ngx_ims_media_forget(), or NULL when no helper is usable or memory is short
+ * (the handler is then not called).
  */
 ngx_ims_media_req_t *ngx_ims_media_send(ngx_ims_media_t *media,
     ngx_ims_media_cmd_t *cmd, ngx_ims_media_handler_pt handler, void *data);
 
 /* the handler will not be called any more; the command itself is not undone */
 void ngx_ims_media_forget(ngx_ims_media_req_t *req);
+
+/*
+ * The helper that a command is at, until its handler returns.  It stays there
+ * from now on: for whoever takes the call back from that helper.
+ */
+ngx_int_t ngx_ims_media_at(ngx_ims_media_req_t *req);
+
+/*
+ * What is known of helper i, of those configured and, behind them, those that
+ * are drained.  NGX_OK, or NGX_DECLINED: there is no such helper.
+ */
+ngx_int_t ngx_ims_media_life(ngx_ims_media_t *media, ngx_uint_t i,
+    ngx_ims_media_life_t *life);
+
+/* nobody has a call at this helper, which is drained: it is not watched */
+void ngx_ims_media_done(ngx_ims_media_t *media, ngx_uint_t i);
 
 /* how many helpers answer at present, and how many there are */
 void ngx_ims_media_state(ngx_ims_media_t *media, ngx_uint_t *up,

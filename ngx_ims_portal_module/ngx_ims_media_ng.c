@@ -31,7 +31,8 @@ static char  *ngx_ims_media_commands[] = {
     "offer",
     "answer",
     "delete",
-    "ping"
+    "ping",
+    "query"
 };
 
 
@@ -217,6 +218,8 @@ ngx_ims_media_read_reply(u_char *p, size_t len, ngx_ims_ng_node_t *nodes,
     cookie->len = cookie_len;
 
     reply->rc = ngx_ims_media_result(nodes, &reply->sdp, &reply->reason);
+
+    reply->started = ngx_ims_ng_get_int(nodes, "started", 0);
 
     return NGX_OK;
 }

@@ -28,6 +28,7 @@ typedef struct {
     ngx_int_t                 rc;
     ngx_str_t                 sdp;
     ngx_str_t                 reason;
+    uint64_t                  started;        /* of a ping; 0: not said */
 } ngx_ims_media_reply_t;
 
 

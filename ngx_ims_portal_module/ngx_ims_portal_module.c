@@ -12,6 +12,7 @@
 #include "ngx_ims_handover.h"
 #include "ngx_ims_linger.h"
 #include "ngx_ims_probe.h"
+#include "ngx_ims_recover.h"
 #include "ngx_ims_revoke.h"
 #include "ngx_ims_trunk.h"
 
@@ -150,7 +151,8 @@ ngx_ims_init_process(ngx_cycle_t *cycle)
     }
 
     if (ngx_ims_init_cores(cycle, w) != NGX_OK
-        || ngx_ims_probe_init(cycle, w->cores, w->txns, w->leader) != NGX_OK)
+        || ngx_ims_probe_init(cycle, w->cores, w->txns, w->leader) != NGX_OK
+        || ngx_ims_recover_init(w) != NGX_OK)
     {
         return NGX_ERROR;
     }

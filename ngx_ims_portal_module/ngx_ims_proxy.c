@@ -378,7 +378,7 @@ ngx_ims_proxy_request_media(void *data, ngx_int_t rc, ngx_str_t *sdp,
     w = fw->worker;
     s = fw->session;
 
-    fw->command = NULL;
+    ngx_ims_forward_media_back(fw);
 
     if (s == NULL || fw->answered || fw->server == NULL) {
         goto done;

@@ -138,6 +138,10 @@ my @cases = (
     [ 'media neither unix nor udp', 'server {',
         "ims_portal_media tcp:127.0.0.1:8990;\nserver {",
         qr/ims_portal_media/ ],
+    [ 'media given up too soon', 'server {',
+        "ims_portal_media_lost 99ms;\nserver {", qr/ims_portal_media_lost/ ],
+    [ 'media given up too late', 'server {',
+        "ims_portal_media_lost 61s;\nserver {", qr/ims_portal_media_lost/ ],
     [ 'core outside of http', 'events {',
         "ims_portal_core lost {\n}\nevents {", qr/ims_portal_core/ ],
 );

@@ -89,6 +89,7 @@ start('-c', "seqpacket:$dir/q", '-c', "udp:127.0.0.1:$udp",
 
 my $ping = 'd7:command4:pinge';
 my $pong = 'd6:result4:ponge';
+my %start;
 
 is(talk($sock, "1_1 $ping"), "1_1 $pong", 'stream');
 is(talk($sock, $ping), $pong, 'stream without a cookie');
@@ -115,6 +116,7 @@ like(talk($broken, '4_1 dxx'), qr/^4_1 .*Could not decode/,
     'a broken stream message');
 is(talk($broken, ''), '', 'ends its connection');
 is(ng('ping')->{result}, 'pong', 'and no other');
+is(scalar keys %start, 1, 'it says when it was started');
 
 # limits
 
@@ -275,6 +277,10 @@ sub talk {
         last if $part eq '';
         $got .= $part;
     }
+
+    # when it was started is its own affair, but always the same
+
+    $start{$1} = 1 while $got =~ s/7:startedi(\d+)e//;
 
     return $got;
 }

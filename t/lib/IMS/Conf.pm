@@ -41,6 +41,7 @@ my %DEFAULT = (
     pool => '',
     zone => '1m',
     media => '',
+    media_lost => '20s',
     t1 => 25 * $IMS::Loop::SLOW . 'ms',
     grace => '500ms',
     listen => '127.0.0.1:8080',
@@ -62,7 +63,8 @@ sub ims_conf {
 
     exists $DEFAULT{$_} or die "unknown part: $_\n" for keys %o;
 
-    my $media = length $o{media} ? "ims_portal_media $o{media};" : '';
+    my $media = length $o{media} ? "ims_portal_media $o{media};\n"
+        . "    ims_portal_media_lost $o{media_lost};" : '';
     my $lease = length $o{lease} ? "lease $o{lease};" : '';
     my $rest = length $o{quarantine} ? "quarantine $o{quarantine};" : '';
     my $origin = length $o{origin} ? "ims_portal_origin $o{origin};" : '';

@@ -53,6 +53,16 @@ sub down {
 
 sub DESTROY { $_[0]->down() }
 
+# another process in its place, which knows of no call and says so
+
+sub restart {
+    my ($self) = @_;
+
+    @$self{qw/ calls strict /} = ({}, 1);
+
+    return $self->down()->up();
+}
+
 # how it answers from now on: answer, silent, hold (until release()), or error
 # with a reason
 
@@ -129,9 +139,17 @@ sub respond {
     my $command = $dict->{command};
 
     my $reply = { result => $command eq 'ping' ? 'pong' : 'ok' };
+    my $call = $dict->{'call-id'};
+
+    $self->{calls}{$call} = 1 if $command eq 'offer';
+    my $known = $command eq 'delete' ? delete $self->{calls}{$call}
+        : $command eq 'ping' || $self->{calls}{$call};
 
     if ($self->{mode} eq 'error' && $command ne 'ping') {
         $reply = { result => 'error', 'error-reason' => $self->{reason} };
+
+    } elsif ($self->{strict} && !$known) {
+        $reply = { result => 'error', 'error-reason' => 'Unknown call-id' };
 
     } elsif ($command =~ /^(offer|answer)$/) {
         $reply->{sdp} = $self->translated($dict);

@@ -1,0 +1,198 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * Whether a media helper lives.  Each is asked with a ping once a second, or
+ * oftener where it is given up sooner; anything that it says counts as an
+ * answer.  Silence is counted in those turns and not by the clock, so that a
+ * worker which was stopped itself does not blame the helpers.
+ *
+ * Timers, two per helper, both cancelable: one to ask it, one to reach it again
+ * after its connection was lost.
+ */
+
+
+#include "ngx_ims_media_priv.h"
+
+
+enum {
+    NGX_IMS_MEDIA_WATCH = 1000,          /* ms between two pings */
+    NGX_IMS_MEDIA_WATCH_MIN = 50
+};
+
+
+static ngx_msec_t ngx_ims_media_turn(ngx_ims_media_helper_t *h);
+static void ngx_ims_media_watch(ngx_event_t *ev);
+static void ngx_ims_media_wake(ngx_event_t *ev);
+
+
+void
+ngx_ims_media_life_init(ngx_ims_media_helper_t *h, ngx_log_t *log)
+{
+    h->wake.handler = ngx_ims_media_wake;
+    h->wake.data = h;
+    h->wake.log = log;
+    h->wake.cancelable = 1;
+
+    h->watch.handler = ngx_ims_media_watch;
+    h->watch.data = h;
+    h->watch.log = log;
+    h->watch.cancelable = 1;
+
+    h->away = 1;
+
+    /* not all workers at once */
+
+    ngx_add_timer(&h->watch, 1 + ngx_random() % ngx_ims_media_turn(h));
+}
+
+
+void
+ngx_ims_media_life_close(ngx_ims_media_helper_t *h)
+{
+    if (h->wake.timer_set) {
+        ngx_del_timer(&h->wake);
+    }
+
+    if (h->watch.timer_set) {
+        ngx_del_timer(&h->watch);
+    }
+}
+
+
+static ngx_msec_t
+ngx_ims_media_turn(ngx_ims_media_helper_t *h)
+{
+    ngx_msec_t  turn;
+
+    turn = ngx_min(h->media->conf.lost / 3, NGX_IMS_MEDIA_WATCH);
+
+    return ngx_max(turn, NGX_IMS_MEDIA_WATCH_MIN);
+}
+
+
+static void
+ngx_ims_media_watch(ngx_event_t *ev)
+{
+    ngx_ims_media_cmd_t      cmd;
+    ngx_ims_media_helper_t  *h;
+
+    h = ev->data;
+
+    if (h->off) {
+        return;
+    }
+
+    ngx_add_timer(ev, ngx_ims_media_turn(h));
+
+    if (h->pinged) {
+
+        /* nothing has come for a whole turn */
+
+        h->suspect = 1;
+        h->away = 1;
+        h->silent += ngx_ims_media_turn(h);
+
+        if (!h->dead && h->silent >= h->media->conf.lost) {
+            h->dead = 1;
+            h->down = 1;
+            ngx_log_error(NGX_LOG_ERR, h->log, 0,
+                          "media helper \"%V\" is dead, its calls end",
+                          &h->addr.name);
+        }
+    }
+
+    h->pinged = 1;
+
+    if (ngx_ims_media_connect(h) != NGX_OK) {
+        ngx_ims_media_wake_later(h);
+        return;
+    }
+
+    ngx_memzero(&cmd, sizeof(ngx_ims_media_cmd_t));
+    cmd.command = NGX_IMS_MEDIA_PING;
+
+    (void) ngx_ims_media_start(h, &cmd, NULL, NULL);
+}
+
+
+void
+ngx_ims_media_missed(ngx_ims_media_helper_t *h)
+{
+    h->fails++;
+    h->suspect = 1;
+
+    if (!h->down && ngx_ims_media_open(h)) {
+        h->down = 1;
+        ngx_log_error(NGX_LOG_NOTICE, h->log, 0,
+                      "media helper \"%V\" does not answer", &h->addr.name);
+    }
+}
+
+
+void
+ngx_ims_media_alive(ngx_ims_media_helper_t *h)
+{
+    h->fails = 0;
+    h->silent = 0;
+    h->pinged = 0;
+    h->suspect = 0;
+    h->dead = 0;
+
+    if (h->away) {
+        h->away = 0;
+        h->back++;
+    }
+
+    if (h->down) {
+        h->down = 0;
+        ngx_log_error(NGX_LOG_NOTICE, h->log, 0,
+                      "media helper \"%V\" is back", &h->addr.name);
+    }
+}
+
+
+void
+ngx_ims_media_gone(ngx_ims_media_helper_t *h)
+{
+    h->away = 1;
+    h->started = 0;
+
+    ngx_ims_media_wake_later(h);
+}
+
+
+ngx_uint_t
+ngx_ims_media_open(ngx_ims_media_helper_t *h)
+{
+    return h->dead
+           || (h->media->conf.max_fails
+               && h->fails >= h->media->conf.max_fails);
+}
+
+
+void
+ngx_ims_media_wake_later(ngx_ims_media_helper_t *h)
+{
+    ngx_msec_int_t  left;
+
+    if (h->wake.timer_set || h->connection != NULL || h->off) {
+        return;
+    }
+
+    left = (ngx_msec_int_t) (h->retry - ngx_current_msec);
+
+    ngx_add_timer(&h->wake, (ngx_msec_t) ngx_max(left, 1));
+}
+
+
+static void
+ngx_ims_media_wake(ngx_event_t *ev)
+{
+    ngx_ims_media_helper_t  *h;
+
+    h = ev->data;
+
+    if (ngx_ims_media_connect(h) != NGX_OK) {
+        ngx_ims_media_wake_later(h);
+    }
+}
