@@ -21,7 +21,7 @@ sub sdp_body {
 }
 
 # The browser calls, the core answers. until => 180 stops before the answer.
-# In the result: sent and seen, the INVITE at either end; answer, ok: the 200
+# answer: another SDP of the core's. In the result: sent and seen, the INVITE at either end; answer, ok: the 200
 # at either end; web, core: the dialog of either end.
 
 sub call_up {
@@ -40,7 +40,8 @@ sub call_up {
 
     $call->{answer} = $core->reply($seen, 200, 'OK',
         headers => [ Contact => $core->contact(),
-            'Content-Type' => 'application/sdp' ], body => ims_sdp());
+            'Content-Type' => 'application/sdp' ],
+        body => $o{answer} || ims_sdp());
     $call->{ok} = $web->expect('200 INVITE')
         or die "no 200 at the browser\n";
     $call->{web} = $web->dialog($sent, $call->{ok}, 1);
