@@ -19,7 +19,7 @@ sub new {
     my ($class, $path) = @_;
 
     my $self = bless {
-        path => $path, log => [], mode => 'answer', in => {}, held => [],
+        path => $path, log => [], asked => [], mode => 'answer', in => {}, held => [],
     }, $class;
 
     return $self->up();
@@ -122,7 +122,10 @@ sub readable {
 sub command {
     my ($self, $fh, $cookie, $dict) = @_;
 
-    push @{$self->{log}}, $dict unless $dict->{command} eq 'ping';
+    # whether a call is known is asked beside what happens in it
+
+    push @{$self->{$dict->{command} eq 'query' ? 'asked' : 'log'}}, $dict
+        unless $dict->{command} eq 'ping';
 
     return if $self->{mode} eq 'silent';
 
@@ -183,7 +186,7 @@ sub seen {
     return grep {
         $_->{command} eq $command
             && (!defined $call || $_->{'call-id'} eq $call)
-    } @{$self->{log}};
+    } @{$self->{$command eq 'query' ? 'asked' : 'log'}};
 }
 
 sub wait_for {
