@@ -61,6 +61,12 @@ ngx_ims_binding_get(ngx_ims_pool_t *pool, uint32_t lease, u_char *instance,
         b->dialogs = NGX_IMS_NONE;
         ngx_memcpy(b->instance, instance, NGX_IMS_DIGEST_LEN);
 
+        if (ngx_ims_pool_keep(pool, lease, &b->identity) != NGX_OK) {
+            ngx_ims_zone_free_binding(zone, i);
+            rc = NGX_ERROR;
+            goto done;
+        }
+
         b->next = l->bindings;
 
         ngx_memory_barrier();

@@ -103,10 +103,12 @@ ngx_ims_pool_impu(ngx_ims_pool_t *pool, uint32_t lease, u_char *out)
         return pool->block.impu.len;
     }
 
-    if (lease >= pool->zone.sh->nleases
-        || pool->identity_of[lease] == NGX_IMS_NONE)
-    {
+    if (lease >= pool->zone.sh->nleases) {
         return 0;
+    }
+
+    if (pool->identity_of[lease] == NGX_IMS_NONE) {
+        return ngx_ims_pool_kept(pool, lease, 0, out);
     }
 
     return ngx_ims_pool_text(pool, pool->identity_of[lease], out);
@@ -126,6 +128,12 @@ ngx_ims_pool_impi(ngx_ims_pool_t *pool, uint32_t lease, u_char *out)
     if (lease == NGX_IMS_LEASE_BLOCK) {
         ngx_memcpy(out, pool->block.impi.data, pool->block.impi.len);
         return pool->block.impi.len;
+    }
+
+    if (lease < pool->zone.sh->nleases
+        && pool->identity_of[lease] == NGX_IMS_NONE)
+    {
+        return ngx_ims_pool_kept(pool, lease, 1, out);
     }
 
     impu.data = text;
@@ -362,7 +370,8 @@ ngx_ims_pool_find(ngx_ims_pool_t *pool, u_char *user, uint32_t *lease)
 
     if (i != NGX_IMS_NONE
         && (pool->zone.leases[i].state != NGX_IMS_LEASE_LEASED
-            || pool->identity_of[i] == NGX_IMS_NONE))
+            || (pool->identity_of[i] == NGX_IMS_NONE
+                && pool->zone.leases[i].nbindings == 0)))
     {
         i = NGX_IMS_NONE;
     }

@@ -120,6 +120,17 @@ size_t ngx_ims_pool_impu(ngx_ims_pool_t *pool, uint32_t lease, u_char *out);
 /* the same for its private identity, NAI form (spec ID-7) */
 size_t ngx_ims_pool_impi(ngx_ims_pool_t *pool, uint32_t lease, u_char *out);
 
+/*
+ * The same of an identity that left the configuration while bindings have it,
+ * from what they keep; the zone's lock is not held.
+ */
+size_t ngx_ims_pool_kept(ngx_ims_pool_t *pool, uint32_t lease,
+    ngx_uint_t impi, u_char *out);
+
+/* writes what a new binding keeps of its lease's identity; the lock is held */
+ngx_int_t ngx_ims_pool_keep(ngx_ims_pool_t *pool, uint32_t lease,
+    ngx_ims_blob_t *kept);
+
 /* the key of a user; out has NGX_IMS_DIGEST_LEN bytes */
 void ngx_ims_pool_user(ngx_ims_str_t *issuer, ngx_ims_str_t *subject,
     u_char *out);

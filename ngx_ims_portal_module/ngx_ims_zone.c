@@ -242,6 +242,7 @@ ngx_ims_zone_free_binding(ngx_ims_zone_t *zone, uint32_t i)
     ngx_ims_zone_free_text(zone, &b->associated);
     ngx_ims_zone_free_text(zone, &b->features);
     ngx_ims_zone_free_text(zone, &b->granted);
+    ngx_ims_zone_free_text(zone, &b->identity);
 
     b->next = zone->sh->free_binding;
     zone->sh->free_binding = i;

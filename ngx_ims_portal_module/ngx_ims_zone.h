@@ -101,6 +101,7 @@ typedef struct {
     ngx_ims_blob_t            granted;        /* what the core made of it */
     time_t                    reap;           /* s, when its grace ends; 0:
                                                  nobody waits for it */
+    ngx_ims_blob_t            identity;       /* "IMPU IMPI" */
 } ngx_ims_binding_sh_t;
 
 

@@ -272,7 +272,7 @@ static ngx_uint_t
 ngx_ims_zone_binding_sound(ngx_ims_zone_t *zone, uint32_t i)
 {
     ngx_uint_t             k;
-    ngx_ims_blob_t        *text[5];
+    ngx_ims_blob_t        *text[6];
     ngx_ims_binding_sh_t  *b;
 
     b = &zone->bindings[i];
@@ -300,8 +300,9 @@ ngx_ims_zone_binding_sound(ngx_ims_zone_t *zone, uint32_t i)
     text[2] = &b->associated;
     text[3] = &b->features;
     text[4] = &b->granted;
+    text[5] = &b->identity;
 
-    for (k = 0; k < 5; k++) {
+    for (k = 0; k < 6; k++) {
 
         /* without it the next REGISTER asks the core again */
 
