@@ -187,6 +187,35 @@ sub within {
     return $good;
 }
 
+# These are gone without a word, for good.
+
+sub lose {
+    my ($self, @names) = @_;
+
+    $_->{web}->drop() for delete @{$self->{members}}{@names};
+}
+
+# A message of the core to each; how many answered it.
+
+sub reached {
+    my ($self) = @_;
+    my $core = $self->{core};
+    my $good = 0;
+
+    for my $m (values %{$self->{members}}) {
+        my $before = $m->{got}{MESSAGE} || 0;
+
+        $core->terminating('MESSAGE', to => $m->{impu}, body => 'x');
+
+        my $r = $core->final('MESSAGE', 3);
+
+        $good++ if $r && $r->{code} == 200
+            && $m->{got}{MESSAGE} == $before + 1;
+    }
+
+    return $good;
+}
+
 # All close their pages, and the core has heard it.
 
 sub leave {
