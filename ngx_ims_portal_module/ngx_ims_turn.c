@@ -3,8 +3,8 @@
  *
  * Requests that came before their turn.
  *
- * Timers: one for each of them, NGX_IMS_TURN_WAIT, not cancelable, so that an
- * old worker passes it on before it goes.
+ * Timers: one for each of them, NGX_IMS_TURN_WAIT, for a 2xx several times
+ * that, not cancelable, so that an old worker passes it on before it goes.
  */
 
 
@@ -22,6 +22,7 @@ typedef struct {
     uint32_t                  branch;         /* hash of the top Via's */
     uint32_t                  cseq;
     ngx_uint_t                method;
+    ngx_uint_t                waits;          /* of NGX_IMS_TURN_WAIT, left */
     ngx_ims_str_t             call_id;        /* within the text */
     ngx_ims_str_t             web_tag;
     ngx_ims_str_t             far_tag;
@@ -93,9 +94,11 @@ ngx_ims_turn_hold(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
 {
     ngx_ims_turn_t  *turn, one;
 
-    if (!ngx_ims_turn_several || m->to.tag.len == 0
-        || m->method == NGX_IMS_SIP_CANCEL)
-    {
+    if (m->to.tag.len == 0 || m->method == NGX_IMS_SIP_CANCEL) {
+        return NGX_DECLINED;
+    }
+
+    if (!ngx_ims_turn_several && m->method != NGX_IMS_SIP_BYE) {
         return NGX_DECLINED;
     }
 
@@ -139,6 +142,7 @@ ngx_ims_turn_of(ngx_ims_turn_t *turn, ngx_ims_session_t *s,
     turn->binding = s->binding;
     turn->cseq = m->cseq;
     turn->method = m->method;
+    turn->waits = s->npending ? NGX_IMS_TURN_WAITS : 0;
     turn->branch = ngx_crc32_short(m->via.branch.data, m->via.branch.len);
     turn->call_id = m->call_id;
     turn->web_tag = m->to.tag;
@@ -152,7 +156,7 @@ ngx_ims_turn_of(ngx_ims_turn_t *turn, ngx_ims_session_t *s,
 }
 
 
-/* NGX_OK: it may pass, NGX_AGAIN: it is to wait */
+/* NGX_OK: it may pass, NGX_AGAIN: it is to wait, NGX_BUSY: for a 2xx */
 
 static ngx_int_t
 ngx_ims_turn_look(ngx_ims_turn_t *turn)
@@ -166,13 +170,18 @@ ngx_ims_turn_look(ngx_ims_turn_t *turn)
                             &early)
         != NGX_OK)
     {
-        /* a NOTIFY may begin a dialog (RFC 6665 4.4.1) */
+        /* a NOTIFY may begin a dialog, too (RFC 6665 4.4.1) */
 
-        return (turn->method == NGX_IMS_SIP_NOTIFY) ? NGX_OK : NGX_AGAIN;
+        return (turn->waits && turn->method != NGX_IMS_SIP_NOTIFY)
+               ? NGX_BUSY : NGX_OK;
     }
 
     if (up && early && turn->method == NGX_IMS_SIP_BYE) {
-        return NGX_AGAIN;
+        return NGX_BUSY;
+    }
+
+    if (!ngx_ims_turn_several) {
+        return NGX_OK;
     }
 
     seen = &ngx_ims_turn_seen[turn->dialog & (NGX_IMS_TURN_SEEN - 1)];
@@ -295,6 +304,12 @@ ngx_ims_turn_timer(ngx_event_t *ev)
 
     turn = ev->data;
     dialog = turn->dialog;
+
+    if (turn->waits && ngx_ims_turn_look(turn) == NGX_BUSY) {
+        turn->waits--;
+        ngx_add_timer(ev, NGX_IMS_TURN_WAIT);
+        return;
+    }
 
     ngx_log_debug1(NGX_LOG_DEBUG_EVENT, ev->log, 0,
                    "ims turn: CSeq %uD came alone", turn->cseq);

@@ -17,6 +17,7 @@
 
 enum {
     NGX_IMS_TURN_WAIT = 50,              /* ms, below any retransmission */
+    NGX_IMS_TURN_WAITS = 9,              /* more of them, for a 2xx */
     NGX_IMS_TURN_MAX = 256,              /* requests that wait, of a worker */
     NGX_IMS_TURN_SEEN = 1024             /* dialogs remembered, a power of 2 */
 };
@@ -29,7 +30,8 @@ typedef void (*ngx_ims_turn_pt)(ngx_ims_worker_t *w, ngx_ims_core_t *core,
 
 /*
  * Registers who gets a request after it has waited; once, in init_process.
- * Where one worker reads alone nothing waits.
+ * Where one worker reads alone only a BYE may wait, for the 2xx that waits for
+ * the media helper.
  */
 void ngx_ims_turn_init(ngx_ims_worker_t *w, ngx_ims_turn_pt handler);
 
@@ -41,9 +43,10 @@ void ngx_ims_turn_handed(void);
  * was copied and is given to the handler once they have passed, or after
  * NGX_IMS_TURN_WAIT; NGX_DECLINED: it passes now; NGX_BUSY: too many wait.
  *
- * The first one of a side waits, too: it may begin anywhere.  So does one of a
- * dialog that is not known yet, a BYE before the 2xx, and what comes before the
- * ACK of a 2xx.  A gap that stays is the core's own: numbers are skipped where
+ * The first one of a side waits, too: it may begin anywhere.  So does what
+ * comes before the ACK of a 2xx.  Longer waits a BYE before the 2xx, which may
+ * be with the media helper, and a request of a dialog that is not known while
+ * requests of the browser are under way.  A gap that stays is the core's own: numbers are skipped where
  * somebody on the way answers a request.
  */
 ngx_int_t ngx_ims_turn_hold(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
