@@ -113,6 +113,7 @@ chmod 0600, "$dir/secrets";
 $t->write_file_expand('operator.conf', adapt(
     slurp('conf-examples/operator.conf'),
     qr/198\.51\.100\.20:5061/ => '127.0.0.1:%%PORT_8982%%',
+    qr!/var/lib/nginx/! => "$dir/",
     qr!/etc/nginx/ims/secrets! => "$dir/secrets",
     qr!/etc/nginx/ims/operator-ca\.pem! => "$dir/cert.pem",
     qr!/etc/nginx/(?:ims/edge|acme)\.pem! => "$dir/cert.pem",
