@@ -46,8 +46,8 @@ void ngx_ims_turn_handed(void);
  * The first one of a side waits, too: it may begin anywhere.  So does what
  * comes before the ACK of a 2xx.  Longer waits a BYE before the 2xx, which may
  * be with the media helper, and a request of a dialog that is not known while
- * requests of the browser are under way.  A gap that stays is the core's own: numbers are skipped where
- * somebody on the way answers a request.
+ * requests of the browser are under way.  A gap that stays is the core's own:
+ * numbers are skipped where somebody on the way answers a request.
  */
 ngx_int_t ngx_ims_turn_hold(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     ngx_ims_sip_msg_t *m);
