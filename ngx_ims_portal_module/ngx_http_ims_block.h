@@ -54,6 +54,14 @@ void ngx_http_ims_core_link_defaults(ngx_ims_core_t *core);
 char *ngx_http_ims_core_reg_event(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
 
+/* the lines "sockets" and "dialogs" of a pool, "max_requests" of a core */
+char *ngx_http_ims_limit_pool_sockets(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+char *ngx_http_ims_limit_dialogs(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+char *ngx_http_ims_limit_max_requests(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+
 /* the lines "prack" and "timer_c" */
 char *ngx_http_ims_core_prack(ngx_conf_t *cf, void *object, ngx_str_t *args,
     ngx_uint_t n);

@@ -41,6 +41,7 @@ static ngx_http_ims_line_t  ngx_http_ims_core_lines[] = {
     { ngx_string("ssl_verify"), 1, 1, ngx_http_ims_core_link },
     { ngx_string("ssl_verify_depth"), 1, 1, ngx_http_ims_core_link },
     { ngx_string("probe"), 1, 3, ngx_http_ims_core_probe },
+    { ngx_string("max_requests"), 1, 1, ngx_http_ims_limit_max_requests },
     { ngx_string("prack"), 1, 1, ngx_http_ims_core_prack },
     { ngx_string("timer_c"), 1, 1, ngx_http_ims_core_timer_c },
     { ngx_string("allow"), 1, 64, ngx_http_ims_core_allow },
@@ -89,6 +90,7 @@ ngx_http_ims_core_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     core->line = cf->conf_file->line;
     core->nslots = 64;
     core->timeout = NGX_CONF_UNSET_MSEC;
+    core->max_requests = NGX_CONF_UNSET_UINT;
     core->timer_c = 185000;
     core->probe = NGX_CONF_UNSET_MSEC;
     core->probe_timeout = 2000;
@@ -186,6 +188,7 @@ ngx_http_ims_core_check(ngx_conf_t *cf, ngx_ims_core_t *core)
                                     : listen[0].family);
 
     ngx_conf_init_msec_value(core->timeout, 4000);
+    ngx_conf_init_uint_value(core->max_requests, 10000);
 
     if (core->probe == NGX_CONF_UNSET_MSEC) {
         core->probe = core->servers.nelts > 1 || core->names.nelts ? 10000

@@ -40,6 +40,8 @@ static ngx_http_ims_line_t  ngx_http_ims_pool_lines[] = {
     { ngx_string("devices"), 1, 1, ngx_http_ims_pool_devices },
     { ngx_string("local_calls"), 1, 1, ngx_http_ims_pool_local_calls },
     { ngx_string("register_block"), 2, 4, ngx_http_ims_pool_register_block },
+    { ngx_string("sockets"), 1, 1, ngx_http_ims_limit_pool_sockets },
+    { ngx_string("dialogs"), 1, 1, ngx_http_ims_limit_dialogs },
     { ngx_string("calls"), 1, 1, ngx_http_ims_dial_calls },
     { ngx_string("calls_per_hour"), 1, 1, ngx_http_ims_dial_calls_per_hour },
     { ngx_string("premium_per_hour"), 1, 1,
@@ -83,6 +85,8 @@ ngx_http_ims_pool_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     pool->quarantine = NGX_CONF_UNSET;
     pool->devices = NGX_CONF_UNSET_UINT;
     pool->local_calls = NGX_CONF_UNSET;
+    pool->sockets = NGX_CONF_UNSET_UINT;
+    pool->dialogs = NGX_CONF_UNSET_UINT;
 
     if (ngx_array_init(&pool->blocks, cf->pool, 4, sizeof(ngx_ims_block_t))
         != NGX_OK)
@@ -118,6 +122,8 @@ ngx_http_ims_pool_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_conf_init_value(pool->quarantine, 600);
     ngx_conf_init_uint_value(pool->devices, 5);
     ngx_conf_init_value(pool->local_calls, 0);
+    ngx_conf_init_uint_value(pool->sockets, 0);
+    ngx_conf_init_uint_value(pool->dialogs, 60);
 
     return ngx_http_ims_pool_zone(cf, pool, &zone, size);
 }

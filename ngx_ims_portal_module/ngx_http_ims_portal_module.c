@@ -174,6 +174,93 @@ static ngx_command_t  ngx_http_ims_commands[] = {
       offsetof(ngx_http_ims_loc_conf_t, message_size),
       NULL },
 
+    { ngx_string("ims_portal_message_timeout"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_ims_loc_conf_t, policy.limits.message_timeout),
+      NULL },
+
+    { ngx_string("ims_portal_send_buffer"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_ims_loc_conf_t, policy.limits.send_buffer),
+      NULL },
+
+    { ngx_string("ims_portal_send_timeout"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_ims_loc_conf_t, policy.limits.send_timeout),
+      NULL },
+
+    { ngx_string("ims_portal_limit_zone"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_ims_main_conf_t, limit_size),
+      NULL },
+
+    { ngx_string("ims_portal_limit_sockets"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE123,
+      ngx_http_ims_limit_sockets,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("ims_portal_limit_handshakes"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE23,
+      ngx_http_ims_limit_handshakes,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("ims_portal_limit_messages"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE12,
+      ngx_http_ims_limit_rate,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_ims_loc_conf_t,
+               policy.limits.user[NGX_IMS_RATE_MESSAGES]),
+      NULL },
+
+    { ngx_string("ims_portal_limit_registers"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE12,
+      ngx_http_ims_limit_rate,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_ims_loc_conf_t,
+               policy.limits.user[NGX_IMS_RATE_REGISTERS]),
+      NULL },
+
+    { ngx_string("ims_portal_limit_invites"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE12,
+      ngx_http_ims_limit_rate,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_ims_loc_conf_t,
+               policy.limits.user[NGX_IMS_RATE_INVITES]),
+      NULL },
+
+    { ngx_string("ims_portal_limit_frames"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE12,
+      ngx_http_ims_limit_rate,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_ims_loc_conf_t, policy.limits.frames),
+      NULL },
+
+    { ngx_string("ims_portal_limit_requests"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_ims_loc_conf_t, policy.limits.requests),
+      NULL },
+
+    { ngx_string("ims_portal_limit_waiting"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_ims_loc_conf_t, policy.limits.waiting),
+      NULL },
+
     { ngx_string("ims_portal_grace"),
       NGX_HTTP_IMS_ALL|NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,
@@ -287,6 +374,7 @@ ngx_http_ims_create_main_conf(ngx_conf_t *cf)
     imcf->txn.t2 = 4000;
     imcf->txn.t4 = 5000;
     imcf->txn.max = NGX_CONF_UNSET_UINT;
+    imcf->limit_size = NGX_CONF_UNSET_SIZE;
 
     return imcf;
 }
@@ -315,7 +403,8 @@ ngx_http_ims_init_main_conf(ngx_conf_t *cf, void *conf)
     imcf->txn.t2 = 8 * imcf->txn.t1;
     imcf->txn.t4 = 10 * imcf->txn.t1;
 
-    return NGX_CONF_OK;
+    return imcf->pools.nelts ? ngx_http_ims_limit_zone(cf, imcf)
+                             : NGX_CONF_OK;
 }
 
 
@@ -358,6 +447,7 @@ ngx_http_ims_create_loc_conf(ngx_conf_t *cf)
     ilcf->policy.refer = NGX_CONF_UNSET_UINT;
     ilcf->policy.session_timer = NGX_CONF_UNSET;
     ilcf->policy.session_min = NGX_CONF_UNSET;
+    ngx_http_ims_limit_unset(&ilcf->policy.limits);
 
     return ilcf;
 }
@@ -395,6 +485,13 @@ ngx_http_ims_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_msec_value(conf->handshake, prev->handshake, 10000);
     ngx_conf_merge_sec_value(conf->expires, prev->expires, 3600);
     ngx_conf_merge_ptr_value(conf->ice_servers, prev->ice_servers, NULL);
+
+    if (ngx_http_ims_limit_merge(cf, &prev->policy.limits,
+                                 &conf->policy.limits)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
 
     if (conf->pool == NULL && conf->session_pool == NULL) {
         return NGX_CONF_OK;

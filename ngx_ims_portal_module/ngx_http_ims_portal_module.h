@@ -23,6 +23,8 @@ typedef struct {
     ngx_ims_txn_conf_t        txn;
     ngx_ims_worker_t         *worker;         /* of this process */
     ngx_ims_health_t         *health;         /* of the cores' servers */
+    ngx_ims_limit_t          *limit;
+    size_t                    limit_size;     /* bytes */
 } ngx_http_ims_main_conf_t;
 
 
@@ -77,6 +79,33 @@ char *ngx_http_ims_session_timer(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 extern ngx_conf_enum_t  ngx_http_ims_refer[];
 char *ngx_http_ims_ice_server(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* limits (ngx_http_ims_limit.c); defaults of a level, merging two */
+char *ngx_http_ims_limit_sockets(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_ims_limit_handshakes(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_ims_limit_rate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+void ngx_http_ims_limit_unset(ngx_ims_limits_t *limits);
+char *ngx_http_ims_limit_merge(ngx_conf_t *cf, ngx_ims_limits_t *prev,
+    ngx_ims_limits_t *conf);
+char *ngx_http_ims_limit_zone(ngx_conf_t *cf, ngx_http_ims_main_conf_t *imcf);
+
+/*
+ * A handshake before its token is looked at, and after: NGX_OK, the second with
+ * the row of the socket, or 429 or 503 with Retry-After set, or 500.
+ */
+ngx_int_t ngx_http_ims_limit_arrive(ngx_http_request_t *r,
+    ngx_http_ims_main_conf_t *imcf, ngx_http_ims_loc_conf_t *ilcf,
+    ngx_http_ims_ctx_t *ctx);
+ngx_int_t ngx_http_ims_limit_open(ngx_http_request_t *r,
+    ngx_http_ims_main_conf_t *imcf, ngx_http_ims_loc_conf_t *ilcf,
+    ngx_http_ims_ctx_t *ctx, uint32_t *row);
+
+/* the counters, as a member of the status */
+#define NGX_HTTP_IMS_LIMIT_STATUS  1024       /* bytes of it at most */
+u_char *ngx_http_ims_limit_status(u_char *p, u_char *last,
+    ngx_ims_limit_t *limit);
 
 /* what makes a location, and its variables (ngx_http_ims_location.c) */
 char *ngx_http_ims_portal(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

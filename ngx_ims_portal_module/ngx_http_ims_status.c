@@ -46,7 +46,7 @@ ngx_http_ims_status(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf)
     }
 
     pool = imcf->pools.elts;
-    size = 512;
+    size = 512 + NGX_HTTP_IMS_LIMIT_STATUS;
 
     for (i = 0; i < imcf->pools.nelts; i++) {
         size += 768 + pool[i]->name.len;
@@ -97,7 +97,9 @@ ngx_http_ims_status(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf)
         p = ngx_http_ims_status_core(p, last, core[i]);
     }
 
-    b->last = ngx_slprintf(p, last, "]}\n");
+    p = ngx_slprintf(p, last, "],");
+    p = ngx_http_ims_limit_status(p, last, imcf->limit);
+    b->last = ngx_slprintf(p, last, "}\n");
 
     r->headers_out.status = NGX_HTTP_OK;
     r->headers_out.content_length_n = b->last - b->pos;

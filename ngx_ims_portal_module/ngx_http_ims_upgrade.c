@@ -35,6 +35,7 @@ ngx_int_t
 ngx_http_ims_upgrade(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf,
     ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx)
 {
+    uint32_t                  row;
     ngx_int_t                 rc;
     ngx_str_t                 key;
     ngx_connection_t         *c;
@@ -68,6 +69,16 @@ ngx_http_ims_upgrade(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf,
         return rc;
     }
 
+    if (imcf->worker == NULL || ngx_exiting || ngx_terminate) {
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    rc = ngx_http_ims_limit_arrive(r, imcf, ilcf, ctx);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
     if (ilcf->auth & NGX_IMS_AUTH_HANDSHAKE) {
         rc = ngx_http_ims_verify(r, ilcf, ctx);
 
@@ -94,18 +105,21 @@ ngx_http_ims_upgrade(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf,
         return rc;
     }
 
-    if (imcf->worker == NULL || ngx_exiting || ngx_terminate) {
-        return NGX_HTTP_SERVICE_UNAVAILABLE;
-    }
-
     t = ngx_pcalloc(r->pool, sizeof(ngx_http_ims_takeover_t));
     if (t == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    rc = ngx_http_ims_limit_open(r, imcf, ilcf, ctx, &row);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
     s = ngx_ims_session_create(c, imcf->worker, &ilcf->policy,
-                               &r->headers_in.host->value);
+                               &r->headers_in.host->value, row);
     if (s == NULL) {
+        ngx_ims_limit_close(imcf->limit, row, &imcf->worker->self);
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 

@@ -99,7 +99,8 @@ ngx_ims_answer_client(ngx_ims_txn_t *t, ngx_int_t rc, ngx_ims_sip_msg_t *m)
     /* the browser's own messages were held back where they came in */
 
     if (fw->up && s != NULL && (s->down_busy || !ngx_queue_empty(&s->down))) {
-        if (ngx_ims_forward_hold(s, 0, fw, NULL, m->text.data, m->text.len)
+        if (ngx_ims_forward_hold(s, 0, fw, NULL, m->text.data, m->text.len,
+                                 0)
             != NGX_OK
             && m->status >= 200)
         {

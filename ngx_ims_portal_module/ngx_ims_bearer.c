@@ -101,6 +101,14 @@ ngx_ims_bearer_check(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
 
     ngx_ims_jwt_free(jwt);
 
+    if (rc == NGX_BUSY) {
+        ngx_ims_session_limited(s, NGX_IMS_LIMITED_USER_SOCKETS);
+        ngx_ims_call_refuse(s->worker, &s->flow, m, 480,
+                            "Warning: 399 portal \"too many sockets\"" CRLF
+                            "Retry-After: 30" CRLF);
+        return NGX_DECLINED;
+    }
+
     if (rc != NGX_OK) {
         ngx_ims_bearer_challenge(s, m, rc == NGX_DECLINED ? 403 : 500, NULL);
         return NGX_DECLINED;

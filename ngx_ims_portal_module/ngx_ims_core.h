@@ -145,6 +145,8 @@ struct ngx_ims_core_s {
     ngx_uint_t                no_prack;       /* none for a browser */
     ngx_msec_t                timeout;        /* ms without any answer, then
                                                  the next server is tried */
+    ngx_uint_t                max_requests;   /* of browsers under way, of a
+                                                 worker; 0: any */
     ngx_msec_t                probe;          /* ms between two, 0: off */
     ngx_msec_t                probe_timeout;  /* ms */
     ngx_uint_t                probe_fails;
@@ -186,6 +188,8 @@ struct ngx_ims_core_s {
 
     ngx_ims_health_core_t    *counts;         /* of all workers, or own */
     ngx_ims_health_core_t     own;            /* of this one, for the log */
+    ngx_uint_t                requests;       /* of browsers under way */
+    time_t                    requests_time;  /* s, when too many was logged */
     ngx_uint_t                refused_logged; /* of them, when last logged */
     time_t                    refused_time;   /* s, when that was */
 };

@@ -104,6 +104,10 @@ ngx_ims_edge_message(ngx_ims_session_t *s, u_char *p, size_t len)
                       "client sent invalid SIP message: %s at %uD",
                       m->error, m->error_pos);
 
+        if (ngx_ims_screen_rate(s, NULL) != NGX_OK) {
+            return;
+        }
+
         /* an invalid response is dropped (RFC 3261 16.7, RFC 4475) */
 
         ngx_ims_call_refuse(w, &s->flow, m, m->code, NULL);
@@ -112,6 +116,10 @@ ngx_ims_edge_message(ngx_ims_session_t *s, u_char *p, size_t len)
 
     (void) ngx_atomic_fetch_add(&s->pool->zone.sh->counters.messages, 1);
 
+    if (ngx_ims_screen_rate(s, m) != NGX_OK) {
+        return;
+    }
+
     if (m->status == 0
         && ngx_ims_txn_request(w->txns, m, &s->flow, (uintptr_t) s) == NGX_OK)
     {
@@ -119,7 +127,10 @@ ngx_ims_edge_message(ngx_ims_session_t *s, u_char *p, size_t len)
     }
 
     if (s->up_busy || !ngx_queue_empty(&s->up)) {
-        if (ngx_ims_forward_hold(s, 1, NULL, &s->flow, p, len) != NGX_OK) {
+        if (ngx_ims_forward_hold(s, 1, NULL, &s->flow, p, len,
+                                 ngx_ims_screen_kept(s, m))
+            != NGX_OK)
+        {
             ngx_ims_call_refuse(w, &s->flow, m, 503, "Retry-After: 5" CRLF);
         }
 
@@ -448,7 +459,7 @@ ngx_ims_edge_deliver(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
         return;
     }
 
-    if (ngx_ims_forward_hold(s, 0, NULL, flow, m->text.data, m->text.len)
+    if (ngx_ims_forward_hold(s, 0, NULL, flow, m->text.data, m->text.len, 0)
         != NGX_OK)
     {
         ngx_ims_call_refuse(s->worker, flow, m, 503, "Retry-After: 5" CRLF);

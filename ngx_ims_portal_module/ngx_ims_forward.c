@@ -29,6 +29,7 @@ static void ngx_ims_forward_server(ngx_ims_txn_t *t, ngx_int_t rc,
 static void ngx_ims_forward_timer(ngx_event_t *ev);
 static void ngx_ims_forward_resume(ngx_ims_session_t *s, ngx_uint_t up);
 static void ngx_ims_forward_purge(ngx_queue_t *queue);
+static void ngx_ims_forward_uncount(ngx_ims_forward_t *fw);
 
 
 /* set once, before any session exists */
@@ -57,9 +58,7 @@ ngx_ims_forward_create(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
 
     w = s->worker;
 
-    if (s->npending >= NGX_IMS_SESSION_MAX_REQUESTS
-        || m->call_id.len > NGX_IMS_FORWARD_MAX_ID)
-    {
+    if (m->call_id.len > NGX_IMS_FORWARD_MAX_ID) {
         return NULL;
     }
 
@@ -95,6 +94,11 @@ ngx_ims_forward_create(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     fw->timer.handler = ngx_ims_forward_timer;
     fw->timer.data = fw;
     fw->timer.log = w->log;
+
+    if (up && flow != NULL) {
+        fw->counted = 1;
+        fw->pool->core->requests++;
+    }
 
     ngx_queue_insert_tail(&s->requests, &fw->queue);
     s->nrequests++;
@@ -188,6 +192,7 @@ ngx_ims_forward_unref(ngx_ims_forward_t *fw)
     }
 
     ngx_ims_forward_drop_media(fw);
+    ngx_ims_forward_uncount(fw);
 
     if (fw->timer.timer_set) {
         ngx_del_timer(&fw->timer);
@@ -244,6 +249,17 @@ ngx_ims_forward_answered(ngx_ims_forward_t *fw)
     }
 
     fw->answered = 1;
+    ngx_ims_forward_uncount(fw);
+}
+
+
+static void
+ngx_ims_forward_uncount(ngx_ims_forward_t *fw)
+{
+    if (fw->counted) {
+        fw->counted = 0;
+        fw->pool->core->requests--;
+    }
 }
 
 
@@ -472,13 +488,13 @@ ngx_ims_forward_release(ngx_ims_forward_t *fw, ngx_uint_t to_web)
 
 ngx_int_t
 ngx_ims_forward_hold(ngx_ims_session_t *s, ngx_uint_t up,
-    ngx_ims_forward_t *fw, ngx_ims_flow_t *flow, u_char *p, size_t len)
+    ngx_ims_forward_t *fw, ngx_ims_flow_t *flow, u_char *p, size_t len,
+    ngx_uint_t always)
 {
     ngx_ims_held_t  *held;
 
-    if (s->nwaiting >= NGX_IMS_FORWARD_MAX_QUEUE) {
-        ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
-                      "too many messages wait for the media helper");
+    if (s->nwaiting >= s->policy->limits.waiting && !always) {
+        ngx_ims_session_limited(s, NGX_IMS_LIMITED_WAITING);
         return NGX_ERROR;
     }
 

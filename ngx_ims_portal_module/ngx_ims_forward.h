@@ -15,7 +15,6 @@
 
 enum {
     NGX_IMS_FORWARD_TIMER_SOS = 6000,    /* ms without a word from there */
-    NGX_IMS_FORWARD_MAX_QUEUE = 64,      /* messages held back, a side */
     NGX_IMS_FORWARD_MAX_ID = 512         /* bytes of a Call-ID */
 };
 
@@ -77,6 +76,7 @@ typedef struct {
                                                  no dialog record says so */
     unsigned                  offered:1;      /* the request had the offer */
     unsigned                  emergency:1;    /* has a route of its own */
+    unsigned                  counted:1;      /* in core->requests */
     unsigned                  local:1;        /* both ends are browsers of the
                                                  portal: SDP is not touched */
     unsigned                  prack:1;        /* ours, not the browser's */
@@ -178,9 +178,14 @@ void ngx_ims_forward_media_lost(ngx_ims_session_t *s, ngx_int_t helper);
 /* the helper has answered: the side may go on, the reference is given back */
 void ngx_ims_forward_release(ngx_ims_forward_t *fw, ngx_uint_t to_web);
 
-/* holds an answer of fw back behind what waits for the helper */
+/*
+ * Holds an answer of fw, or a message of flow, back behind what waits for the
+ * helper.  always: even when too many do.  NGX_OK, or NGX_ERROR: too many, or
+ * no memory.
+ */
 ngx_int_t ngx_ims_forward_hold(ngx_ims_session_t *s, ngx_uint_t up,
-    ngx_ims_forward_t *fw, ngx_ims_flow_t *flow, u_char *p, size_t len);
+    ngx_ims_forward_t *fw, ngx_ims_flow_t *flow, u_char *p, size_t len,
+    ngx_uint_t always);
 
 /* 1 when the body of m is SDP */
 ngx_uint_t ngx_ims_forward_has_sdp(ngx_ims_sip_msg_t *m);

@@ -62,6 +62,8 @@ typedef struct {
     ngx_uint_t                calls;          /* of a user at once, 0: any */
     ngx_uint_t                calls_per_hour;      /* 0: any */
     ngx_uint_t                premium_per_hour;    /* 0: any */
+    ngx_uint_t                sockets;        /* of all its users, 0: any */
+    ngx_uint_t                dialogs;        /* of a user, 0: any */
     ngx_msec_t                grace;          /* ms, longest of a location */
 
     uint32_t                 *identity_of;    /* lease entry -> identity */

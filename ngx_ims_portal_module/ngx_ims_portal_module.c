@@ -20,6 +20,8 @@
 static ngx_int_t ngx_ims_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_ims_init_process(ngx_cycle_t *cycle);
 static ngx_int_t ngx_ims_init_cores(ngx_cycle_t *cycle, ngx_ims_worker_t *w);
+static void ngx_ims_heal(void *data, ngx_uint_t became);
+static ngx_uint_t ngx_ims_alive(void *data, ngx_ims_owner_t *owner);
 static void ngx_ims_exit_process(ngx_cycle_t *cycle);
 static ngx_http_ims_main_conf_t *ngx_ims_main_conf(ngx_cycle_t *cycle);
 
@@ -112,6 +114,7 @@ ngx_ims_init_process(ngx_cycle_t *cycle)
     w->pools = &imcf->pools;
     w->close = ngx_http_close_connection;
     w->t1 = imcf->txn.t1;
+    w->limit = imcf->limit;
 
     /* the first pool's zone names the instance: it is kept over reloads */
 
@@ -145,10 +148,13 @@ ngx_ims_init_process(ngx_cycle_t *cycle)
         || ngx_ims_leader_add(w->leader, ngx_ims_workers_tick, w->workers)
            != NGX_OK
         || ngx_ims_leader_add(w->leader, ngx_ims_trunk_tick, w) != NGX_OK
-        || ngx_ims_leader_add(w->leader, ngx_ims_linger_tick, w) != NGX_OK)
+        || ngx_ims_leader_add(w->leader, ngx_ims_linger_tick, w) != NGX_OK
+        || ngx_ims_leader_add(w->leader, ngx_ims_heal, w) != NGX_OK)
     {
         return NGX_ERROR;
     }
+
+    ngx_ims_heal(w, 1);
 
     if (ngx_ims_init_cores(cycle, w) != NGX_OK
         || ngx_ims_probe_init(cycle, w->cores, w->txns, w->leader) != NGX_OK
@@ -192,6 +198,33 @@ ngx_ims_init_cores(ngx_cycle_t *cycle, ngx_ims_worker_t *w)
     }
 
     return NGX_OK;
+}
+
+
+/* the sockets of workers that were killed do not count any more */
+
+static void
+ngx_ims_heal(void *data, ngx_uint_t became)
+{
+    ngx_uint_t         n;
+    ngx_ims_worker_t  *w;
+
+    w = data;
+
+    n = ngx_ims_limit_heal(w->limit, ngx_ims_alive, w);
+
+    if (n) {
+        ngx_log_error(NGX_LOG_NOTICE, w->log, 0,
+                      "%ui sockets of dead workers are not counted any more",
+                      n);
+    }
+}
+
+
+static ngx_uint_t
+ngx_ims_alive(void *data, ngx_ims_owner_t *owner)
+{
+    return kill((ngx_pid_t) owner->pid, 0) == 0 || ngx_errno == NGX_EPERM;
 }
 
 

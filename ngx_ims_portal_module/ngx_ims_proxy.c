@@ -197,6 +197,11 @@ ngx_ims_proxy_begin(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
         return;
     }
 
+    if (ngx_ims_screen_room(s, flow, m, up) != NGX_OK) {
+        ngx_ims_forward_calling(s);
+        return;
+    }
+
     sdp = m->method != NGX_IMS_SIP_MESSAGE && ngx_ims_forward_has_sdp(m);
 
     if (!sdp && ngx_ims_proxy_hides_sdp(m)) {
@@ -206,8 +211,12 @@ ngx_ims_proxy_begin(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
         return;
     }
 
+    ngx_ims_txns_urgent(s->worker->txns, up && screen->emergency);
     fw = ngx_ims_forward_create(s, flow, m, up);
+    ngx_ims_txns_urgent(s->worker->txns, 0);
+
     if (fw == NULL) {
+        ngx_ims_limit_count(s->worker->limit, NGX_IMS_LIMITED_TRANSACTIONS);
         ngx_ims_forward_calling(s);
         ngx_ims_call_refuse(s->worker, flow, m, 503, "Retry-After: 5" CRLF);
         return;
@@ -627,10 +636,15 @@ ngx_ims_proxy_launch(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
         return;
     }
 
+    ngx_ims_txns_urgent(w->txns, fw->emergency);
+
     fw->client = ngx_ims_txn_client(w->txns, flow,
                                     fw->update ? NGX_IMS_SIP_UPDATE
                                                : m->method, f->branch,
                                     w->out, len, ngx_ims_answer_client, fw);
+
+    ngx_ims_txns_urgent(w->txns, 0);
+
     if (fw->client == NULL) {
 
         if (fw->tried && ngx_ims_core_known_down(fw->pool->core, flow)) {

@@ -21,6 +21,7 @@
 typedef struct {
     ngx_ims_txn_t            *server;         /* NULL: a refresh of ours */
     ngx_ims_session_t        *session;        /* NULL: the socket is gone */
+    ngx_ims_core_t           *core;           /* that it counts for */
     time_t                    asked;          /* s, by the browser */
     ngx_uint_t                refs;           /* transaction, upstream */
 } ngx_ims_wait_t;
@@ -83,6 +84,7 @@ ngx_ims_register_start(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
     }
 
     wait->session = s;
+    wait->core = s->pool->core;
     wait->asked = asked;
 
     if (m != NULL) {
@@ -99,6 +101,7 @@ ngx_ims_register_start(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
 
     s->registering = wait;
     s->connection->idle = 0;
+    wait->core->requests++;
 
     if (ngx_ims_uac_register(w, s->pool, &s->binding, s->lease, upstream,
                              ngx_ims_register_done, wait)
@@ -147,6 +150,7 @@ ngx_ims_register_done(void *data, ngx_ims_uac_result_t *result)
 
     wait = data;
     s = wait->session;
+    wait->core->requests--;
 
     if (s == NULL) {
         ngx_ims_register_unref(wait);

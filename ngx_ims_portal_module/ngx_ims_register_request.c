@@ -14,6 +14,7 @@
 #include "ngx_ims_linger.h"
 #include "ngx_ims_regevent.h"
 #include "ngx_ims_register_answer.h"
+#include "ngx_ims_screen.h"
 
 
 #define NGX_IMS_REGISTER_DEFAULT  600         /* s, when none is asked */
@@ -80,6 +81,11 @@ ngx_ims_register_request(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
     }
 
     if (expires == 0) {
+
+        if (ngx_ims_screen_register(s, m) != NGX_OK) {
+            return;
+        }
+
         s->registered = 0;
         ngx_ims_regevent_end(s);
         ngx_ims_register_start(s, m, 0, 0);
@@ -108,6 +114,10 @@ ngx_ims_register_request(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
         ngx_ims_regevent_start(s);
         ngx_ims_call_recount(s);
         ngx_ims_register_answer(s, m, NULL, 200, expires);
+        return;
+    }
+
+    if (ngx_ims_screen_register(s, m) != NGX_OK) {
         return;
     }
 

@@ -30,8 +30,9 @@ static ngx_int_t ngx_ims_screen_refer(ngx_ims_session_t *s,
     ngx_ims_sip_msg_t *m, ngx_ims_dial_t *d);
 static ngx_int_t ngx_ims_screen_limits(ngx_ims_session_t *s,
     ngx_ims_sip_msg_t *m, ngx_uint_t call, ngx_uint_t premium);
-static ngx_int_t ngx_ims_screen_take(ngx_ims_session_t *s, ngx_uint_t calls,
-    ngx_uint_t rate, ngx_uint_t dear, ngx_uint_t *n);
+static ngx_int_t ngx_ims_screen_take(ngx_ims_session_t *s,
+    ngx_uint_t dialogs, ngx_uint_t calls, ngx_uint_t rate, ngx_uint_t dear,
+    ngx_uint_t *n);
 static ngx_uint_t ngx_ims_screen_count(ngx_ims_zone_t *zone,
     ngx_ims_lease_sh_t *lease);
 static ngx_uint_t ngx_ims_screen_wait(uint64_t *full, ngx_uint_t n,
@@ -255,15 +256,24 @@ static ngx_int_t
 ngx_ims_screen_limits(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
     ngx_uint_t call, ngx_uint_t premium)
 {
-    ngx_uint_t       n;
+    ngx_uint_t       n, begins;
     ngx_ims_pool_t  *pool;
 
     pool = s->pool;
 
-    switch (ngx_ims_screen_take(s, call ? pool->calls : 0,
+    begins = call || (m->method == NGX_IMS_SIP_SUBSCRIBE
+                      && m->to.tag.len == 0);
+
+    switch (ngx_ims_screen_take(s, begins ? pool->dialogs : 0,
+                                call ? pool->calls : 0,
                                 call ? pool->calls_per_hour : 0,
                                 premium ? pool->premium_per_hour : 0, &n))
     {
+
+    case NGX_AGAIN:
+        ngx_ims_session_limited(s, NGX_IMS_LIMITED_DIALOGS);
+        ngx_ims_screen_refuse(s, m, 403, "too many dialogs", 0);
+        return NGX_DECLINED;
 
     case NGX_ABORT:
         ngx_log_error(NGX_LOG_WARN, s->connection->log, 0,
@@ -297,14 +307,15 @@ ngx_ims_screen_limits(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
 
 /*
  * Counts a request against the limits given, 0: none of that kind; either
- * against all of them or none.  NGX_OK, or NGX_ABORT: *n calls are there
+ * against all of them or none.  NGX_OK, or NGX_AGAIN: too many dialogs;
+ * NGX_ABORT: *n calls are there
  * already; NGX_BUSY, NGX_DECLINED: *n seconds until the next call, the next
  * premium one.
  */
 
 static ngx_int_t
-ngx_ims_screen_take(ngx_ims_session_t *s, ngx_uint_t calls, ngx_uint_t rate,
-    ngx_uint_t dear, ngx_uint_t *n)
+ngx_ims_screen_take(ngx_ims_session_t *s, ngx_uint_t dialogs,
+    ngx_uint_t calls, ngx_uint_t rate, ngx_uint_t dear, ngx_uint_t *n)
 {
     uint64_t               now;
     ngx_int_t              rc;
@@ -312,7 +323,7 @@ ngx_ims_screen_take(ngx_ims_session_t *s, ngx_uint_t calls, ngx_uint_t rate,
     ngx_ims_lease_sh_t    *lease;
     ngx_ims_binding_sh_t  *binding;
 
-    if (calls == 0 && rate == 0 && dear == 0) {
+    if (dialogs == 0 && calls == 0 && rate == 0 && dear == 0) {
         return NGX_OK;
     }
 
@@ -325,7 +336,10 @@ ngx_ims_screen_take(ngx_ims_session_t *s, ngx_uint_t calls, ngx_uint_t rate,
     lease = &zone->leases[s->lease];
     binding = &zone->bindings[s->binding.index];
 
-    if (calls && (*n = ngx_ims_screen_count(zone, lease)) >= calls) {
+    if (dialogs && ngx_ims_screen_dialogs(zone, lease) >= dialogs) {
+        rc = NGX_AGAIN;
+
+    } else if (calls && (*n = ngx_ims_screen_count(zone, lease)) >= calls) {
         rc = NGX_ABORT;
 
     } else if (rate && (*n = ngx_ims_screen_wait(&lease->calls, rate, now))) {

@@ -42,6 +42,37 @@ ngx_int_t ngx_ims_screen_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
     ngx_ims_screen_t *screen);
 
 /*
+ * A message came: its user's rates.  m NULL: one that is none.  What ends
+ * something, answers and emergency requests are counted, and never refused.  A
+ * browser that does not heed refusals is closed with 1008.
+ *
+ * NGX_OK, or NGX_DECLINED: it was answered (480); NGX_ERROR: it was closed.
+ */
+ngx_int_t ngx_ims_screen_rate(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m);
+
+/* 1 when m is not to be refused for any limit */
+ngx_uint_t ngx_ims_screen_kept(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m);
+
+/*
+ * Room for one more request of or for a browser: those under way, those at the
+ * core, dialogs of a call that comes.  NGX_OK, or NGX_DECLINED: it was answered
+ * (486, 503).
+ */
+ngx_int_t ngx_ims_screen_room(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
+    ngx_ims_sip_msg_t *m, ngx_uint_t up);
+
+/*
+ * Room for a REGISTER that the core is to see.  NGX_OK, or NGX_DECLINED: it was
+ * answered (480, 503).
+ */
+ngx_int_t ngx_ims_screen_register(ngx_ims_session_t *s,
+    ngx_ims_sip_msg_t *m);
+
+/* calls and subscriptions of a user; locked */
+ngx_uint_t ngx_ims_screen_dialogs(ngx_ims_zone_t *zone,
+    ngx_ims_lease_sh_t *lease);
+
+/*
  * The answer 380 to an emergency request that cannot be carried (TS 24.229
  * 5.2.10, 7.6): writes its lines to extra, which has NGX_IMS_SCREEN_EXTRA
  * bytes, with NUL, and returns its body.  urn: what was asked for.

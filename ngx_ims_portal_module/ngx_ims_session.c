@@ -7,7 +7,8 @@
  *
  * Timers: the read event's is the ping clock and, as it is not cancelable,
  * keeps an old worker alive; after our close frame it bounds the wait for the
- * browser's. The write event's bounds a slow reader.  token_event fires at the
+ * browser's.  It strikes early for a message that takes too long.  The write
+ * event's bounds a slow reader.  token_event fires at the
  * token's exp, refresh_event when the registration at the core is to be
  * refreshed.
  */
@@ -27,7 +28,7 @@ static void ngx_ims_session_end(ngx_ims_session_t *s, ngx_ims_end_e how);
 
 ngx_ims_session_t *
 ngx_ims_session_create(ngx_connection_t *c, ngx_ims_worker_t *worker,
-    ngx_ims_policy_t *policy, ngx_str_t *host)
+    ngx_ims_policy_t *policy, ngx_str_t *host, uint32_t row)
 {
     ngx_ims_session_t  *s;
 
@@ -50,6 +51,7 @@ ngx_ims_session_create(ngx_connection_t *c, ngx_ims_worker_t *worker,
     s->policy = policy;
     s->pool = policy->pool;
     s->out_last = &s->out;
+    s->row = row;
 
 #if (NGX_SSL)
     s->tls = (c->ssl != NULL);
@@ -115,6 +117,7 @@ ngx_ims_session_identify(ngx_ims_session_t *s, ngx_ims_jwt_t *jwt)
     time_t                now;
     ngx_msec_t            wait;
     ngx_ims_str_t         subject;
+    ngx_ims_limit_key_t   key;
     ngx_ims_deny_token_t  ids;
 
     subject = ngx_ims_jwt_subject(jwt);
@@ -127,6 +130,15 @@ ngx_ims_session_identify(ngx_ims_session_t *s, ngx_ims_jwt_t *jwt)
         }
 
     } else {
+        ngx_ims_session_key(s->pool, ids.user, &key);
+
+        if (ngx_ims_limit_verified(s->worker->limit, s->row, &key,
+                                   s->policy->limits.user_sockets)
+            != NGX_OK)
+        {
+            return NGX_BUSY;
+        }
+
         s->user.data = ngx_alloc(subject.len, s->connection->log);
         if (s->user.data == NULL) {
             return NGX_ERROR;
@@ -189,7 +201,7 @@ ngx_ims_session_refresh(ngx_event_t *ev)
 static void
 ngx_ims_session_read(ngx_event_t *rev)
 {
-    size_t              size;
+    size_t              size, total;
     u_char             *buf;
     ssize_t             n;
     ngx_connection_t   *c;
@@ -197,6 +209,7 @@ ngx_ims_session_read(ngx_event_t *rev)
 
     c = rev->data;
     s = c->data;
+    total = 0;
 
     if (c->close && !s->closing) {
         ngx_ims_session_drain(s);
@@ -211,7 +224,10 @@ ngx_ims_session_read(ngx_event_t *rev)
             return;
         }
 
-        ngx_ims_session_tick(s);
+        if (ngx_ims_session_pace_tick(s) == NGX_OK) {
+            ngx_ims_session_tick(s);
+        }
+
         return;
     }
 
@@ -245,18 +261,24 @@ ngx_ims_session_read(ngx_event_t *rev)
         }
 
         s->heard = 1;
+        total += n;
 
         if (s->in != NULL) {
             s->in_len += n;
-
-            if (ngx_ims_session_input(s, NULL, 0) != NGX_OK) {
-                return;
-            }
-
-            continue;
+            buf = NULL;
         }
 
-        if (ngx_ims_session_input(s, buf, n) != NGX_OK) {
+        if (ngx_ims_session_input(s, buf, n) != NGX_OK
+            || ngx_ims_session_pace(s) != NGX_OK)
+        {
+            return;
+        }
+
+        if (total >= NGX_IMS_SESSION_TURN && rev->ready) {
+
+            /* others have their turn */
+
+            ngx_post_event(rev, &ngx_posted_next_events);
             return;
         }
     }
@@ -339,6 +361,7 @@ ngx_ims_session_drain(ngx_ims_session_t *s)
     }
 
     s->draining = 1;
+    s->ping_due = 0;
 
     ngx_add_timer(c->read, ngx_random() % (s->policy->drain + 1) + 1);
 }
@@ -393,6 +416,10 @@ ngx_ims_session_write(ngx_event_t *wev)
     if (wev->timedout) {
 
         if (!s->closing) {
+            if (!s->slow) {
+                ngx_ims_session_limited(s, NGX_IMS_LIMITED_SEND_TIMEOUT);
+            }
+
             ngx_log_error(NGX_LOG_INFO, c->log, NGX_ETIMEDOUT,
                           "client timed out while reading from us");
             ngx_ims_session_end(s, NGX_IMS_END_LOST);
@@ -423,8 +450,8 @@ ngx_ims_session_write(ngx_event_t *wev)
             ngx_del_timer(wev);
         }
 
-    } else {
-        ngx_add_timer(wev, NGX_IMS_SESSION_WRITE_WAIT);
+    } else if (!s->slow) {
+        ngx_add_timer(wev, s->policy->limits.send_timeout);
     }
 
     if (ngx_handle_write_event(wev, 0) != NGX_OK) {
@@ -507,6 +534,8 @@ ngx_ims_session_abort(ngx_ims_session_t *s)
     ngx_queue_remove(&s->queue);
     s->worker->nsessions--;
     ngx_ims_workers_count(s->worker->workers, s->pool, -1);
+
+    ngx_ims_limit_close(s->worker->limit, s->row, &s->worker->self);
 
     if (s->user.data != NULL) {
         ngx_free(s->user.data);

@@ -17,6 +17,7 @@
 #include "ngx_ims_dialog.h"
 #include "ngx_ims_ipc.h"
 #include "ngx_ims_jwt.h"
+#include "ngx_ims_limit.h"
 #include "ngx_ims_media.h"
 #include "ngx_ims_txn.h"
 #include "ngx_ims_workers.h"
@@ -25,8 +26,7 @@
 
 enum {
     NGX_IMS_SESSION_BUCKETS = 4096,
-    NGX_IMS_SESSION_MAX_OUT = 262144,    /* bytes queued to a slow reader */
-    NGX_IMS_SESSION_MAX_REQUESTS = 64,   /* unanswered, of one browser */
+    NGX_IMS_SESSION_TURN = 262144,       /* bytes read before others are */
     NGX_IMS_SESSION_MIN = 90,            /* s, least session timer, RFC 4028 */
     NGX_IMS_SESSION_CLOSE_WAIT = 3000    /* ms for the browser's close frame */
 };
@@ -64,6 +64,7 @@ typedef struct {
     ngx_uint_t                refer;          /* ngx_ims_refer_e */
     time_t                    session_timer;  /* s, RFC 4028; 0: off */
     time_t                    session_min;    /* s */
+    ngx_ims_limits_t          limits;
 } ngx_ims_policy_t;
 
 
@@ -107,6 +108,7 @@ struct ngx_ims_worker_s {
     ngx_array_t              *cores;          /* ngx_ims_core_t * */
     ngx_ims_leader_t         *leader;
     ngx_ims_workers_t        *workers;
+    ngx_ims_limit_t          *limit;
 
     ngx_ims_message_pt        message;        /* a whole SIP message came */
     ngx_ims_end_pt            end;            /* once per session */
@@ -186,6 +188,14 @@ struct ngx_ims_session_s {
     size_t                    in_size;
     u_char                   *message;        /* fragments so far */
     size_t                    message_len;
+    size_t                    message_size;   /* room for them */
+
+    uint32_t                  row;            /* in the table of limits */
+    ngx_uint_t                over;           /* refused for a rate, of late */
+    ngx_atomic_t              frames;         /* ngx_ims_limit_take() */
+    ngx_msec_t                begun;          /* the message that is partly
+                                                 here; 0: none */
+    ngx_msec_t                ping_due;       /* 0: the timer is for that */
 
     ngx_ims_out_t            *out;
     ngx_ims_out_t           **out_last;
@@ -209,6 +219,7 @@ struct ngx_ims_session_s {
     unsigned                  up_busy:1;      /* a message waits: helper */
     unsigned                  down_busy:1;
     unsigned                  heard:1;        /* since the last ping */
+    unsigned                  slow:1;         /* its queue is full */
 };
 
 
@@ -216,10 +227,12 @@ struct ngx_ims_session_s {
  * Makes a session of an upgraded connection: the caller has sent the 101 and
  * gave the HTTP request back; from now on read and write events are ours.
  * host, of the handshake, is copied.  The session lives until its connection is
- * closed.  NULL: no memory, the caller closes.
+ * closed.  row is its row in the table of limits, given back with it.  NULL: no
+ * memory, the caller closes, and gives the row back.
  */
 ngx_ims_session_t *ngx_ims_session_create(ngx_connection_t *c,
-    ngx_ims_worker_t *worker, ngx_ims_policy_t *policy, ngx_str_t *host);
+    ngx_ims_worker_t *worker, ngx_ims_policy_t *policy, ngx_str_t *host,
+    uint32_t row);
 
 /*
  * Undoes ngx_ims_session_create() before the start, s is freed; c stays the
@@ -254,7 +267,8 @@ void ngx_ims_session_bind(ngx_ims_session_t *s, ngx_ims_ref_t *ref);
 
 /*
  * Who the browser is, from a verified token; a later token must be of the same
- * user.  NGX_OK, NGX_DECLINED: another user, NGX_ERROR: no memory.
+ * user.  NGX_OK, NGX_DECLINED: another user, NGX_BUSY: the user has too many
+ * sockets, NGX_ERROR: no memory.
  */
 ngx_int_t ngx_ims_session_identify(ngx_ims_session_t *s, ngx_ims_jwt_t *jwt);
 
@@ -264,6 +278,19 @@ ngx_int_t ngx_ims_session_identify(ngx_ims_session_t *s, ngx_ims_jwt_t *jwt);
  * right.
  */
 void ngx_ims_session_settle(ngx_ims_session_t *s);
+
+/* the key of its user in the table of limits */
+void ngx_ims_session_key(ngx_ims_pool_t *pool, u_char *digest,
+    ngx_ims_limit_key_t *key);
+
+/*
+ * It is at a limit (ngx_ims_limited_e): counts that, and logs it once a minute
+ * for each user.
+ */
+void ngx_ims_session_limited(ngx_ims_session_t *s, ngx_uint_t what);
+
+/* the same, and closes it with 1008: s must not be used afterwards */
+void ngx_ims_session_flooded(ngx_ims_session_t *s, ngx_uint_t what);
 
 /* scratch of a worker; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_ims_worker_scratch(ngx_ims_worker_t *w, ngx_pool_t *pool);

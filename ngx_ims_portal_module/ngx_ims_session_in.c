@@ -15,6 +15,8 @@ static ngx_int_t ngx_ims_session_frame(ngx_ims_session_t *s,
     ngx_ims_ws_frame_t *f, u_char *p);
 static ngx_int_t ngx_ims_session_data(ngx_ims_session_t *s,
     ngx_ims_ws_frame_t *f, u_char *p);
+static ngx_int_t ngx_ims_session_room(ngx_ims_session_t *s, size_t used,
+    size_t size);
 static ngx_int_t ngx_ims_session_message(ngx_ims_session_t *s, u_char *p,
     size_t len, ngx_uint_t text);
 static ngx_int_t ngx_ims_session_control(ngx_ims_session_t *s,
@@ -52,6 +54,11 @@ ngx_ims_session_input(ngx_ims_session_t *s, u_char *p, size_t len)
 
             ngx_log_error(NGX_LOG_INFO, s->connection->log, 0,
                           "client sent invalid WebSocket frame");
+
+            if (code == NGX_IMS_WS_TOO_BIG) {
+                ngx_ims_session_limited(s, NGX_IMS_LIMITED_MESSAGE_SIZE);
+            }
+
             ngx_ims_session_close(s, code, NULL, NGX_IMS_END_LOST);
             return NGX_ERROR;
         }
@@ -144,7 +151,19 @@ ngx_ims_session_keep(ngx_ims_session_t *s, u_char *p, size_t len)
 static ngx_int_t
 ngx_ims_session_frame(ngx_ims_session_t *s, ngx_ims_ws_frame_t *f, u_char *p)
 {
+    if (!s->closing && f->opcode != NGX_IMS_WS_CLOSE
+        && ngx_ims_limit_take(&s->frames, &s->policy->limits.frames))
+    {
+        ngx_ims_session_flooded(s, NGX_IMS_LIMITED_FRAMES);
+        return NGX_ERROR;
+    }
+
     if (f->opcode >= NGX_IMS_WS_CLOSE) {
+
+        if (!s->fragmented) {
+            s->begun = 0;
+        }
+
         return ngx_ims_session_control(s, f, p);
     }
 
@@ -182,28 +201,25 @@ ngx_ims_session_data(ngx_ims_session_t *s, ngx_ims_ws_frame_t *f, u_char *p)
     size = s->fragmented ? s->message_len : 1;
 
     if (f->length > s->policy->message_size - (size - 1)) {
+        ngx_ims_session_limited(s, NGX_IMS_LIMITED_MESSAGE_SIZE);
         ngx_ims_session_close(s, NGX_IMS_WS_TOO_BIG, NULL, NGX_IMS_END_LOST);
         return NGX_ERROR;
     }
 
-    message = ngx_alloc(size + f->length, s->connection->log);
-    if (message == NULL) {
+    if (ngx_ims_session_room(s, size, size + f->length) != NGX_OK) {
         ngx_ims_session_close(s, NGX_IMS_WS_INTERNAL, NULL, NGX_IMS_END_LOST);
         return NGX_ERROR;
     }
 
-    if (s->fragmented) {
-        ngx_memcpy(message, s->message, size);
-        ngx_free(s->message);
+    message = s->message;
 
-    } else {
+    if (!s->fragmented) {
         message[0] = f->opcode;
         s->fragmented = 1;
     }
 
     ngx_memcpy(message + size, p, f->length);
 
-    s->message = message;
     s->message_len = size + f->length;
 
     if (!f->fin) {
@@ -215,6 +231,7 @@ ngx_ims_session_data(ngx_ims_session_t *s, ngx_ims_ws_frame_t *f, u_char *p)
 
     s->message = NULL;
     s->message_len = 0;
+    s->message_size = 0;
     s->fragmented = 0;
 
     rc = ngx_ims_session_message(s, message + 1, len, text);
@@ -225,11 +242,49 @@ ngx_ims_session_data(ngx_ims_session_t *s, ngx_ims_ws_frame_t *f, u_char *p)
 }
 
 
+/*
+ * Room for fragments, of which used bytes are there: it grows by halves, so
+ * that many small ones are not copied again and again.
+ */
+
+static ngx_int_t
+ngx_ims_session_room(ngx_ims_session_t *s, size_t used, size_t size)
+{
+    u_char  *message;
+
+    if (s->message != NULL && size <= s->message_size) {
+        return NGX_OK;
+    }
+
+    if (s->message != NULL) {
+        size = ngx_max(size, ngx_min(used + used / 2,
+                                     s->policy->message_size + 1));
+    }
+
+    message = ngx_alloc(size, s->connection->log);
+    if (message == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (s->message != NULL) {
+        ngx_memcpy(message, s->message, used);
+        ngx_free(s->message);
+    }
+
+    s->message = message;
+    s->message_size = size;
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_ims_session_message(ngx_ims_session_t *s, u_char *p, size_t len,
     ngx_uint_t text)
 {
     static u_char  pong[] = "\x81\x02\r\n";
+
+    s->begun = 0;
 
     if (text && !ngx_ims_utf8(p, len)) {
         ngx_ims_session_close(s, NGX_IMS_WS_BAD_DATA, NULL, NGX_IMS_END_LOST);

@@ -78,9 +78,15 @@ ngx_ims_session_raw(ngx_ims_session_t *s, u_char *p, size_t len)
         }
     }
 
-    if (s->out_bytes + len > NGX_IMS_SESSION_MAX_OUT) {
-        ngx_log_error(NGX_LOG_INFO, c->log, 0, "client reads too slowly");
-        ngx_add_timer(c->write, 1);
+    if (s->out_bytes + len > s->policy->limits.send_buffer) {
+
+        if (!s->slow) {
+            s->slow = 1;
+            ngx_log_error(NGX_LOG_INFO, c->log, 0, "client reads too slowly");
+            ngx_ims_session_limited(s, NGX_IMS_LIMITED_SEND_BUFFER);
+            ngx_add_timer(c->write, 1);
+        }
+
         return NGX_ERROR;
     }
 
@@ -98,7 +104,7 @@ ngx_ims_session_raw(ngx_ims_session_t *s, u_char *p, size_t len)
     s->out_bytes += len;
 
     if (!c->write->timer_set) {
-        ngx_add_timer(c->write, NGX_IMS_SESSION_WRITE_WAIT);
+        ngx_add_timer(c->write, s->policy->limits.send_timeout);
     }
 
     return ngx_handle_write_event(c->write, 0);

@@ -12,9 +12,6 @@
 #include "ngx_ims_session.h"
 
 
-#define NGX_IMS_SESSION_WRITE_WAIT  10000     /* ms for a slow reader */
-
-
 /* the send handler of a session's flow */
 ngx_int_t ngx_ims_session_flow_send(ngx_ims_flow_t *flow, u_char *p,
     size_t len);
@@ -38,6 +35,18 @@ void ngx_ims_session_discard(ngx_ims_session_t *s);
  * closing or gone.
  */
 ngx_int_t ngx_ims_session_input(ngx_ims_session_t *s, u_char *p, size_t len);
+
+/*
+ * After bytes were read: bounds the time that a message may take from its first
+ * byte on.  NGX_OK, or NGX_ERROR: it took too long, the session is closing.
+ */
+ngx_int_t ngx_ims_session_pace(ngx_ims_session_t *s);
+
+/*
+ * The read timer has struck, perhaps only for ngx_ims_session_pace().  NGX_OK:
+ * it was the ping clock; NGX_DECLINED: not yet; NGX_ERROR: as above.
+ */
+ngx_int_t ngx_ims_session_pace_tick(ngx_ims_session_t *s);
 
 /* frees a session whose end was told, and closes its connection */
 void ngx_ims_session_free(ngx_ims_session_t *s);

@@ -123,6 +123,13 @@ ngx_ims_txns_t1(ngx_ims_txns_t *txns)
 }
 
 
+void
+ngx_ims_txns_urgent(ngx_ims_txns_t *txns, ngx_uint_t on)
+{
+    txns->urgent = (on != 0);
+}
+
+
 ngx_uint_t
 ngx_ims_txns_count(ngx_ims_txns_t *txns)
 {
@@ -269,7 +276,9 @@ ngx_ims_txn_alloc(ngx_ims_txns_t *txns, u_char *p, size_t len,
 {
     ngx_ims_txn_priv_t  *x;
 
-    if (txns->conf.max && txns->count >= txns->conf.max && !forced) {
+    if (txns->conf.max && txns->count >= txns->conf.max && !forced
+        && !txns->urgent)
+    {
         ngx_ims_txn_full(txns);
         return NULL;
     }

@@ -88,6 +88,9 @@ ngx_ims_txns_t *ngx_ims_txns_create(ngx_pool_t *pool, ngx_log_t *log,
 /* T1, ms */
 ngx_msec_t ngx_ims_txns_t1(ngx_ims_txns_t *txns);
 
+/* those made until it is off again are made even when there are too many */
+void ngx_ims_txns_urgent(ngx_ims_txns_t *txns, ngx_uint_t on);
+
 /* how many transactions are alive */
 ngx_uint_t ngx_ims_txns_count(ngx_ims_txns_t *txns);
 

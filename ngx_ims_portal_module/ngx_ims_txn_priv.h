@@ -76,6 +76,7 @@ struct ngx_ims_txns_s {
 
     ngx_msec_t                full_time;      /* when that was logged */
     unsigned                  full:1;
+    unsigned                  urgent:1;       /* whatever conf.max is */
 };
 
 

@@ -93,7 +93,7 @@ my @floors = (
     [ qw/ route digest reginfo dial / ],
     [ 'ims' ],                                  # nginx from here on
     [ 'shared' ],
-    [ 'health' ],
+    [ qw/ health limit / ],
     [ qw/ zone txn core leader ipc media secret / ],   # one resource each
     [ qw/ pool loop probe / ],
     [ qw/ binding deny workers / ], [ 'dialog' ],      # records

@@ -20,15 +20,15 @@ use constant {
 # Opens a connection and does the handshake. addr, port, path, protocol, origin,
 # cookie, authorization, key, version: of the handshake; headers: more header
 # lines; drop: names of header fields to leave out; request: the whole request
-# line; ssl: options of IO::Socket::SSL. In the result status, header() and
-# body tell the answer; with 101 it is open for frames.
+# line; ssl: options of IO::Socket::SSL; from: our own address. In the result
+# status, header() and body tell the answer; with 101 it is open for frames.
 
 sub connect {
     my ($class, %o) = @_;
     my $sock;
 
     my @at = (PeerHost => $o{addr} || '127.0.0.1', PeerPort => $o{port},
-        Timeout => 5);
+        Timeout => 5, defined $o{from} ? (LocalHost => $o{from}) : ());
 
     if ($o{ssl}) {
         require IO::Socket::SSL;

@@ -52,6 +52,7 @@ my %BUILTIN = (
 # and one that is there only when asked for
 my %OPTIONAL = (
     http_ssl => 'http_ssl_module',
+    realip => 'http_realip_module',
     stub_status => 'http_stub_status_module',
     debug => 'debug',
     mail => 'mail',

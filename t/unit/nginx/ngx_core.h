@@ -145,13 +145,18 @@ typedef int                     ngx_socket_t;
 typedef int                     ngx_fd_t;
 
 typedef unsigned long           ngx_atomic_uint_t;
+typedef long                    ngx_atomic_int_t;
 typedef volatile ngx_atomic_uint_t  ngx_atomic_t;
+
+#define ngx_memory_barrier()           __sync_synchronize()
 
 #define ngx_atomic_fetch_add(p, n)     __sync_fetch_and_add(p, n)
 #define ngx_atomic_cmp_set(p, old, new)                                       \
     __sync_bool_compare_and_swap(p, old, new)
 
 #define NGX_HAVE_INET6  1
+
+uint32_t ngx_murmur_hash2(u_char *data, size_t len);
 
 in_addr_t ngx_inet_addr(u_char *text, size_t len);
 ngx_int_t ngx_inet6_addr(u_char *p, size_t len, u_char *addr);
