@@ -224,7 +224,11 @@ ngx_ims_heal(void *data, ngx_uint_t became)
 static ngx_uint_t
 ngx_ims_alive(void *data, ngx_ims_owner_t *owner)
 {
-    return kill((ngx_pid_t) owner->pid, 0) == 0 || ngx_errno == NGX_EPERM;
+    ngx_ims_worker_t  *w;
+
+    w = data;
+
+    return ngx_ims_ipc_alive(owner, w->log);
 }
 
 
