@@ -21,15 +21,17 @@ use constant SO_ATTACH_FILTER => 26;
 
 my $home = 'ims.operator.example';
 
-# $t is the Test::Nginx, which is started; %conf are parts of the configuration
+# $t is the Test::Nginx, which is started, or nginx, an IMS::Daemon; %conf are
+# parts of the configuration
 
 sub new {
     my ($class, $t, %conf) = @_;
-    my $self = bless { t => $t, jwt => IMS::JWT->new($t) }, $class;
+    my $self = bless { t => $t, jwt => IMS::JWT->new($t),
+        nginx => delete $conf{nginx} }, $class;
 
     $self->{core} = Edge->new(EDGE => '127.0.0.1:' . port(8980, udp => 1));
     $self->configure(%conf);
-    $t->run();
+    $self->{nginx} ? is($self->{nginx}->start(), '', 'started') : $t->run();
 
     return $self;
 }
@@ -37,11 +39,14 @@ sub new {
 sub configure {
     my ($self, %conf) = @_;
 
-    $self->{t}->write_file_expand('nginx.conf', ims_conf(workers => 2,
+    my $text = ims_conf(workers => 2,
         identity => "sip:u[001-020]\@acme.$home impi=acme-pool-1\@$home",
         server_ims => "$self->{core}{uri}:$self->{core}{port}",
         http => 'log_format pid "$pid $uri $status";',
-        sip => 'access_log %%TESTDIR%%/pid.log pid;', %conf));
+        sip => 'access_log %%TESTDIR%%/pid.log pid;', %conf);
+
+    $text = $self->{nginx}->conf($text) if $self->{nginx};
+    $self->{t}->write_file_expand('nginx.conf', $text);
 }
 
 # A browser that is registered; what the core has of it: contact. instance,
@@ -81,6 +86,19 @@ sub again {
 
         return $b;
     }
+}
+
+# the same, once that is possible: with what is known of him
+
+sub soon {
+    my ($self, $was) = @_;
+    my $b;
+
+    IMS::Loop::wait_for(sub { $b = eval { $self->again($was) } }, 5)
+        or die "not back: $@\n";
+    $b->{contact_at_core} = $was->{contact_at_core};
+
+    return $b;
 }
 
 # who did the last handshake

@@ -129,19 +129,8 @@ push @killed, @all;
 kill 'KILL', @all;
 IMS::Loop::wait_for(sub { !grep { $_->{sock} } $stays, $bob, $eve }, 5);
 
-sub again {
-    my ($was) = @_;
-    my $b;
-
-    IMS::Loop::wait_for(sub { $b = eval { $live->again($was) } }, 3)
-        or die "not back\n";
-    $b->{contact_at_core} = $was->{contact_at_core};
-
-    return $b;
-}
-
-$stays = again($stays);
-$bob = again($bob);
+$stays = $live->soon($stays);
+$bob = $live->soon($bob);
 $live->holds('all workers killed: who is back, and who may come yet', 0,
     $stays, $moved, $bob, $eve);
 $live->holds('who is not back in time has no binding', $grace + $slack,
@@ -155,8 +144,8 @@ $live->known('reload', $eve);
 $t->reload();
 is(join(' ', map { $_->closed(5) // 'open' } $stays, $bob, $eve),
     '1012 1012 1012', 'reload: sent away');
-$stays = again($stays);
-$bob = again($bob);
+$stays = $live->soon($stays);
+$bob = $live->soon($bob);
 $live->holds('reload: who may come is listed', 0, $stays, $bob, $eve);
 $live->holds('reload: who does not is not', $grace + $slack, $stays, $bob);
 $live->reached('reload: who did is reached', $stays, $bob);
