@@ -158,9 +158,14 @@ sub freeze {
 
 sub contacts {
     my ($self) = @_;
+    my $core = $self->{core};
+    my @list = $core->core('contacts');
     my %of;
 
-    for ($self->{core}->core('contacts')) {
+    BAIL_OUT(join "\n", 'the core is gone', ($core->core('log'))[-20 .. -1])
+        if $?;
+
+    for (@list) {
         my ($impu, $contact) = split;
         push @{$of{$impu}}, $contact;
     }
