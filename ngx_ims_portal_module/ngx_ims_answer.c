@@ -580,7 +580,9 @@ ngx_ims_answer_keep(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m, u_char *p,
 static ngx_uint_t
 ngx_ims_answer_unwanted(ngx_ims_forward_t *fw)
 {
-    return fw->session == NULL || (fw->answered && fw->final.data == NULL);
+    return (fw->session == NULL && (!fw->away || fw->server == NULL
+                                    || fw->server->invite))
+           || (fw->answered && fw->final.data == NULL);
 }
 
 

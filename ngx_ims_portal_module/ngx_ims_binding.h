@@ -67,6 +67,21 @@ ngx_int_t ngx_ims_binding_load(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
 ngx_int_t ngx_ims_binding_owner(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
     ngx_ims_owner_t *owner);
 
+/*
+ * The same, and zero while it is ended; with the worker that keeps requests for
+ * it until it is back (zero: none does): what comes meanwhile goes behind them
+ * (ngx_ims_binding_keep.c).
+ */
+ngx_int_t ngx_ims_binding_where(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
+    ngx_ims_owner_t *owner, ngx_ims_owner_t *keeper);
+
+/*
+ * Another keeper, or none (zero), in the place of the one that was seen.
+ * NGX_OK, or NGX_DECLINED: it was another one meanwhile, or is stale.
+ */
+ngx_int_t ngx_ims_binding_keep(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
+    ngx_ims_owner_t *keeper, ngx_ims_owner_t *before);
+
 /* the next CSeq of its REGISTERs; 0: stale */
 uint32_t ngx_ims_binding_cseq(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref);
 

@@ -348,8 +348,7 @@ ngx_ims_call_bye(ngx_ims_worker_t *w, ngx_ims_session_t *s,
     ngx_ims_pool_t *pool, ngx_ims_dialog_t *d, ngx_uint_t up, ngx_uint_t down,
     const char *reason)
 {
-    u_char           *p, *last;
-    u_char            branch[NGX_IMS_BRANCH_LEN];
+    size_t            len;
     u_char            line[256];
     uint32_t          cseq;
 
@@ -366,31 +365,53 @@ ngx_ims_call_bye(ngx_ims_worker_t *w, ngx_ims_session_t *s,
                                 ngx_ims_call_bye_response, w);
     }
 
-    if (down && s != NULL && d->web_target.len) {
-        cseq = ngx_ims_dialog_speak(pool, d, 0);
+    if (down && s != NULL) {
+        len = ngx_ims_call_bye_text(w, pool, d, s->tls ? "WSS" : "WS",
+                                    &s->host, reason);
 
-        ngx_ims_txn_branch(w->txns, branch);
-
-        last = w->out + w->out_size;
-
-        p = ngx_slprintf(w->out, last,
-                         "BYE %V SIP/2.0" CRLF
-                         "Via: SIP/2.0/%s %V;branch=%*s" CRLF
-                         "Max-Forwards: 70" CRLF
-                         "From: %V" CRLF
-                         "To: %V" CRLF
-                         "Call-ID: %V" CRLF
-                         "CSeq: %uD BYE" CRLF
-                         "Reason: %s" CRLF
-                         "Content-Length: 0" CRLF CRLF,
-                         &d->web_target, s->tls ? "WSS" : "WS", &s->host,
-                         (size_t) NGX_IMS_BRANCH_LEN, branch,
-                         d->shown_id.len ? &d->shown_id : &d->far_id,
-                         &d->web_id, &d->call_id,
-                         cseq ? cseq : d->cseq_down + 1, reason);
-
-        (void) ngx_ims_session_send(s, w->out, p - w->out);
+        if (len) {
+            (void) ngx_ims_session_send(s, w->out, len);
+        }
     }
+}
+
+
+size_t
+ngx_ims_call_bye_text(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
+    ngx_ims_dialog_t *d, const char *transport, ngx_str_t *host,
+    const char *reason)
+{
+    u_char    *p, *last;
+    u_char     branch[NGX_IMS_BRANCH_LEN];
+    uint32_t   cseq;
+
+    if (d->web_target.len == 0) {
+        return 0;
+    }
+
+    cseq = ngx_ims_dialog_speak(pool, d, 0);
+
+    ngx_ims_txn_branch(w->txns, branch);
+
+    last = w->out + w->out_size;
+
+    p = ngx_slprintf(w->out, last,
+                     "BYE %V SIP/2.0" CRLF
+                     "Via: SIP/2.0/%s %V;branch=%*s" CRLF
+                     "Max-Forwards: 70" CRLF
+                     "From: %V" CRLF
+                     "To: %V" CRLF
+                     "Call-ID: %V" CRLF
+                     "CSeq: %uD BYE" CRLF
+                     "Reason: %s" CRLF
+                     "Content-Length: 0" CRLF CRLF,
+                     &d->web_target, transport, host,
+                     (size_t) NGX_IMS_BRANCH_LEN, branch,
+                     d->shown_id.len ? &d->shown_id : &d->far_id,
+                     &d->web_id, &d->call_id,
+                     cseq ? cseq : d->cseq_down + 1, reason);
+
+    return p - w->out;
 }
 
 

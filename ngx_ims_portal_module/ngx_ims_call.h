@@ -106,6 +106,14 @@ void ngx_ims_call_bye(ngx_ims_worker_t *w, ngx_ims_session_t *s,
 ngx_uint_t ngx_ims_call_end_one(ngx_ims_worker_t *w, ngx_ims_session_t *s,
     ngx_ims_pool_t *pool, ngx_ims_ref_t *binding, const char *reason);
 
+/*
+ * The BYE down as text, into w->out: transport and host are those of its Via.
+ * Returns its length, 0: nobody to send it to.
+ */
+size_t ngx_ims_call_bye_text(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
+    ngx_ims_dialog_t *d, const char *transport, ngx_str_t *host,
+    const char *reason);
+
 /* ends all dialogs of a binding with BYE up, and down when s is there */
 void ngx_ims_call_end_all(ngx_ims_worker_t *w, ngx_ims_session_t *s,
     ngx_ims_pool_t *pool, ngx_ims_ref_t *binding, const char *reason);

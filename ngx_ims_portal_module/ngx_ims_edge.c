@@ -10,9 +10,9 @@
 
 
 #include "ngx_ims_edge.h"
+#include "ngx_ims_edge_int.h"
 #include "ngx_ims_answer.h"
 #include "ngx_ims_bearer.h"
-#include "ngx_ims_clock.h"
 #include "ngx_ims_fork.h"
 #include "ngx_ims_handover.h"
 #include "ngx_ims_linger.h"
@@ -25,8 +25,6 @@
 
 #include <openssl/crypto.h>
 
-
-#define NGX_IMS_EDGE_LEFT_WAIT  2000          /* ms for a page to come back */
 
 #define NGX_IMS_EDGE_ALLOW                                                    \
     "Allow: INVITE, ACK, BYE, CANCEL, REGISTER, OPTIONS, MESSAGE, INFO, "     \
@@ -54,8 +52,9 @@ static void ngx_ims_edge_deliver(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     ngx_ims_sip_msg_t *m);
 static void ngx_ims_edge_in_turn(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     ngx_ims_sip_msg_t *m);
-static void ngx_ims_edge_stranded(ngx_ims_worker_t *w, ngx_ims_flow_t *flow,
-    ngx_ims_sip_msg_t *m, ngx_ims_pool_t *pool, ngx_ims_ref_t *ref);
+static ngx_int_t ngx_ims_edge_pass(ngx_ims_worker_t *w, ngx_ims_core_t *core,
+    ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_ims_pool_t *pool,
+    ngx_ims_ref_t *ref, ngx_ims_owner_t *owner, ngx_uint_t keeper);
 static ngx_ims_pool_t *ngx_ims_edge_token(ngx_ims_worker_t *w,
     ngx_ims_core_t *core, ngx_ims_sip_msg_t *m, ngx_ims_str_t *token);
 static ngx_int_t ngx_ims_edge_check(ngx_ims_worker_t *w,
@@ -65,7 +64,6 @@ static void ngx_ims_edge_handed(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_ims_flow_t *flow, u_char *p, size_t len);
 static void ngx_ims_edge_waited(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_ims_flow_t *flow, u_char *p, size_t len);
-static void ngx_ims_edge_end(ngx_ims_session_t *s, ngx_ims_end_e how);
 static void ngx_ims_edge_token_end(ngx_ims_session_t *s);
 
 
@@ -121,7 +119,7 @@ ngx_ims_edge_message(ngx_ims_session_t *s, u_char *p, size_t len)
     }
 
     if (m->status == 0
-        && ngx_ims_txn_request(w->txns, m, &s->flow, (uintptr_t) s) == NGX_OK)
+        && ngx_ims_txn_request(w->txns, m, &s->flow, s->scope) == NGX_OK)
     {
         return;
     }
@@ -168,7 +166,7 @@ ngx_ims_edge_resume_up(ngx_ims_session_t *s, ngx_ims_flow_t *flow, u_char *p,
         return;
     }
 
-    if (ngx_ims_txn_request(w->txns, m, &s->flow, (uintptr_t) s) != NGX_OK) {
+    if (ngx_ims_txn_request(w->txns, m, &s->flow, s->scope) != NGX_OK) {
         ngx_ims_edge_request_up(s, m);
     }
 }
@@ -390,13 +388,11 @@ ngx_ims_edge_owned(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_ims_pool_t *pool,
     ngx_ims_ref_t *ref, ngx_uint_t handed)
 {
-    ngx_int_t           rc;
-    ngx_ims_owner_t     owner;
+    ngx_uint_t          behind;
+    ngx_ims_owner_t     owner, keeper;
     ngx_ims_session_t  *s;
 
-    rc = ngx_ims_binding_owner(pool, ref, &owner);
-
-    if (rc != NGX_OK) {
+    if (ngx_ims_binding_where(pool, ref, &owner, &keeper) != NGX_OK) {
 
         /* RFC 5626 5.3: the flow is gone for good */
 
@@ -410,29 +406,30 @@ ngx_ims_edge_owned(ngx_ims_worker_t *w, ngx_ims_core_t *core,
         return;
     }
 
-    if (owner.pid && !ngx_ims_owner_equal(&owner, &w->self) && !handed) {
+    behind = ngx_ims_owner_equal(&keeper, &w->self)
+             && !ngx_ims_park_delivers();
 
-        rc = ngx_ims_handover_send(w, core, &owner, flow, &m->text);
-        if (rc == NGX_OK) {
-            (void) ngx_atomic_fetch_add(&pool->zone.sh->counters.handed_over,
-                                        1);
+    if (keeper.pid && !handed && !ngx_ims_owner_equal(&keeper, &w->self)
+        && ngx_ims_edge_pass(w, core, flow, m, pool, ref, &keeper, 1)
+           == NGX_OK)
+    {
+        return;
+    }
+
+    if (!behind && owner.pid && !ngx_ims_owner_equal(&owner, &w->self)) {
+
+        if (ngx_ims_edge_pass(w, core, flow, m, pool, ref, &owner, 0)
+            == NGX_OK)
+        {
             return;
         }
-
-        if (rc == NGX_BUSY) {
-            ngx_ims_call_refuse(w, flow, m, 503, "Retry-After: 1" CRLF);
-            return;
-        }
-
-        /* its owner is dead */
-
-        ngx_ims_linger_start(w, pool, ref, &owner, pool->grace);
 
     } else if (owner.pid) {
         s = ngx_ims_session_find(w, pool, ref);
 
-        if (s != NULL) {
-
+        if (s != NULL && !behind
+            && (m->to.tag.len || s->registered || s->registering == NULL))
+        {
             if (!ngx_ims_regevent_notify(w, pool, ref, s, flow, m)) {
                 ngx_ims_edge_deliver(s, flow, m);
             }
@@ -441,11 +438,57 @@ ngx_ims_edge_owned(ngx_ims_worker_t *w, ngx_ims_core_t *core,
         }
     }
 
+    if (behind && ngx_ims_park_ready(w, pool, ref) == NGX_OK) {
+
+        /* in its turn */
+
+        ngx_ims_edge_park(w, core, flow, m, pool, ref, NGX_IMS_PARK_WAIT);
+        ngx_ims_park_soon();
+        return;
+    }
+
     if (ngx_ims_regevent_notify(w, pool, ref, NULL, flow, m)) {
         return;
     }
 
-    ngx_ims_edge_stranded(w, flow, m, pool, ref);
+    ngx_ims_edge_stranded(w, core, flow, m, pool, ref);
+}
+
+
+/*
+ * Another worker has the browser, or keeps what waits for it.  NGX_OK: that is
+ * done, or refused; NGX_DECLINED: it is dead
+ */
+
+static ngx_int_t
+ngx_ims_edge_pass(ngx_ims_worker_t *w, ngx_ims_core_t *core,
+    ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_ims_pool_t *pool,
+    ngx_ims_ref_t *ref, ngx_ims_owner_t *owner, ngx_uint_t keeper)
+{
+    ngx_int_t        rc;
+    ngx_ims_owner_t  none;
+
+    rc = ngx_ims_handover_send(w, core, owner, flow, &m->text);
+
+    if (rc == NGX_OK) {
+        (void) ngx_atomic_fetch_add(&pool->zone.sh->counters.handed_over, 1);
+        return NGX_OK;
+    }
+
+    if (rc == NGX_BUSY) {
+        ngx_ims_call_refuse(w, flow, m, 503, "Retry-After: 1" CRLF);
+        return NGX_OK;
+    }
+
+    if (keeper) {
+        ngx_memzero(&none, sizeof(ngx_ims_owner_t));
+        (void) ngx_ims_binding_keep(pool, ref, &none, owner);
+
+    } else {
+        ngx_ims_linger_start(w, pool, ref, owner, pool->grace);
+    }
+
+    return NGX_DECLINED;
 }
 
 
@@ -493,6 +536,14 @@ static void
 ngx_ims_edge_in_turn(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     ngx_ims_sip_msg_t *m)
 {
+    /* what was sent before, and is sent again, had its turn then */
+
+    if (s->worker->again != NULL) {
+        ngx_ims_proxy_down(s, flow, m);
+        ngx_ims_turn_passed();
+        return;
+    }
+
     switch (ngx_ims_turn_hold(s, flow, m)) {
 
     case NGX_OK:
@@ -506,40 +557,6 @@ ngx_ims_edge_in_turn(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
         ngx_ims_proxy_down(s, flow, m);
         ngx_ims_turn_passed();
     }
-}
-
-
-/*
- * The browser is away, within its grace time: the portal speaks for it where it
- * can.  A BYE ends the call; anything else may be tried again.
- */
-
-static void
-ngx_ims_edge_stranded(ngx_ims_worker_t *w, ngx_ims_flow_t *flow,
-    ngx_ims_sip_msg_t *m, ngx_ims_pool_t *pool, ngx_ims_ref_t *ref)
-{
-    ngx_ims_dialog_t  d;
-
-    if (m->to.tag.len == 0) {
-        ngx_ims_call_refuse(w, flow, m, 430, NULL);
-        return;
-    }
-
-    if (ngx_ims_dialog_find(pool, ref, &m->call_id, &m->to.tag, &m->from.tag,
-                            &d, w->record)
-        != NGX_OK)
-    {
-        ngx_ims_call_refuse(w, flow, m, 481, NULL);
-        return;
-    }
-
-    if (m->method == NGX_IMS_SIP_BYE) {
-        ngx_ims_call_refuse(w, flow, m, 200, NULL);
-        (void) ngx_ims_call_over(w, pool, &d);
-        return;
-    }
-
-    ngx_ims_call_refuse(w, flow, m, 480, "Retry-After: 5" CRLF);
 }
 
 
@@ -637,48 +654,6 @@ ngx_ims_edge_waited(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_ims_flow_t *flow, u_char *p, size_t len)
 {
     ngx_ims_edge_receive(w, core, flow, p, len, 0);
-}
-
-
-static void
-ngx_ims_edge_end(ngx_ims_session_t *s, ngx_ims_end_e how)
-{
-    ngx_msec_t  grace;
-
-    ngx_log_error(NGX_LOG_INFO, s->connection->log, 0,
-                  "browser of \"%V\" %s", &s->user,
-                  how == NGX_IMS_END_LEFT ? "left"
-                  : how == NGX_IMS_END_MOVED ? "has a new socket"
-                  : how == NGX_IMS_END_EXPIRED ? "has no token any more"
-                  : "was lost");
-
-    ngx_ims_forward_detach(s);
-    ngx_ims_clock_stop(s);
-
-    grace = s->policy->grace;
-
-    switch (how) {
-
-    case NGX_IMS_END_LEFT:
-    case NGX_IMS_END_EXPIRED:
-
-        /* D18: the page is gone, its calls end at once */
-
-        if (s->bound) {
-            ngx_ims_call_end_all(s->worker, NULL, s->pool, &s->binding,
-                                 "SIP;cause=480;text=\"browser left\"");
-        }
-
-        /* what the page has de-registered itself it does not come back for */
-
-        grace = s->registered ? ngx_min(grace, NGX_IMS_EDGE_LEFT_WAIT) : 0;
-        break;
-
-    default:
-        break;
-    }
-
-    ngx_ims_register_lost(s, grace, how == NGX_IMS_END_MOVED);
 }
 
 

@@ -15,15 +15,6 @@
 #include "ngx_ims_screen.h"
 
 
-typedef struct {
-    ngx_queue_t               queue;
-    ngx_ims_forward_t        *forward;        /* an answer of it, or ... */
-    ngx_ims_flow_t            flow;           /* ... a message from there */
-    size_t                    len;
-    /* bytes follow */
-} ngx_ims_held_t;
-
-
 static void ngx_ims_forward_server(ngx_ims_txn_t *t, ngx_int_t rc,
     ngx_ims_sip_msg_t *m);
 static void ngx_ims_forward_timer(ngx_event_t *ev);
@@ -69,7 +60,7 @@ ngx_ims_forward_create(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
 
     if (flow != NULL) {
         fw->server = ngx_ims_txn_server(w->txns, m, flow,
-                                        up ? (uintptr_t) s : 0,
+                                        up ? s->scope : 0,
                                         ngx_ims_forward_server, fw);
         if (fw->server == NULL) {
             ngx_free(fw);
@@ -86,6 +77,10 @@ ngx_ims_forward_create(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     fw->lease = s->lease;
     fw->helper = -1;
     fw->merge = ngx_ims_forward_merge(m);
+
+    if (w->again != NULL && !up) {
+        ngx_memcpy(fw->branch, w->again, NGX_IMS_BRANCH_LEN);
+    }
 
     fw->call_id.data = (u_char *) fw + sizeof(ngx_ims_forward_t);
     fw->call_id.len = m->call_id.len;
@@ -589,8 +584,31 @@ ngx_ims_forward_purge(ngx_queue_t *queue)
 }
 
 
+ngx_ims_held_t *
+ngx_ims_forward_held(ngx_ims_session_t *s)
+{
+    ngx_queue_t     *q;
+    ngx_ims_held_t  *held;
+
+    for (q = ngx_queue_head(&s->down);
+         q != ngx_queue_sentinel(&s->down);
+         q = ngx_queue_next(q))
+    {
+        held = ngx_queue_data(q, ngx_ims_held_t, queue);
+
+        if (held->forward == NULL) {
+            ngx_queue_remove(q);
+            s->nwaiting--;
+            return held;
+        }
+    }
+
+    return NULL;
+}
+
+
 void
-ngx_ims_forward_detach(ngx_ims_session_t *s)
+ngx_ims_forward_detach(ngx_ims_session_t *s, ngx_msec_t wait)
 {
     ngx_queue_t        *q;
     ngx_ims_forward_t  *fw;
@@ -610,18 +628,17 @@ ngx_ims_forward_detach(ngx_ims_session_t *s)
         fw->session = NULL;
         fw->refs++;
 
-        if (fw->up) {
+        if (fw->up && wait && ngx_ims_forward_wait(fw, wait) == NGX_OK) {
+
+            /* it is answered when the browser is back */
+
+        } else if (fw->up) {
 
             if (fw->server != NULL) {
                 ngx_ims_txn_detach(fw->server);
             }
 
-            if (fw->client != NULL && fw->client->invite && !fw->answered) {
-                fw->canceled = 1;
-                ngx_ims_txn_cancel(fw->client, NULL);
-            }
-
-            ngx_ims_forward_local(fw, 487, NULL);
+            ngx_ims_forward_give_up(fw);
 
         } else {
 
@@ -636,4 +653,16 @@ ngx_ims_forward_detach(ngx_ims_session_t *s)
     }
 
     ngx_ims_forward_calling(s);
+}
+
+
+void
+ngx_ims_forward_give_up(ngx_ims_forward_t *fw)
+{
+    if (fw->client != NULL && fw->client->invite && !fw->answered) {
+        fw->canceled = 1;
+        ngx_ims_txn_cancel(fw->client, NULL);
+    }
+
+    ngx_ims_forward_local(fw, 487, NULL);
 }

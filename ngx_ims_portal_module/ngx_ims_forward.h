@@ -54,6 +54,8 @@ typedef struct {
     uint32_t                  final_tag;      /* crc32 of its To tag */
     ngx_uint_t                refs;
     u_char                    called[NGX_IMS_TOKEN_LEN];  /* local: the lease */
+    u_char                    branch[NGX_IMS_BRANCH_LEN];  /* to be sent with;
+                                                 zero: a new one */
 
     ngx_int_t                 helper;
     uint32_t                  offset;         /* of the CSeq sent on */
@@ -62,6 +64,7 @@ typedef struct {
     ngx_event_t               timer;
     ngx_event_t               watch;          /* over the server */
     ngx_msec_t                sent;           /* ms, to this server */
+    ngx_msec_t                until;          /* ms, see away */
     uint64_t                  tried;          /* servers; 0: no other may be */
 
     ngx_pool_t               *memory;         /* of the two below, or NULL */
@@ -93,6 +96,7 @@ typedef struct {
     unsigned                  renewed:1;      /* registering for another */
     unsigned                  challenged:2;   /* times, by the core */
     unsigned                  canceled:1;
+    unsigned                  away:1;         /* session is NULL for a while */
     unsigned                  answered:1;     /* final answer given */
 } ngx_ims_forward_t;
 
@@ -111,6 +115,9 @@ ngx_ims_forward_t *ngx_ims_forward_invite(ngx_ims_session_t *s,
 
 /* what two branches of one forked request have in common, but the Call-ID */
 uint32_t ngx_ims_forward_merge(ngx_ims_sip_msg_t *m);
+
+/* ngx_ims_call_facts() for it, with the branch that it is to be sent with */
+ngx_int_t ngx_ims_forward_facts(ngx_ims_forward_t *fw, ngx_ims_facts_t *f);
 
 /* another Request-URI on its way up, copied; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_ims_forward_uri(ngx_ims_forward_t *fw, ngx_ims_str_t *uri);
@@ -206,8 +213,46 @@ ngx_int_t ngx_ims_forward_parse(ngx_ims_parsed_t *parsed, ngx_str_t *text);
 /* bytes that outlive the event; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_ims_forward_keep(ngx_ims_forward_t *fw, ngx_str_t *text);
 
-/* the socket is gone: what was under way on it ends, what was held back goes */
-void ngx_ims_forward_detach(ngx_ims_session_t *s);
+/*
+ * The socket is gone: what was under way on it ends, what was held back goes.
+ *
+ * wait      ms in which the browser may come back to this worker: what it asked
+ *           for goes on, and is answered then; 0: it does not
+ */
+void ngx_ims_forward_detach(ngx_ims_session_t *s, ngx_msec_t wait);
+
+/*
+ * The browser has another socket in this worker: everything that is under way
+ * on its old one goes on there (ngx_ims_forward_away.c).
+ */
+void ngx_ims_forward_move(ngx_ims_session_t *from, ngx_ims_session_t *to);
+
+/*
+ * What a browser asked for waits until it is back, wait ms at most: an INVITE
+ * is given up, and its caller told then.  NGX_OK, or NGX_DECLINED: not with
+ * this one.
+ */
+ngx_int_t ngx_ims_forward_wait(ngx_ims_forward_t *fw, ngx_msec_t wait);
+
+/* who asked has gone: 487 for him, CANCEL for the core */
+void ngx_ims_forward_give_up(ngx_ims_forward_t *fw);
+
+/* it is bound again: what waited for it goes on */
+void ngx_ims_forward_back(ngx_ims_session_t *s);
+
+/*
+ * A request of the core that was held back for the helper, taken from the
+ * queue: the caller frees it.  NULL: none is left.
+ */
+typedef struct {
+    ngx_queue_t               queue;
+    ngx_ims_forward_t        *forward;        /* an answer of it, or ... */
+    ngx_ims_flow_t            flow;           /* ... a message from there */
+    size_t                    len;
+    /* bytes follow */
+} ngx_ims_held_t;
+
+ngx_ims_held_t *ngx_ims_forward_held(ngx_ims_session_t *s);
 
 /* an answer that was held back may go on (set by answer) */
 typedef void (*ngx_ims_forward_answer_pt)(ngx_ims_forward_t *fw,

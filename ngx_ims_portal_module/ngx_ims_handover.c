@@ -13,7 +13,8 @@
 enum {
     NGX_IMS_HANDOVER_MESSAGE = 1,        /* for the receiver */
     NGX_IMS_HANDOVER_MOVED,
-    NGX_IMS_HANDOVER_RELAY               /* for the core, by the receiver */
+    NGX_IMS_HANDOVER_RELAY,              /* for the core, by the receiver */
+    NGX_IMS_HANDOVER_BROWSER             /* for a browser of the receiver */
 };
 
 
@@ -24,6 +25,7 @@ typedef struct {
     uint64_t                  connection;
     ngx_ims_owner_t           owner;
     ngx_sockaddr_t            sockaddr;
+    u_char                    branch[NGX_IMS_BRANCH_LEN];  /* see w->again */
 } ngx_ims_handover_head_t;
 
 
@@ -39,6 +41,7 @@ static ngx_int_t ngx_ims_handover_pass(ngx_ims_worker_t *w,
 static void ngx_ims_handover_message(ngx_ims_worker_t *w, ngx_uint_t type,
     u_char *p, size_t len);
 static void ngx_ims_handover_gone(ngx_ims_worker_t *w, u_char *p);
+static void ngx_ims_handover_told(ngx_ims_worker_t *w, u_char *p, size_t len);
 static ngx_ims_core_t *ngx_ims_handover_core(ngx_ims_worker_t *w,
     uint32_t crc);
 
@@ -93,6 +96,10 @@ ngx_ims_handover_pass(ngx_ims_worker_t *w, ngx_ims_core_t *core,
         head.owner = w->self;
     }
 
+    if (w->again != NULL) {
+        ngx_memcpy(head.branch, w->again, NGX_IMS_BRANCH_LEN);
+    }
+
     iov[0].iov_base = &head;
     iov[0].iov_len = sizeof(ngx_ims_handover_head_t);
     iov[1].iov_base = p;
@@ -128,6 +135,27 @@ ngx_ims_handover_moved(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
 }
 
 
+ngx_int_t
+ngx_ims_handover_browser(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
+    ngx_ims_ref_t *ref, ngx_ims_owner_t *owner, u_char *p, size_t len)
+{
+    struct iovec                iov[2];
+    ngx_ims_handover_binding_t  head;
+
+    ngx_memzero(&head, sizeof(ngx_ims_handover_binding_t));
+
+    head.pool = pool->crc;
+    head.ref = *ref;
+
+    iov[0].iov_base = &head;
+    iov[0].iov_len = sizeof(ngx_ims_handover_binding_t);
+    iov[1].iov_base = p;
+    iov[1].iov_len = len;
+
+    return ngx_ims_ipc_send(w->ipc, owner, NGX_IMS_HANDOVER_BROWSER, iov, 2);
+}
+
+
 void
 ngx_ims_handover_ipc(void *data, ngx_ims_owner_t *from, ngx_uint_t type,
     u_char *p, size_t len)
@@ -143,6 +171,13 @@ ngx_ims_handover_ipc(void *data, ngx_ims_owner_t *from, ngx_uint_t type,
         && len == sizeof(ngx_ims_handover_binding_t))
     {
         ngx_ims_handover_gone(data, p);
+        return;
+    }
+
+    if (type == NGX_IMS_HANDOVER_BROWSER
+        && len > sizeof(ngx_ims_handover_binding_t))
+    {
+        ngx_ims_handover_told(data, p, len);
     }
 }
 
@@ -163,7 +198,9 @@ ngx_ims_handover_message(ngx_ims_worker_t *w, ngx_uint_t type, u_char *p,
 
     if (core != NULL && head.transport == NGX_IMS_LOCAL) {
         ngx_ims_loop_flow(core, &flow);
+        w->again = head.branch[0] ? head.branch : NULL;
         ngx_ims_handover_handler(w, core, &flow, p, len);
+        w->again = NULL;
         return;
     }
 
@@ -190,7 +227,9 @@ ngx_ims_handover_message(ngx_ims_worker_t *w, ngx_uint_t type, u_char *p,
         return;
     }
 
+    w->again = head.branch[0] ? head.branch : NULL;
     ngx_ims_handover_handler(w, core, &flow, p, len);
+    w->again = NULL;
 }
 
 
@@ -243,6 +282,39 @@ ngx_ims_handover_gone(ngx_ims_worker_t *w, u_char *p)
         {
             ngx_ims_session_close(s, NGX_IMS_WS_REPLACED, "replaced",
                                   NGX_IMS_END_MOVED);
+        }
+
+        return;
+    }
+}
+
+
+/* a message of the portal's own for a browser of ours */
+
+static void
+ngx_ims_handover_told(ngx_ims_worker_t *w, u_char *p, size_t len)
+{
+    ngx_uint_t                   i;
+    ngx_ims_pool_t             **pool;
+    ngx_ims_session_t           *s;
+    ngx_ims_handover_binding_t   head;
+
+    ngx_memcpy(&head, p, sizeof(ngx_ims_handover_binding_t));
+
+    pool = w->pools->elts;
+
+    for (i = 0; i < w->pools->nelts; i++) {
+
+        if (pool[i]->crc != head.pool) {
+            continue;
+        }
+
+        s = ngx_ims_session_find(w, pool[i], &head.ref);
+
+        if (s != NULL) {
+            (void) ngx_ims_session_send(
+                                    s, p + sizeof(ngx_ims_handover_binding_t),
+                                    len - sizeof(ngx_ims_handover_binding_t));
         }
 
         return;

@@ -30,6 +30,13 @@ void ngx_ims_handover_init(ngx_ims_handover_pt handler);
 ngx_int_t ngx_ims_handover_send(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_ims_owner_t *owner, ngx_ims_flow_t *flow, ngx_ims_str_t *text);
 
+/*
+ * A message of ours for a browser of another worker, as it is.  Returns as
+ * ngx_ims_handover_send().
+ */
+ngx_int_t ngx_ims_handover_browser(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
+    ngx_ims_ref_t *ref, ngx_ims_owner_t *owner, u_char *p, size_t len);
+
 /* a core's relay: sends a message on a connection of the flow's owner */
 ngx_int_t ngx_ims_handover_relay(ngx_ims_core_t *core, ngx_ims_flow_t *flow,
     u_char *p, size_t len);

@@ -579,9 +579,7 @@ ngx_ims_proxy_prepare(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     ngx_memzero(d, sizeof(ngx_ims_dialog_t));
 
     if (ngx_ims_binding_load(fw->pool, &fw->binding, b, w->record) != NGX_OK
-        || ngx_ims_call_facts(w, fw->session, fw->pool, &fw->binding,
-                              fw->lease, f)
-           != NGX_OK)
+        || ngx_ims_forward_facts(fw, f) != NGX_OK)
     {
         ngx_ims_forward_local(fw, 500, NULL);
         return NGX_ERROR;

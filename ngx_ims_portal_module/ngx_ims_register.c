@@ -8,6 +8,7 @@
 
 #include "ngx_ims_register_int.h"
 #include "ngx_ims_linger.h"
+#include "ngx_ims_park.h"
 #include "ngx_ims_regevent.h"
 #include "ngx_ims_register_answer.h"
 
@@ -88,7 +89,7 @@ ngx_ims_register_start(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
     wait->asked = asked;
 
     if (m != NULL) {
-        wait->server = ngx_ims_txn_server(w->txns, m, &s->flow, (uintptr_t) s,
+        wait->server = ngx_ims_txn_server(w->txns, m, &s->flow, s->scope,
                                           ngx_ims_register_server, wait);
         if (wait->server == NULL) {
             ngx_free(wait);
@@ -206,6 +207,7 @@ ngx_ims_register_done(void *data, ngx_ims_uac_result_t *result)
 
     ngx_ims_register_unref(wait);
 
+    ngx_ims_park_soon();
     ngx_ims_call_recount(s);
 }
 

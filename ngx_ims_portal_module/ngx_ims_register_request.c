@@ -12,6 +12,7 @@
 #include "ngx_ims_bearer.h"
 #include "ngx_ims_clock.h"
 #include "ngx_ims_linger.h"
+#include "ngx_ims_park.h"
 #include "ngx_ims_regevent.h"
 #include "ngx_ims_register_answer.h"
 #include "ngx_ims_screen.h"
@@ -279,6 +280,7 @@ ngx_ims_register_bind(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
         other = ngx_ims_session_find(s->worker, s->pool, &ref);
 
         if (other != NULL && other != s) {
+            ngx_ims_forward_move(other, s);
             ngx_ims_session_close(other, NGX_IMS_WS_REPLACED, "replaced",
                                   NGX_IMS_END_MOVED);
 
@@ -298,6 +300,9 @@ ngx_ims_register_bind(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
         }
 
         ngx_ims_session_bind(s, &ref);
+        ngx_ims_forward_back(s);
+        ngx_ims_forward_calling(s);
+        ngx_ims_park_soon();
         ngx_ims_clock_arm(s);
     }
 

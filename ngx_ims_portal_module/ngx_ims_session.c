@@ -52,6 +52,7 @@ ngx_ims_session_create(ngx_connection_t *c, ngx_ims_worker_t *worker,
     s->pool = policy->pool;
     s->out_last = &s->out;
     s->row = row;
+    s->scope = (uintptr_t) s;
 
 #if (NGX_SSL)
     s->tls = (c->ssl != NULL);

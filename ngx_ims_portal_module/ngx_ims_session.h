@@ -133,6 +133,9 @@ struct ngx_ims_worker_s {
     u_char                   *record2;
     ngx_ims_parsed_t         *parsed;         /* the message that came */
     ngx_ims_parsed_t         *saved;          /* one looked up beside it */
+    u_char                   *again;          /* the branch with which what is
+                                                 being delivered was sent to
+                                                 its browser before, or NULL */
 };
 
 
@@ -164,6 +167,8 @@ struct ngx_ims_session_s {
     uint32_t                  lease;
     ngx_ims_ref_t             binding;
     u_char                    token[NGX_IMS_TOKEN_LEN];  /* of the binding */
+    uint64_t                  scope;          /* of its server transactions:
+                                                 the binding, or s itself */
 
     ngx_ims_flow_t            flow;
 

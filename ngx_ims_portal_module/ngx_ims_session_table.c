@@ -80,6 +80,24 @@ ngx_ims_session_find(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
 }
 
 
+/* 16 hex digits */
+
+static uint64_t
+ngx_ims_session_hmac(u_char *p)
+{
+    uint64_t    v;
+    ngx_uint_t  i;
+
+    v = 0;
+
+    for (i = 0; i < 16; i++) {
+        v = (v << 4) | (p[i] <= '9' ? p[i] - '0' : (p[i] | 0x20) - 'a' + 10);
+    }
+
+    return v;
+}
+
+
 void
 ngx_ims_session_bind(ngx_ims_session_t *s, ngx_ims_ref_t *ref)
 {
@@ -90,6 +108,10 @@ ngx_ims_session_bind(ngx_ims_session_t *s, ngx_ims_ref_t *ref)
     s->binding = *ref;
     s->bound = 1;
     ngx_ims_binding_token(s->pool, ref, s->token);
+
+    /* nobody can make it up: the token ends with 64 bits of HMAC */
+
+    s->scope = ngx_ims_session_hmac(s->token + NGX_IMS_TOKEN_LEN - 16);
 
     ngx_queue_insert_head(ngx_ims_session_bucket(s->worker, s->pool, ref),
                           &s->bucket);

@@ -34,7 +34,6 @@ enum {
 static void ngx_ims_txns_cleanup(void *data);
 static void ngx_ims_txn_full(ngx_ims_txns_t *txns);
 static void ngx_ims_txn_grow(ngx_ims_txns_t *txns);
-static void ngx_ims_txn_unlink(ngx_ims_txn_priv_t *x);
 static uint64_t ngx_ims_txn_siphash(uint64_t k0, uint64_t k1, const u_char *p,
     size_t len);
 static void ngx_ims_txn_sipround(uint64_t *v);
@@ -267,6 +266,40 @@ ngx_ims_txn_reattach(ngx_ims_txn_t *t, ngx_ims_flow_t *flow)
 
     t->flow = *flow;
     x->detached = 0;
+    x->suspended = 0;
+}
+
+
+void
+ngx_ims_txn_suspend(ngx_ims_txn_t *t)
+{
+    ngx_ims_txn_priv_t  *x;
+
+    x = t->priv;
+
+    x->detached = 1;
+    x->suspended = 1;
+}
+
+
+void
+ngx_ims_txn_resume(ngx_ims_txn_t *t, ngx_ims_flow_t *flow)
+{
+    ngx_ims_txn_priv_t  *x;
+
+    x = t->priv;
+
+    ngx_ims_txn_reattach(t, flow);
+
+    if (!t->server) {
+        ngx_ims_txn_client_resume(x);
+
+    } else if (x->extra.len
+               && (t->state == NGX_IMS_TXN_PROCEEDING
+                   || t->state == NGX_IMS_TXN_COMPLETED))
+    {
+        (void) ngx_ims_txn_send(x, x->extra.data, x->extra.len);
+    }
 }
 
 
@@ -398,7 +431,7 @@ ngx_ims_txn_grow(ngx_ims_txns_t *txns)
 }
 
 
-static void
+void
 ngx_ims_txn_unlink(ngx_ims_txn_priv_t *x)
 {
     ngx_ims_txns_t       *txns;
@@ -430,7 +463,7 @@ ngx_ims_txn_bucket(ngx_ims_txns_t *txns, uint64_t hash)
 
 
 uint64_t
-ngx_ims_txn_hash(ngx_ims_txns_t *txns, uintptr_t salt, u_char *p, size_t len)
+ngx_ims_txn_hash(ngx_ims_txns_t *txns, uint64_t salt, u_char *p, size_t len)
 {
     return ngx_ims_txn_siphash(txns->key[0] ^ salt, txns->key[1], p, len);
 }

@@ -165,10 +165,11 @@ ngx_int_t ngx_ims_txn_response(ngx_ims_txns_t *txns, ngx_ims_sip_msg_t *m);
  * of a 2xx, or a CANCEL without its INVITE), the caller goes on.
  * Matching is by branch, sent-by and method (17.2.3), and by scope: any value
  * that keeps equal branches of different browsers apart (0 for the core's
- * side).
+ * side).  What a browser repeats on a new socket is answered there: flow takes
+ * the place of the transaction's own.
  */
 ngx_int_t ngx_ims_txn_request(ngx_ims_txns_t *txns, ngx_ims_sip_msg_t *m,
-    ngx_ims_flow_t *flow, uintptr_t scope);
+    ngx_ims_flow_t *flow, uint64_t scope);
 
 /*
  * Starts a server transaction for a new request.  m->text is copied.  An INVITE
@@ -176,7 +177,7 @@ ngx_int_t ngx_ims_txn_request(ngx_ims_txns_t *txns, ngx_ims_sip_msg_t *m,
  * NULL: no memory or too many (the caller answers 503 statelessly).
  */
 ngx_ims_txn_t *ngx_ims_txn_server(ngx_ims_txns_t *txns, ngx_ims_sip_msg_t *m,
-    ngx_ims_flow_t *flow, uintptr_t scope, ngx_ims_txn_request_pt handler,
+    ngx_ims_flow_t *flow, uint64_t scope, ngx_ims_txn_request_pt handler,
     void *data);
 
 /*
@@ -197,6 +198,28 @@ void ngx_ims_txn_detach(ngx_ims_txn_t *t);
 
 /* the same dialogs on a new socket: replaces the flow's data */
 void ngx_ims_txn_reattach(ngx_ims_txn_t *t, ngx_ims_flow_t *flow);
+
+/*
+ * The other end of the flow is gone, and may come back on another one: nothing
+ * is sent, nothing ends for that, and a final answer is kept for 64*T1.
+ */
+void ngx_ims_txn_suspend(ngx_ims_txn_t *t);
+
+/*
+ * It is back: as ngx_ims_txn_reattach(), and what it may have missed is sent
+ * again: a request without a final answer, or the last answer.
+ */
+void ngx_ims_txn_resume(ngx_ims_txn_t *t, ngx_ims_flow_t *flow);
+
+/* another user of a server transaction from now on */
+void ngx_ims_txn_take(ngx_ims_txn_t *t, ngx_ims_txn_request_pt handler,
+    void *data);
+
+/*
+ * Frees a server transaction at once, without an answer: its request begins
+ * anew elsewhere.  Nobody is told.  Not from inside its handler.
+ */
+void ngx_ims_txn_abandon(ngx_ims_txn_t *t);
 
 
 #endif /* _NGX_IMS_TXN_H_INCLUDED_ */

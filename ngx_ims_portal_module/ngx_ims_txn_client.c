@@ -503,6 +503,27 @@ ngx_ims_txn_send_cancel(ngx_ims_txn_priv_t *x)
 }
 
 
+/*
+ * On a reliable flow: the other end has what it had, and takes the rest for a
+ * repetition
+ */
+
+void
+ngx_ims_txn_client_resume(ngx_ims_txn_priv_t *x)
+{
+    if (!ngx_ims_txn_waits(x)) {
+        return;
+    }
+
+    if (x->pub.canceled && x->pub.state == NGX_IMS_TXN_PROCEEDING) {
+        ngx_ims_txn_send_cancel(x);
+        return;
+    }
+
+    (void) ngx_ims_txn_send(x, x->pub.request.data, x->pub.request.len);
+}
+
+
 /* the answer to the INVITE says what matters */
 
 static void

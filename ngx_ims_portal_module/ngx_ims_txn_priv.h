@@ -35,7 +35,7 @@ struct ngx_ims_txn_priv_s {
     ngx_ims_txns_t           *txns;
     ngx_ims_txn_priv_t       *next;           /* in the bucket */
     uint64_t                  hash;
-    uintptr_t                 scope;          /* of a server */
+    uint64_t                  scope;          /* of a server */
 
     ngx_ims_txn_response_pt   handler;        /* both kinds look alike */
 
@@ -58,6 +58,7 @@ struct ngx_ims_txn_priv_s {
     unsigned                  busy:1;         /* inside the user's handler */
     unsigned                  done:1;         /* NGX_DONE was given */
     unsigned                  detached:1;
+    unsigned                  suspended:1;    /* detached, for a while */
     unsigned                  cancel_wait:1;  /* for the first provisional */
 };
 
@@ -93,11 +94,17 @@ void ngx_ims_txn_free(ngx_ims_txn_priv_t *x);
 /* x->hash is set */
 void ngx_ims_txn_insert(ngx_ims_txn_priv_t *x);
 
+/* out of the table */
+void ngx_ims_txn_unlink(ngx_ims_txn_priv_t *x);
+
+/* a client is back: its request once more, or its CANCEL */
+void ngx_ims_txn_client_resume(ngx_ims_txn_priv_t *x);
+
 /* the first in the bucket of a hash; the caller compares and goes on */
 ngx_ims_txn_priv_t *ngx_ims_txn_bucket(ngx_ims_txns_t *txns, uint64_t hash);
 
 /* keyed, so that nobody outside can fill one bucket */
-uint64_t ngx_ims_txn_hash(ngx_ims_txns_t *txns, uintptr_t salt, u_char *p,
+uint64_t ngx_ims_txn_hash(ngx_ims_txns_t *txns, uint64_t salt, u_char *p,
     size_t len);
 
 /* replaces x->extra by a copy; NGX_OK, or NGX_ERROR: no memory, it is empty */

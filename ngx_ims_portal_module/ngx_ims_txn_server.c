@@ -16,9 +16,9 @@ enum {
 
 
 static ngx_ims_txn_priv_t *ngx_ims_txn_find_server(ngx_ims_txns_t *txns,
-    ngx_ims_sip_msg_t *m, uintptr_t scope, ngx_uint_t method);
+    ngx_ims_sip_msg_t *m, uint64_t scope, ngx_uint_t method);
 static uint64_t ngx_ims_txn_server_hash(ngx_ims_txns_t *txns,
-    ngx_ims_str_t *branch, ngx_ims_str_t *call_id, uintptr_t scope);
+    ngx_ims_str_t *branch, ngx_ims_str_t *call_id, uint64_t scope);
 static ngx_uint_t ngx_ims_txn_is_cookie(ngx_ims_str_t *branch);
 static ngx_uint_t ngx_ims_txn_same(ngx_ims_str_t *a, ngx_ims_str_t *b);
 static void ngx_ims_txn_server_key(ngx_ims_txn_priv_t *x,
@@ -37,7 +37,7 @@ static void ngx_ims_txn_server_event(ngx_event_t *ev);
 
 ngx_int_t
 ngx_ims_txn_request(ngx_ims_txns_t *txns, ngx_ims_sip_msg_t *m,
-    ngx_ims_flow_t *flow, uintptr_t scope)
+    ngx_ims_flow_t *flow, uint64_t scope)
 {
     ngx_uint_t           method;
     ngx_ims_txn_priv_t  *x;
@@ -51,6 +51,10 @@ ngx_ims_txn_request(ngx_ims_txns_t *txns, ngx_ims_sip_msg_t *m,
     x = ngx_ims_txn_find_server(txns, m, scope, method);
     if (x == NULL) {
         return NGX_DECLINED;
+    }
+
+    if (scope != 0 && (x->detached || x->pub.flow.data != flow->data)) {
+        ngx_ims_txn_reattach(&x->pub, flow);
     }
 
     switch (m->method) {
@@ -86,7 +90,7 @@ ngx_ims_txn_request(ngx_ims_txns_t *txns, ngx_ims_sip_msg_t *m,
 
 static ngx_ims_txn_priv_t *
 ngx_ims_txn_find_server(ngx_ims_txns_t *txns, ngx_ims_sip_msg_t *m,
-    uintptr_t scope, ngx_uint_t method)
+    uint64_t scope, ngx_uint_t method)
 {
     uint64_t             hash;
     ngx_ims_txn_priv_t  *x;
@@ -125,7 +129,7 @@ ngx_ims_txn_find_server(ngx_ims_txns_t *txns, ngx_ims_sip_msg_t *m,
 
 static uint64_t
 ngx_ims_txn_server_hash(ngx_ims_txns_t *txns, ngx_ims_str_t *branch,
-    ngx_ims_str_t *call_id, uintptr_t scope)
+    ngx_ims_str_t *call_id, uint64_t scope)
 {
     uint64_t  hash;
 
@@ -157,7 +161,7 @@ ngx_ims_txn_same(ngx_ims_str_t *a, ngx_ims_str_t *b)
 
 ngx_ims_txn_t *
 ngx_ims_txn_server(ngx_ims_txns_t *txns, ngx_ims_sip_msg_t *m,
-    ngx_ims_flow_t *flow, uintptr_t scope, ngx_ims_txn_request_pt handler,
+    ngx_ims_flow_t *flow, uint64_t scope, ngx_ims_txn_request_pt handler,
     void *data)
 {
     ngx_ims_txn_priv_t  *x;
@@ -373,7 +377,9 @@ ngx_ims_txn_final(ngx_ims_txn_priv_t *x, u_char *p, size_t len)
 
     /* on a flow that is gone nothing can be repeated or acknowledged */
 
-    if (x->detached || (t->flow.reliable && (rc != NGX_OK || !t->invite))) {
+    if (!x->suspended
+        && (x->detached || (t->flow.reliable && (rc != NGX_OK || !t->invite))))
+    {
         ngx_ims_txn_finish_later(x, NGX_DONE);
         return rc;
     }
@@ -432,4 +438,30 @@ ngx_ims_txn_server_event(ngx_event_t *ev)
     }
 
     ngx_ims_txn_repeat(x);
+}
+
+
+void
+ngx_ims_txn_take(ngx_ims_txn_t *t, ngx_ims_txn_request_pt handler, void *data)
+{
+    ngx_ims_txn_priv_t  *x;
+
+    x = t->priv;
+
+    x->handler = handler;
+    t->data = data;
+}
+
+
+void
+ngx_ims_txn_abandon(ngx_ims_txn_t *t)
+{
+    ngx_ims_txn_priv_t  *x;
+
+    x = t->priv;
+
+    x->done = 1;
+
+    ngx_ims_txn_unlink(x);
+    ngx_ims_txn_free(x);
 }

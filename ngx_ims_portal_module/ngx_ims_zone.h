@@ -94,6 +94,8 @@ typedef struct {
     time_t                    expires;        /* granted by the core */
     time_t                    token_expires;
     time_t                    lost;           /* when the socket went; 0 */
+    ngx_ims_owner_t           keeper;         /* of requests for it that wait
+                                                 until it is back; zero: none */
     ngx_ims_blob_t            contact;        /* the browser's URI */
     ngx_ims_blob_t            service_route;  /* header value */
     ngx_ims_blob_t            associated;     /* P-Associated-URI value */

@@ -26,7 +26,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(18);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(19);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -90,6 +90,7 @@ is(dialogs(), 0, 'nothing is left of it');
 
 $mary = IMS::Browser->open(%mary);
 $mary->register();
+is($mary->final('INVITE')->{code}, 487, 'the caller hears of it when back');
 $call = call_up($mary, $core, until => 180);
 is(dialogs(), 1, 'ringing');
 $ng->mode('error', 'Unsupported media');
