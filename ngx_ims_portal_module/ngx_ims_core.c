@@ -40,7 +40,6 @@ static ngx_int_t ngx_ims_core_local_host(ngx_conf_t *cf, ngx_addr_t *addr,
 static void ngx_ims_core_accept(ngx_connection_t *c);
 static ngx_int_t ngx_ims_core_take_listen(ngx_cycle_t *cycle,
     ngx_ims_core_t *core, ngx_ims_core_listen_t *lst);
-static void ngx_ims_core_read(ngx_event_t *ev);
 static void ngx_ims_core_datagram(ngx_ims_core_t *core, struct msghdr *msg,
     size_t len);
 static ngx_int_t ngx_ims_core_send(ngx_ims_flow_t *flow, u_char *p,
@@ -293,7 +292,7 @@ ngx_ims_core_close(ngx_ims_core_t *core)
 }
 
 
-static void
+void
 ngx_ims_core_read(ngx_event_t *ev)
 {
     int                    n;

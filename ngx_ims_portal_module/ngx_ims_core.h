@@ -218,6 +218,12 @@ ngx_int_t ngx_ims_core_tls_init(ngx_conf_t *cf, ngx_ims_core_t *core);
 ngx_int_t ngx_ims_core_init_worker(ngx_cycle_t *cycle, ngx_ims_core_t *core,
     ngx_ims_core_handler_pt handler, void *data);
 
+/*
+ * In a worker that shuts down and that nobody follows: goes on to read what
+ * comes by UDP, which is else the new workers' part.
+ */
+void ngx_ims_core_listen_alone(ngx_ims_core_t *core);
+
 /* closes the dups and all connections, in exit_process */
 void ngx_ims_core_close(ngx_ims_core_t *core);
 

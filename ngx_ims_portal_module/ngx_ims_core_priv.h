@@ -153,6 +153,9 @@ void ngx_ims_core_stream_fail(ngx_ims_core_conn_t *conn, ngx_uint_t level,
 void ngx_ims_core_stream_state(ngx_ims_core_conn_t *conn, ngx_uint_t state);
 void ngx_ims_core_stream_timer(ngx_ims_core_conn_t *conn);
 
+/* the datagrams of a listening socket */
+void ngx_ims_core_read(ngx_event_t *ev);
+
 /* nginx wants the worker to end (c->close) */
 void ngx_ims_core_stream_drain(ngx_ims_core_t *core);
 

@@ -252,7 +252,8 @@ ngx_ims_edge_busy(ngx_ims_core_t *core)
 
     w = core->data;
 
-    return w->nsessions || ngx_ims_txns_waiting(w->txns);
+    return !w->struck
+           && (w->nsessions || w->tidying || ngx_ims_txns_waiting(w->txns));
 }
 
 

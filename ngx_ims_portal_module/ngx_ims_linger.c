@@ -18,6 +18,7 @@
 enum {
     NGX_IMS_LINGER_WINDOW = 65536,       /* records looked at a beat and pool */
     NGX_IMS_LINGER_PACE = 50,            /* ... of them ended */
+    NGX_IMS_LINGER_QUICK = 10,           /* ended at a time by who shuts down */
     NGX_IMS_LINGER_KNOWN = 256           /* workers asked in one beat */
 };
 
@@ -38,6 +39,8 @@ typedef struct {
 
 
 static void ngx_ims_linger_pool(ngx_ims_worker_t *w, ngx_uint_t n);
+static ngx_uint_t ngx_ims_linger_left(ngx_ims_worker_t *w,
+    ngx_ims_pool_t *pool);
 static ngx_uint_t ngx_ims_linger_look(ngx_ims_worker_t *w,
     ngx_ims_pool_t *pool, ngx_ims_ref_t *ref, ngx_ims_binding_sh_t *b);
 static ngx_uint_t ngx_ims_linger_dead(ngx_ims_worker_t *w,
@@ -47,7 +50,9 @@ static ngx_uint_t ngx_ims_linger_end(ngx_ims_worker_t *w,
 static void ngx_ims_linger_gone(void *data, ngx_ims_uac_result_t *result);
 
 
-/* of the worker that leads */
+static ngx_uint_t               ngx_ims_linger_under_way;
+
+/* of the worker that leads, or is the last */
 
 static uint32_t                *ngx_ims_linger_next;    /* record, by pool */
 static ngx_uint_t               ngx_ims_linger_beat;
@@ -58,6 +63,19 @@ void
 ngx_ims_linger_start(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
     ngx_ims_ref_t *binding, ngx_ims_owner_t *owner, ngx_msec_t grace)
 {
+    if (ngx_ims_workers_alone(w->workers)) {
+
+        /* who finds it in the store sees that its owner is dead */
+
+        if (pool->store.len) {
+            return;
+        }
+
+        /* ngx_ims_linger_quit() ends it, in its turn */
+
+        grace = 1;
+    }
+
     if (ngx_ims_binding_lose(pool, binding, owner, grace) == NGX_OK
         && grace == 0)
     {
@@ -169,6 +187,72 @@ ngx_ims_linger_pool(ngx_ims_worker_t *w, ngx_uint_t n)
 }
 
 
+ngx_uint_t
+ngx_ims_linger_quit(ngx_ims_worker_t *w)
+{
+    ngx_uint_t        i, left;
+    ngx_ims_pool_t  **pool;
+
+    pool = w->pools->elts;
+    left = 0;
+
+    ngx_ims_linger_beat++;
+
+    for (i = 0; i < w->pools->nelts; i++) {
+
+        if (pool[i]->store.len == 0) {
+            left += ngx_ims_linger_left(w, pool[i]);
+        }
+    }
+
+    return left || ngx_ims_linger_under_way;
+}
+
+
+static ngx_uint_t
+ngx_ims_linger_left(ngx_ims_worker_t *w, ngx_ims_pool_t *pool)
+{
+    uint32_t               k;
+    ngx_uint_t             used, ended;
+    ngx_ims_ref_t          ref;
+    ngx_ims_zone_t        *zone;
+    ngx_ims_owner_t        owner;
+    ngx_ims_binding_sh_t  *b;
+
+    zone = &pool->zone;
+    used = 0;
+    ended = 0;
+
+    for (k = 0;
+         k < zone->sh->nbindings && used < zone->sh->bindings_used
+         && ended < NGX_IMS_LINGER_QUICK;
+         k++)
+    {
+        b = &zone->bindings[k];
+
+        if (b->state == NGX_IMS_BINDING_FREE) {
+            continue;
+        }
+
+        used++;
+
+        ref.index = k;
+        ref.seq = b->seq;
+        owner = b->owner;
+
+        if (owner.pid && ngx_ims_linger_dead(w, &owner)) {
+            (void) ngx_ims_binding_lose(pool, &ref, &owner, 0);
+        }
+
+        if (b->owner.pid == 0 && b->reap) {
+            ended += ngx_ims_linger_end(w, pool, &ref, b->reap);
+        }
+    }
+
+    return ended;
+}
+
+
 /* 1 when it is being ended */
 
 static ngx_uint_t
@@ -263,6 +347,8 @@ ngx_ims_linger_end(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
     linger->pool = pool;
     linger->binding = *ref;
 
+    ngx_ims_linger_under_way++;
+
     if (ngx_ims_uac_register(w, pool, ref, lease, 0, ngx_ims_linger_gone,
                              linger)
         == NULL)
@@ -282,6 +368,8 @@ ngx_ims_linger_gone(void *data, ngx_ims_uac_result_t *result)
     ngx_ims_linger_t  *linger;
 
     linger = data;
+
+    ngx_ims_linger_under_way--;
 
     ngx_ims_binding_free(linger->pool, &linger->binding,
                          &linger->worker->self);

@@ -112,6 +112,27 @@ ngx_ims_media_add(ngx_ims_media_t *media, ngx_addr_t *addr,
 
 
 void
+ngx_ims_media_release(ngx_ims_media_t *media)
+{
+    ngx_uint_t            i;
+    ngx_queue_t          *q, *pending;
+    ngx_ims_media_req_t  *req;
+
+    for (i = 0; i < media->nhelpers; i++) {
+        pending = &media->helpers[i].pending;
+
+        for (q = ngx_queue_head(pending);
+             q != ngx_queue_sentinel(pending);
+             q = ngx_queue_next(q))
+        {
+            req = ngx_queue_data(q, ngx_ims_media_req_t, link);
+            req->timer.cancelable = 1;
+        }
+    }
+}
+
+
+void
 ngx_ims_media_close(ngx_ims_media_t *media)
 {
     ngx_uint_t               i;

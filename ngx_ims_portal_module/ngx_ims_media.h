@@ -91,6 +91,9 @@ typedef struct {
 ngx_ims_media_t *ngx_ims_media_create(ngx_cycle_t *cycle,
     ngx_ims_media_conf_t *conf);
 
+/* commands under way do not keep the worker from its end any more */
+void ngx_ims_media_release(ngx_ims_media_t *media);
+
 /* in exit_process */
 void ngx_ims_media_close(ngx_ims_media_t *media);
 

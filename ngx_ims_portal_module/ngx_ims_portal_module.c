@@ -10,8 +10,8 @@
 #include "ngx_http_ims_portal_module.h"
 #include "ngx_ims_edge.h"
 #include "ngx_ims_handover.h"
-#include "ngx_ims_linger.h"
 #include "ngx_ims_probe.h"
+#include "ngx_ims_quit.h"
 #include "ngx_ims_recover.h"
 #include "ngx_ims_revoke.h"
 #include "ngx_ims_trunk.h"
@@ -108,8 +108,16 @@ ngx_ims_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
+    /* a log of our own, by which our timers are known, see ngx_ims_quit.c */
+
+    w->log = ngx_palloc(cycle->pool, sizeof(ngx_log_t));
+    if (w->log == NULL) {
+        return NGX_ERROR;
+    }
+
+    *w->log = *cycle->log;
+
     w->cycle = cycle;
-    w->log = cycle->log;
     w->cores = &imcf->cores;
     w->pools = &imcf->pools;
     w->close = ngx_http_close_connection;
@@ -124,8 +132,7 @@ ngx_ims_init_process(ngx_cycle_t *cycle)
 
     ngx_ims_edge_init(w);
 
-    w->txns = ngx_ims_txns_create(cycle->pool, cycle->log, &w->self,
-                                  &imcf->txn);
+    w->txns = ngx_ims_txns_create(cycle->pool, w->log, &w->self, &imcf->txn);
     w->ipc = ngx_ims_ipc_open(cycle, &w->self, ngx_ims_handover_ipc, w);
 
     if (w->txns == NULL || w->ipc == NULL) {
@@ -164,6 +171,10 @@ ngx_ims_init_process(ngx_cycle_t *cycle)
     }
 
     if (ngx_ims_revoke_init(w) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_ims_quit_init(w) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -257,6 +268,7 @@ ngx_ims_exit_process(ngx_cycle_t *cycle)
         ngx_ims_media_close(w->media);
     }
 
+    ngx_ims_quit_close();
     ngx_ims_leader_close(w->leader);
     ngx_ims_workers_part(w->workers);
     ngx_ims_ipc_close(w->ipc);

@@ -23,6 +23,7 @@ static void ngx_ims_session_token(ngx_event_t *ev);
 static void ngx_ims_session_refresh(ngx_event_t *ev);
 static void ngx_ims_session_tick(ngx_ims_session_t *s);
 static void ngx_ims_session_drain(ngx_ims_session_t *s);
+static void ngx_ims_session_shut(ngx_ims_session_t *s);
 static void ngx_ims_session_end(ngx_ims_session_t *s, ngx_ims_end_e how);
 
 
@@ -217,6 +218,12 @@ ngx_ims_session_read(ngx_event_t *rev)
         return;
     }
 
+    if (c->close && c->error) {
+        c->close = 0;
+        c->error = 0;
+        ngx_add_timer(rev, NGX_IMS_SESSION_HURRY);
+    }
+
     if (rev->timedout) {
         rev->timedout = 0;
 
@@ -311,8 +318,7 @@ ngx_ims_session_tick(ngx_ims_session_t *s)
     }
 
     if (s->draining && c->idle) {
-        ngx_ims_session_close(s, NGX_IMS_WS_SERVICE_RESTART, "reload",
-                              NGX_IMS_END_LOST);
+        ngx_ims_session_shut(s);
         return;
     }
 
@@ -336,9 +342,9 @@ ngx_ims_session_tick(ngx_ims_session_t *s)
 
 /*
  * This worker goes away: an idle browser is closed after a random part of the
- * drain time, one in a call stays until that ends.  When
- * worker_shutdown_timeout has struck (c->error), it is told at once, and its
- * dialogs go on elsewhere.
+ * drain time, or at once when nobody is there that it could come back to; one
+ * in a call stays until that ends.  When worker_shutdown_timeout has struck
+ * (c->error), it is told at once, and its dialogs go on elsewhere.
  */
 
 static void
@@ -350,8 +356,8 @@ ngx_ims_session_drain(ngx_ims_session_t *s)
 
     if (c->error) {
         c->error = 0;
-        ngx_ims_session_close(s, NGX_IMS_WS_SERVICE_RESTART, "shutdown",
-                              NGX_IMS_END_LOST);
+        s->worker->struck = 1;
+        ngx_ims_session_shut(s);
         return;
     }
 
@@ -364,7 +370,25 @@ ngx_ims_session_drain(ngx_ims_session_t *s)
     s->draining = 1;
     s->ping_due = 0;
 
+    if (ngx_ims_workers_alone(s->worker->workers)) {
+        ngx_ims_session_shut(s);
+        return;
+    }
+
     ngx_add_timer(c->read, ngx_random() % (s->policy->drain + 1) + 1);
+}
+
+
+static void
+ngx_ims_session_shut(ngx_ims_session_t *s)
+{
+    ngx_uint_t  alone;
+
+    alone = ngx_ims_workers_alone(s->worker->workers);
+
+    ngx_ims_session_close(s, alone ? NGX_IMS_WS_GOING_AWAY
+                                   : NGX_IMS_WS_SERVICE_RESTART,
+                          alone ? "shutdown" : "restart", NGX_IMS_END_LOST);
 }
 
 
@@ -489,7 +513,8 @@ ngx_ims_session_close(ngx_ims_session_t *s, ngx_uint_t code,
     c->idle = 0;
     c->close = 0;
 
-    ngx_add_timer(c->read, NGX_IMS_SESSION_CLOSE_WAIT);
+    ngx_add_timer(c->read, s->worker->struck ? NGX_IMS_SESSION_HURRY
+                                             : NGX_IMS_SESSION_CLOSE_WAIT);
 
     /* the browser's close frame may have been received already */
 

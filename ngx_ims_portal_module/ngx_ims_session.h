@@ -28,7 +28,8 @@ enum {
     NGX_IMS_SESSION_BUCKETS = 4096,
     NGX_IMS_SESSION_TURN = 262144,       /* bytes read before others are */
     NGX_IMS_SESSION_MIN = 90,            /* s, least session timer, RFC 4028 */
-    NGX_IMS_SESSION_CLOSE_WAIT = 3000    /* ms for the browser's close frame */
+    NGX_IMS_SESSION_CLOSE_WAIT = 3000,   /* ms for the browser's close frame */
+    NGX_IMS_SESSION_HURRY = 500          /* ms, when the worker has no time */
 };
 
 
@@ -119,6 +120,9 @@ struct ngx_ims_worker_s {
     ngx_queue_t               buckets[NGX_IMS_SESSION_BUCKETS];
     ngx_queue_t               sessions;
     ngx_uint_t                nsessions;
+
+    unsigned                  tidying:1;      /* see ngx_ims_quit.h */
+    unsigned                  struck:1;       /* worker_shutdown_timeout */
 
     /* scratch: valid within one event only */
     u_char                   *in;             /* received bytes */

@@ -181,6 +181,34 @@ ngx_ims_trunk_register(ngx_ims_worker_t *w, ngx_ims_trunk_t *trunk)
 }
 
 
+void
+ngx_ims_trunk_quit(ngx_ims_worker_t *w)
+{
+    ngx_uint_t          i;
+    ngx_ims_ref_t       ref;
+    ngx_ims_pool_t    **pool;
+    ngx_ims_binding_t   b;
+
+    pool = w->pools->elts;
+
+    for (i = 0; i < w->pools->nelts; i++) {
+
+        if (pool[i]->block.impu.len == 0 || pool[i]->store.len
+            || ngx_ims_binding_block(pool[i], &ref) != NGX_OK
+            || ngx_ims_binding_load(pool[i], &ref, &b, w->record) != NGX_OK
+            || b.state != NGX_IMS_BINDING_REGISTERED)
+        {
+            continue;
+        }
+
+        ngx_ims_binding_idle(pool[i], &ref);
+
+        (void) ngx_ims_uac_register(w, pool[i], &ref, NGX_IMS_LEASE_BLOCK, 0,
+                                    NULL, NULL);
+    }
+}
+
+
 static void
 ngx_ims_trunk_done(void *data, ngx_ims_uac_result_t *result)
 {

@@ -20,6 +20,12 @@
 void ngx_ims_trunk_tick(void *data, ngx_uint_t became);
 
 /*
+ * In the last worker: takes the registrations back from the core, except those
+ * of pools whose store keeps them.
+ */
+void ngx_ims_trunk_quit(ngx_ims_worker_t *w);
+
+/*
  * The browser that a request is for which came for the pool's registration: of
  * the identity in P-Called-Party-ID, else (GIN) in the Request-URI.
  *

@@ -106,7 +106,7 @@ my @floors = (
     [ qw/ early linger recover regevent register_answer fork park / ],
     [ qw/ answer ack trunk / ],
     [ qw/ proxy register / ],
-    [ qw/ edge revoke / ],
+    [ qw/ edge revoke quit / ],
     [ qw/ http portal_module / ],
 );
 
