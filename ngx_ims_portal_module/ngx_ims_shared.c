@@ -15,10 +15,7 @@
 
 
 enum {
-    NGX_IMS_SHARED_MAX = 64,             /* names in the life of a process */
-    NGX_IMS_SHARED_SPIN = 2048,          /* turns before others may run */
-    NGX_IMS_SHARED_LOOK = 64             /* times of that until the holder's
-                                            life is doubted */
+    NGX_IMS_SHARED_MAX = 64              /* names in the life of a process */
 };
 
 
@@ -43,7 +40,6 @@ static ngx_int_t ngx_ims_shared_room(ngx_fd_t fd, ngx_str_t *path,
 static ngx_int_t ngx_ims_shared_map(ngx_str_t *name, ngx_fd_t fd,
     ngx_ims_shared_t *shared, ngx_log_t *log);
 static ngx_ims_shared_map_t *ngx_ims_shared_find(ngx_str_t *name);
-static ngx_uint_t ngx_ims_shared_dead(ngx_atomic_uint_t pid);
 
 
 static ngx_ims_shared_map_t  *ngx_ims_shared_maps[NGX_IMS_SHARED_MAX];
@@ -487,45 +483,4 @@ ngx_ims_shared_ready(ngx_str_t *name)
     if (map != NULL) {
         (void) flock(map->fd, LOCK_SH);
     }
-}
-
-
-ngx_int_t
-ngx_ims_shared_lock(ngx_atomic_t *lock)
-{
-    ngx_uint_t         i, n;
-    ngx_atomic_uint_t  pid;
-
-    for (n = 1; /* void */ ; n++) {
-
-        for (i = 0; i < NGX_IMS_SHARED_SPIN; i++) {
-
-            if (*lock == 0 && ngx_atomic_cmp_set(lock, 0, ngx_pid)) {
-                return NGX_OK;
-            }
-
-            ngx_cpu_pause();
-        }
-
-        pid = *lock;
-
-        if (pid != 0 && n % NGX_IMS_SHARED_LOOK == 0
-            && ngx_ims_shared_dead(pid)
-            && ngx_atomic_cmp_set(lock, pid, ngx_pid))
-        {
-            return NGX_DONE;
-        }
-
-        ngx_sched_yield();
-    }
-}
-
-
-/* nobody takes it twice: who has it under our pid had the pid before us */
-
-static ngx_uint_t
-ngx_ims_shared_dead(ngx_atomic_uint_t pid)
-{
-    return pid == (ngx_atomic_uint_t) ngx_pid
-           || (kill((ngx_pid_t) pid, 0) == -1 && ngx_errno == ESRCH);
 }

@@ -11,6 +11,15 @@
 #define _NGX_CORE_STANDIN_H_INCLUDED_
 
 
+/* spans are strings, as beside nginx; who compiles with it says so */
+
+#ifdef STANDIN_STRINGS
+#define _NGX_CORE_H_INCLUDED_
+#endif
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -59,6 +68,12 @@ typedef struct {
 #define ngx_strncmp(a, b, n)    strncmp((char *) (a), (char *) (b), n)
 #define ngx_strncasecmp(a, b, n)  strncasecmp((char *) (a), (char *) (b), n)
 
+#define ngx_memset(p, c, n)     (void) memset(p, c, n)
+#define ngx_strlchr(p, last, c)  ((u_char *) memchr(p, c, (last) - (p)))
+#define ngx_strnlen(p, n)       strnlen((char *) (p), n)
+#define ngx_align(d, a)         (((d) + (a - 1)) & ~(a - 1))
+
+ngx_int_t ngx_hextoi(u_char *line, size_t n);
 u_char *ngx_sprintf(u_char *buf, const char *fmt, ...);
 u_char *ngx_hex_dump(u_char *dst, u_char *src, size_t len);
 u_char *ngx_snprintf(u_char *buf, size_t max, const char *fmt, ...);
@@ -68,6 +83,7 @@ typedef struct {
     ngx_uint_t           alerts;
 } ngx_log_t;
 
+#define NGX_LOG_EMERG    1
 #define NGX_LOG_ALERT    2
 #define NGX_LOG_CRIT     3
 #define NGX_LOG_ERR      4
@@ -104,6 +120,9 @@ typedef struct {
     ngx_pool_cleanup_t  *cleanup;
 } ngx_pool_t;
 
+/* lives until the program ends */
+void *ngx_palloc(ngx_pool_t *pool, size_t size);
+
 ngx_pool_cleanup_t *ngx_pool_cleanup_add(ngx_pool_t *pool, size_t size);
 void ngx_destroy_pool(ngx_pool_t *pool);
 
@@ -127,9 +146,14 @@ typedef struct {
     ngx_uint_t           nelts;
 } ngx_array_t;
 
+typedef struct {
+    ngx_log_t           *log;
+} ngx_cycle_t;
+
+extern ngx_cycle_t  *ngx_cycle;
+
 /* never looked into by what is tested here */
 typedef struct ngx_conf_s       ngx_conf_t;
-typedef struct ngx_cycle_s      ngx_cycle_t;
 typedef struct ngx_listening_s  ngx_listening_t;
 typedef struct ngx_shm_zone_s   ngx_shm_zone_t;
 typedef struct ngx_queue_s      ngx_queue_t;
@@ -154,6 +178,37 @@ typedef volatile ngx_atomic_uint_t  ngx_atomic_t;
 #define ngx_atomic_cmp_set(p, old, new)                                       \
     __sync_bool_compare_and_swap(p, old, new)
 
+#define ngx_memory_barrier()           __sync_synchronize()
+#define ngx_cpu_pause()                (void) 0
+#define ngx_sched_yield()              (void) sched_yield()
+
+typedef int                     ngx_pid_t;
+typedef intptr_t                ngx_flag_t;
+
+extern ngx_pid_t  ngx_pid;
+
+#define ngx_errno                      errno
+
+/* bit by bit: what nginx computes by tables */
+void standin_crc32(uint32_t *crc, u_char *p, size_t len);
+
+#define ngx_crc32_init(crc)            crc = 0xffffffff
+#define ngx_crc32_update(crc, p, len)  standin_crc32(crc, p, len)
+#define ngx_crc32_final(crc)           crc ^= 0xffffffff
+
+static ngx_inline uint32_t
+ngx_crc32_short(u_char *p, size_t len)
+{
+    uint32_t  crc;
+
+    ngx_crc32_init(crc);
+    ngx_crc32_update(&crc, p, len);
+    ngx_crc32_final(crc);
+
+    return crc;
+}
+
+
 #define NGX_HAVE_INET6  1
 
 uint32_t ngx_murmur_hash2(u_char *data, size_t len);
@@ -169,6 +224,13 @@ ngx_int_t ngx_cmp_sockaddr(struct sockaddr *sa1, socklen_t slen1,
 
 /* s, from the clock below */
 #define ngx_time()  ((time_t) (standin_ms / 1000))
+
+typedef struct {
+    time_t               sec;
+    ngx_uint_t           msec;
+} ngx_time_t;
+
+ngx_time_t *ngx_timeofday(void);
 
 
 typedef struct ngx_event_s  ngx_event_t;

@@ -15,6 +15,11 @@ long         standin_fail_after = -1;
 ngx_msec_t   ngx_current_msec = (ngx_msec_t) -20000;    /* wraps in tests */
 uint64_t     standin_ms = 1000000000;
 ngx_event_t  ngx_posted_events;
+ngx_pid_t    ngx_pid;
+
+static ngx_log_t    standin_log;
+static ngx_cycle_t  standin_cycle = { &standin_log };
+ngx_cycle_t        *ngx_cycle = &standin_cycle;
 
 static ngx_event_t  *standin_first;
 static ngx_event_t  *standin_last;
@@ -201,6 +206,15 @@ ngx_free(void *p)
 {
     standin_blocks--;
     free(p);
+}
+
+
+void *
+ngx_palloc(ngx_pool_t *pool, size_t size)
+{
+    (void) pool;
+
+    return ngx_alloc(size, NULL);
 }
 
 
@@ -490,4 +504,55 @@ ngx_cmp_sockaddr(struct sockaddr *sa1, socklen_t slen1, struct sockaddr *sa2,
             && memcmp(&a->sockaddr_in6.sin6_addr,
                       &b->sockaddr_in6.sin6_addr, 16) == 0)
            ? NGX_OK : NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_hextoi(u_char *line, size_t n)
+{
+    ngx_int_t  value;
+
+    for (value = 0; n > 0; n--, line++) {
+
+        if (*line >= '0' && *line <= '9') {
+            value = value * 16 + *line - '0';
+
+        } else if ((*line | 0x20) >= 'a' && (*line | 0x20) <= 'f') {
+            value = value * 16 + (*line | 0x20) - 'a' + 10;
+
+        } else {
+            return NGX_ERROR;
+        }
+    }
+
+    return value;
+}
+
+
+void
+standin_crc32(uint32_t *crc, u_char *p, size_t len)
+{
+    int       i;
+    uint32_t  c;
+
+    for (c = *crc; len > 0; len--) {
+
+        for (c ^= *p++, i = 0; i < 8; i++) {
+            c = (c >> 1) ^ ((c & 1) ? 0xedb88320 : 0);
+        }
+    }
+
+    *crc = c;
+}
+
+
+ngx_time_t *
+ngx_timeofday(void)
+{
+    static ngx_time_t  t;
+
+    t.sec = (time_t) (standin_ms / 1000);
+    t.msec = (ngx_uint_t) (standin_ms % 1000);
+
+    return &t;
 }
