@@ -237,6 +237,12 @@ ngx_ims_answer_response(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m)
     ngx_ims_str_t             far, *from, *to;
     ngx_ims_media_command_e   command;
 
+    if (fw->session == NULL && !ngx_ims_early_waits(fw)
+        && ngx_ims_forward_repeated(fw, m))
+    {
+        return;
+    }
+
     if (ngx_ims_answer_unwanted(fw)) {
         ngx_ims_answer_orphan(fw, m);
         return;

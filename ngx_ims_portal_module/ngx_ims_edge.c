@@ -136,7 +136,7 @@ ngx_ims_edge_message(ngx_ims_session_t *s, u_char *p, size_t len)
     }
 
     if (m->status) {
-        (void) ngx_ims_txn_response(w->txns, m);
+        ngx_ims_edge_answer(s, m);
         return;
     }
 
@@ -162,7 +162,7 @@ ngx_ims_edge_resume_up(ngx_ims_session_t *s, ngx_ims_flow_t *flow, u_char *p,
     }
 
     if (m->status) {
-        (void) ngx_ims_txn_response(w->txns, m);
+        ngx_ims_edge_answer(s, m);
         return;
     }
 

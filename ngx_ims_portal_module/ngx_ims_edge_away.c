@@ -11,6 +11,7 @@
 #include "ngx_ims_edge.h"
 #include "ngx_ims_edge_int.h"
 #include "ngx_ims_clock.h"
+#include "ngx_ims_loop.h"
 #include "ngx_ims_register.h"
 
 
@@ -130,6 +131,28 @@ ngx_ims_edge_park(ngx_ims_worker_t *w, ngx_ims_core_t *core,
 
 
 void
+ngx_ims_edge_answer(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
+{
+    ngx_ims_flow_t     flow;
+    ngx_ims_owner_t    owner;
+    ngx_ims_worker_t  *w;
+
+    w = s->worker;
+
+    if (ngx_ims_txn_response(w->txns, m) == NGX_OK
+        || ngx_ims_txn_branch_owner(&m->via.branch, &owner) != NGX_OK
+        || ngx_ims_owner_equal(&owner, &w->self))
+    {
+        return;
+    }
+
+    ngx_ims_loop_flow(s->pool->core, &flow);
+
+    (void) ngx_ims_handover_send(w, s->pool->core, &owner, &flow, &m->text);
+}
+
+
+void
 ngx_ims_edge_end(ngx_ims_session_t *s, ngx_ims_end_e how)
 {
     ngx_msec_t  grace, wait;
@@ -150,7 +173,7 @@ ngx_ims_edge_end(ngx_ims_session_t *s, ngx_ims_end_e how)
         ngx_ims_edge_keep(s, how == NGX_IMS_END_LEFT);
     }
 
-    if (s->bound && how == NGX_IMS_END_LOST) {
+    if (s->bound && (how == NGX_IMS_END_LOST || how == NGX_IMS_END_MOVED)) {
         wait = ngx_min(grace, 64 * ngx_ims_txns_t1(s->worker->txns));
     }
 

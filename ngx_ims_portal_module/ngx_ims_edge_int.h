@@ -22,6 +22,9 @@ void ngx_ims_edge_park(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_ims_pool_t *pool,
     ngx_ims_ref_t *ref, ngx_msec_t wait);
 
+/* an answer of a browser: its request may have come from another worker */
+void ngx_ims_edge_answer(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m);
+
 /* the end of a session: see ngx_ims_end_pt */
 void ngx_ims_edge_end(ngx_ims_session_t *s, ngx_ims_end_e how);
 

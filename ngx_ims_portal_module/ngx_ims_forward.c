@@ -628,7 +628,7 @@ ngx_ims_forward_detach(ngx_ims_session_t *s, ngx_msec_t wait)
         fw->session = NULL;
         fw->refs++;
 
-        if (fw->up && wait && ngx_ims_forward_wait(fw, wait) == NGX_OK) {
+        if (wait && ngx_ims_forward_wait(fw, wait) == NGX_OK) {
 
             /* it is answered when the browser is back */
 

@@ -229,10 +229,18 @@ void ngx_ims_forward_move(ngx_ims_session_t *from, ngx_ims_session_t *to);
 
 /*
  * What a browser asked for waits until it is back, wait ms at most: an INVITE
- * is given up, and its caller told then.  NGX_OK, or NGX_DECLINED: not with
- * this one.
+ * is given up, and its caller told then.  So does the core's INVITE that it has
+ * accepted.  NGX_OK, or NGX_DECLINED: not with this one.
  */
 ngx_int_t ngx_ims_forward_wait(ngx_ims_forward_t *fw, ngx_msec_t wait);
+
+/*
+ * Its browser is away, or has its socket at another worker.  A 2xx that comes
+ * once more means that its ACK is lost: whoever is to send that one hears it
+ * again.  1 when m is such a one.
+ */
+ngx_uint_t ngx_ims_forward_repeated(ngx_ims_forward_t *fw,
+    ngx_ims_sip_msg_t *m);
 
 /* who asked has gone: 487 for him, CANCEL for the core */
 void ngx_ims_forward_give_up(ngx_ims_forward_t *fw);

@@ -3,7 +3,8 @@
  *
  * Requests of a browser whose socket is gone.  They are not of that socket but
  * of the browser's binding: when it has another one in this worker, they go on
- * there, and what it repeats is known (RFC 3261 17.2.3).
+ * there, and what it repeats is known (RFC 3261 17.2.3).  Also the answers
+ * whose ACK may have gone with the socket (13.3.1.4).
  *
  * Timers: one for all that wait for their browser, until the first of them has
  * waited long enough; cancelable, as nobody else waits for it.
@@ -11,6 +12,7 @@
 
 
 #include "ngx_ims_forward.h"
+#include "ngx_ims_handover.h"
 
 
 enum {
@@ -21,6 +23,7 @@ enum {
 static void ngx_ims_forward_join(ngx_ims_forward_t *fw,
     ngx_ims_session_t *s);
 static void ngx_ims_forward_append(ngx_queue_t *to, ngx_queue_t *from);
+static ngx_uint_t ngx_ims_forward_waits(ngx_ims_forward_t *fw);
 static void ngx_ims_forward_aways_init(ngx_log_t *log);
 static void ngx_ims_forward_aways_timer(ngx_event_t *ev);
 static void ngx_ims_forward_aways_arm(void);
@@ -111,14 +114,31 @@ ngx_ims_forward_join(ngx_ims_forward_t *fw, ngx_ims_session_t *s)
 }
 
 
+/* 1 when something is left to be said about it on another socket */
+
+static ngx_uint_t
+ngx_ims_forward_waits(ngx_ims_forward_t *fw)
+{
+    if (!fw->up) {
+
+        /* a 2xx of the browser, which it repeats until an ACK has come */
+
+        return fw->client != NULL && fw->server->invite
+               && fw->final.data != NULL;
+    }
+
+    /* what needs the helper, or may make a dialog, needs a socket, too */
+
+    return fw->server->invite
+           || (fw->command == NULL && !fw->offered && !fw->subscribe);
+}
+
+
 ngx_int_t
 ngx_ims_forward_wait(ngx_ims_forward_t *fw, ngx_msec_t wait)
 {
-    /* what needs the helper, or may make a dialog, needs a socket, too */
-
     if (fw->server == NULL || ngx_ims_forward_naways >= NGX_IMS_FORWARD_AWAY
-        || (!fw->server->invite
-            && (fw->command != NULL || fw->offered || fw->subscribe)))
+        || !ngx_ims_forward_waits(fw))
     {
         return NGX_DECLINED;
     }
@@ -127,7 +147,7 @@ ngx_ims_forward_wait(ngx_ims_forward_t *fw, ngx_msec_t wait)
         ngx_ims_forward_aways_init(fw->worker->log);
     }
 
-    ngx_ims_txn_suspend(fw->server);
+    ngx_ims_txn_suspend(fw->up ? fw->server : fw->client);
 
     fw->away = 1;
     fw->until = ngx_current_msec + wait;
@@ -142,11 +162,40 @@ ngx_ims_forward_wait(ngx_ims_forward_t *fw, ngx_msec_t wait)
      * is back.
      */
 
-    if (fw->client == NULL || fw->server->invite) {
+    if (fw->up && (fw->client == NULL || fw->server->invite)) {
         ngx_ims_forward_give_up(fw);
     }
 
     return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_ims_forward_repeated(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m)
+{
+    ngx_ims_owner_t  owner;
+
+    if (!fw->away || fw->server == NULL || fw->final.data == NULL
+        || m->status < 200 || m->status >= 300
+        || ngx_crc32_short(m->to.tag.data, m->to.tag.len) != fw->final_tag)
+    {
+        return 0;
+    }
+
+    if (!fw->up) {
+        (void) ngx_ims_txn_reply(fw->server, m->status, fw->final.data,
+                                 fw->final.len);
+
+    } else if (ngx_ims_binding_owner(fw->pool, &fw->binding, &owner) == NGX_OK
+               && owner.pid
+               && !ngx_ims_owner_equal(&owner, &fw->worker->self))
+    {
+        (void) ngx_ims_handover_browser(fw->worker, fw->pool, &fw->binding,
+                                        &owner, fw->final.data,
+                                        fw->final.len);
+    }
+
+    return 1;
 }
 
 
@@ -182,6 +231,7 @@ static void
 ngx_ims_forward_aways_timer(ngx_event_t *ev)
 {
     ngx_queue_t        *q, *next;
+    ngx_ims_txn_t      *t;
     ngx_ims_forward_t  *fw;
 
     for (q = ngx_queue_head(&ngx_ims_forward_aways);
@@ -200,12 +250,17 @@ ngx_ims_forward_aways_timer(ngx_event_t *ev)
 
         fw->away = 0;
 
-        if (fw->server != NULL) {
-            ngx_ims_txn_reattach(fw->server, &fw->server->flow);
-            ngx_ims_txn_detach(fw->server);
+        t = fw->up ? fw->server : fw->client;
+
+        if (t != NULL) {
+            ngx_ims_txn_reattach(t, &t->flow);
+            ngx_ims_txn_detach(t);
         }
 
-        ngx_ims_forward_give_up(fw);
+        if (fw->up) {
+            ngx_ims_forward_give_up(fw);
+        }
+
         ngx_ims_forward_unref(fw);
     }
 
