@@ -30,6 +30,12 @@ ngx_ims_screen_rate(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
     ngx_ims_rate_t  *rates;
     ngx_ims_limit_t *limit;
 
+    /* how many answers come is up to who asks, and frames have a limit */
+
+    if (m != NULL && m->status) {
+        return NGX_OK;
+    }
+
     limit = s->worker->limit;
     rates = s->policy->limits.user;
 
@@ -38,7 +44,7 @@ ngx_ims_screen_rate(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
                               &rates[NGX_IMS_RATE_MESSAGES]);
 
     if (wait == 0 && m != NULL && m->method == NGX_IMS_SIP_INVITE
-        && m->status == 0 && m->to.tag.len == 0)
+        && m->to.tag.len == 0)
     {
         what = NGX_IMS_LIMITED_INVITES;
         wait = ngx_ims_limit_user(limit, s->row, NGX_IMS_RATE_INVITES,
@@ -50,7 +56,7 @@ ngx_ims_screen_rate(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
         return NGX_OK;
     }
 
-    if (m != NULL && m->status == 0 && ngx_ims_screen_emergency(s, m)) {
+    if (m != NULL && ngx_ims_screen_emergency(s, m)) {
         return NGX_OK;
     }
 
