@@ -132,6 +132,9 @@ ngx_ims_init_process(ngx_cycle_t *cycle)
 
     ngx_ims_edge_init(w);
 
+    imcf->txn.refused =
+                   &imcf->limit->sh->counters[NGX_IMS_LIMITED_TRANSACTIONS];
+
     w->txns = ngx_ims_txns_create(cycle->pool, w->log, &w->self, &imcf->txn);
     w->ipc = ngx_ims_ipc_open(cycle, &w->self, ngx_ims_handover_ipc, w);
 

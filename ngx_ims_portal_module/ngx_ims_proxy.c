@@ -216,7 +216,6 @@ ngx_ims_proxy_begin(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
     ngx_ims_txns_urgent(s->worker->txns, 0);
 
     if (fw == NULL) {
-        ngx_ims_limit_count(s->worker->limit, NGX_IMS_LIMITED_TRANSACTIONS);
         ngx_ims_forward_calling(s);
         ngx_ims_call_refuse(s->worker, flow, m, 503, "Retry-After: 5" CRLF);
         return;

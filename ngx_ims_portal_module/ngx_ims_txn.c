@@ -346,6 +346,10 @@ ngx_ims_txn_alloc(ngx_ims_txns_t *txns, u_char *p, size_t len,
 static void
 ngx_ims_txn_full(ngx_ims_txns_t *txns)
 {
+    if (txns->conf.refused != NULL) {
+        (void) ngx_atomic_fetch_add(txns->conf.refused, 1);
+    }
+
     if (txns->full
         && ngx_current_msec - txns->full_time < NGX_IMS_TXN_FULL_INTERVAL)
     {

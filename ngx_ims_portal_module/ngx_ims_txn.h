@@ -78,6 +78,7 @@ typedef struct {
     ngx_msec_t                t2;             /* ms, 4000 */
     ngx_msec_t                t4;             /* ms, 5000 */
     ngx_uint_t                max;            /* transactions at once */
+    ngx_atomic_t             *refused;        /* counts those beyond; or NULL */
 } ngx_ims_txn_conf_t;
 
 
