@@ -122,13 +122,6 @@ ngx_ims_txns_t1(ngx_ims_txns_t *txns)
 }
 
 
-void
-ngx_ims_txns_urgent(ngx_ims_txns_t *txns, ngx_uint_t on)
-{
-    txns->urgent = (on != 0);
-}
-
-
 ngx_uint_t
 ngx_ims_txns_count(ngx_ims_txns_t *txns)
 {

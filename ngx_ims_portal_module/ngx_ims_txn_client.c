@@ -41,6 +41,13 @@ static u_char *ngx_ims_txn_copy_lines(u_char *p, ngx_ims_sip_msg_t *m,
     ngx_ims_sip_hdr_e id);
 
 
+void
+ngx_ims_txns_urgent(ngx_ims_txns_t *txns, ngx_uint_t on)
+{
+    txns->urgent = (on != 0);
+}
+
+
 ngx_ims_txn_t *
 ngx_ims_txn_client(ngx_ims_txns_t *txns, ngx_ims_flow_t *flow,
     ngx_uint_t method, u_char *branch, u_char *p, size_t len,
