@@ -41,6 +41,7 @@ static ngx_http_ims_line_t  ngx_http_ims_core_lines[] = {
     { ngx_string("ssl_verify"), 1, 1, ngx_http_ims_core_link },
     { ngx_string("ssl_verify_depth"), 1, 1, ngx_http_ims_core_link },
     { ngx_string("probe"), 1, 3, ngx_http_ims_core_probe },
+    { ngx_string("reregister"), 1, 1, ngx_http_ims_core_link },
     { ngx_string("max_requests"), 1, 1, ngx_http_ims_limit_max_requests },
     { ngx_string("prack"), 1, 1, ngx_http_ims_core_prack },
     { ngx_string("timer_c"), 1, 1, ngx_http_ims_core_timer_c },

@@ -48,6 +48,8 @@ static char *ngx_http_ims_core_protocols(ngx_uint_t *protocols,
 static ngx_http_ims_link_t  ngx_http_ims_core_links[] = {
     { ngx_string("udp_max"), NGX_HTTP_IMS_SIZE,
       offsetof(ngx_ims_core_t, udp_max), 576, 65535, 1 },
+    { ngx_string("reregister"), NGX_HTTP_IMS_NUMBER,
+      offsetof(ngx_ims_core_t, reregister), 1, 1000, 1 },
     { ngx_string("stream_buffer"), NGX_HTTP_IMS_SIZE,
       offsetof(ngx_ims_core_t, stream.buffer), 65536, 1073741824, 0 },
     { ngx_string("stream_connections"), NGX_HTTP_IMS_NUMBER,
@@ -85,6 +87,7 @@ ngx_http_ims_core_link_defaults(ngx_ims_core_t *core)
     core->stream.buffer = 1048576;
     core->stream.max = 256;
     core->stream.idle = 600000;
+    core->reregister = 50;
     core->stream.keepalive = 30000;
 
     core->tls.verify = 1;

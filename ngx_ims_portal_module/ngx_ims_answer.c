@@ -8,6 +8,7 @@
 
 #include "ngx_ims_answer.h"
 #include "ngx_ims_early.h"
+#include "ngx_ims_restore.h"
 #include "ngx_ims_retry.h"
 #include "ngx_ims_subscribe.h"
 
@@ -95,6 +96,8 @@ ngx_ims_answer_client(ngx_ims_txn_t *t, ngx_int_t rc, ngx_ims_sip_msg_t *m)
     {
         return;
     }
+
+    ngx_ims_restore_answer(fw, m);
 
     /* the browser's own messages were held back where they came in */
 

@@ -194,6 +194,7 @@ ngx_ims_binding_load(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
     b->ndialogs = sh->ndialogs;
     b->owner = sh->owner;
     b->expires = sh->expires;
+    b->registered = sh->registered;
     b->lost = sh->lost;
 
     buf = ngx_ims_binding_copy(zone, &sh->contact, &b->contact, buf);
@@ -331,6 +332,7 @@ ngx_ims_binding_registered(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
 
         if (rc == NGX_OK) {
             sh->expires = expires;
+            sh->registered = ngx_time();
             sh->state = NGX_IMS_BINDING_REGISTERED;
         }
     }

@@ -33,6 +33,7 @@ typedef struct {
     uint32_t                  ndialogs;
     ngx_ims_owner_t           owner;
     time_t                    expires;
+    time_t                    registered;     /* s, when the core said so */
     time_t                    lost;
     ngx_str_t                 contact;
     ngx_str_t                 service_route;

@@ -150,6 +150,7 @@ struct ngx_ims_core_s {
     ngx_msec_t                probe;          /* ms between two, 0: off */
     ngx_msec_t                probe_timeout;  /* ms */
     ngx_uint_t                probe_fails;
+    ngx_uint_t                reregister;     /* a second and worker; 0: off */
     ngx_resolver_t           *resolver;
     ngx_msec_t                resolver_timeout;
     ngx_ims_health_t         *health;
@@ -292,6 +293,12 @@ void ngx_ims_core_busy(ngx_ims_core_t *core, ngx_ims_flow_t *flow,
 /* 1 when it has answered anything, to any worker, since then (ms) */
 ngx_uint_t ngx_ims_core_heard(ngx_ims_core_t *core, ngx_ims_flow_t *flow,
     ngx_msec_t since);
+
+/*
+ * When one of the servers was back after it had been down, s; 0: none ever was.
+ * What was registered before may be forgotten there.
+ */
+time_t ngx_ims_core_back(ngx_ims_core_t *core);
 
 /* 1 when what is at the end of the flow is known to be down */
 ngx_uint_t ngx_ims_core_known_down(ngx_ims_core_t *core,

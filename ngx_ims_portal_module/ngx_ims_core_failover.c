@@ -121,3 +121,23 @@ ngx_ims_core_patience(ngx_ims_core_t *core, ngx_ims_flow_t *flow,
 
     return 0;
 }
+
+
+time_t
+ngx_ims_core_back(ngx_ims_core_t *core)
+{
+    time_t                  back, last;
+    ngx_uint_t              i;
+    ngx_ims_core_server_t  *s;
+
+    s = core->servers.elts;
+    last = 0;
+
+    for (i = 0; i < core->servers.nelts; i++) {
+        back = s[i].health ? (time_t) s[i].health->back
+                           : (time_t) s[i].own.back;
+        last = ngx_max(last, back);
+    }
+
+    return last;
+}

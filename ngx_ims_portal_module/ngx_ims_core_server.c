@@ -376,6 +376,7 @@ ngx_ims_core_result(ngx_ims_core_t *core, ngx_ims_flow_t *flow, ngx_uint_t ok)
             && max && fails >= max)
         {
             h->since = 0;
+            h->back = ngx_time();
 
             if (s != NULL) {
                 ngx_log_error(NGX_LOG_NOTICE, core->log, 0,

@@ -37,6 +37,8 @@ typedef struct {
     ngx_atomic_t              failed;         /* ms, the same */
     ngx_atomic_t              until;          /* s, it asked to be left alone */
     ngx_atomic_t              since;          /* s, down since; 0: it is not */
+    ngx_atomic_t              back;           /* s, when it was back; 0: never
+                                                 down */
     ngx_atomic_t              answered;       /* ms, its last answer; 0: none */
     ngx_atomic_t              rtt;            /* ms, of the last probe */
     ngx_atomic_t              misses;         /* probes unanswered in a row */

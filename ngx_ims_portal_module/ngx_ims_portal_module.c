@@ -13,6 +13,7 @@
 #include "ngx_ims_probe.h"
 #include "ngx_ims_quit.h"
 #include "ngx_ims_recover.h"
+#include "ngx_ims_restore.h"
 #include "ngx_ims_revoke.h"
 #include "ngx_ims_trunk.h"
 
@@ -168,7 +169,8 @@ ngx_ims_init_process(ngx_cycle_t *cycle)
 
     if (ngx_ims_init_cores(cycle, w) != NGX_OK
         || ngx_ims_probe_init(cycle, w->cores, w->txns, w->leader) != NGX_OK
-        || ngx_ims_recover_init(w) != NGX_OK)
+        || ngx_ims_recover_init(w) != NGX_OK
+        || ngx_ims_restore_init(w) != NGX_OK)
     {
         return NGX_ERROR;
     }

@@ -87,6 +87,21 @@ ngx_ims_regevent_start(ngx_ims_session_t *s)
 
 
 void
+ngx_ims_regevent_renew(ngx_ims_session_t *s)
+{
+    ngx_ims_regevent_t   *sub;
+    ngx_ims_uac_state_t  *state;
+
+    state = s->registration;
+    sub = state ? state->subscription : NULL;
+
+    if (sub != NULL && sub->text != NULL && !sub->pending) {
+        ngx_add_timer(&sub->timer, 1);
+    }
+}
+
+
+void
 ngx_ims_regevent_end(ngx_ims_session_t *s)
 {
     ngx_ims_regevent_t   *sub;

@@ -38,6 +38,9 @@ void ngx_ims_regevent_init(ngx_ims_regevent_pt handler);
  */
 void ngx_ims_regevent_start(ngx_ims_session_t *s);
 
+/* the core may have forgotten the subscription: it is refreshed at once */
+void ngx_ims_regevent_renew(ngx_ims_session_t *s);
+
 /* it is no more, or its socket is gone: takes the subscription back */
 void ngx_ims_regevent_end(ngx_ims_session_t *s);
 

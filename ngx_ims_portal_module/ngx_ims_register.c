@@ -29,6 +29,7 @@ typedef struct {
 
 
 static void ngx_ims_register_done(void *data, ngx_ims_uac_result_t *result);
+static void ngx_ims_register_restored(ngx_ims_session_t *s);
 static void ngx_ims_register_unref(ngx_ims_wait_t *wait);
 static ngx_uint_t ngx_ims_register_status(ngx_uint_t status);
 static void ngx_ims_register_failed(ngx_ims_session_t *s);
@@ -174,6 +175,7 @@ ngx_ims_register_done(void *data, ngx_ims_uac_result_t *result)
         s->leave = 0;
         ngx_ims_register_clock(s, result->granted);
         ngx_ims_regevent_start(s);
+        ngx_ims_register_restored(s);
 
         expires = ngx_ims_register_cap(s, wait->asked);
         status = expires > 0 ? 200 : 403;
@@ -209,6 +211,22 @@ ngx_ims_register_done(void *data, ngx_ims_uac_result_t *result)
 
     ngx_ims_park_soon();
     ngx_ims_call_recount(s);
+}
+
+
+/* a core that had forgotten the registration has no subscription, either */
+
+static void
+ngx_ims_register_restored(ngx_ims_session_t *s)
+{
+    ngx_ims_uac_state_t  *state;
+
+    state = s->registration;
+
+    if (state != NULL && state->restoring) {
+        state->restoring = 0;
+        ngx_ims_regevent_renew(s);
+    }
 }
 
 

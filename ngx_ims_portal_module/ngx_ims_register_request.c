@@ -29,6 +29,8 @@ static ngx_int_t ngx_ims_register_contact(ngx_ims_session_t *s,
     ngx_ims_sip_msg_t *m, ngx_ims_sip_addr_t *contact, time_t *expires);
 static ngx_int_t ngx_ims_register_bind(ngx_ims_session_t *s,
     ngx_ims_sip_msg_t *m, ngx_ims_sip_addr_t *contact);
+static ngx_uint_t ngx_ims_register_forgotten(ngx_ims_session_t *s,
+    ngx_ims_binding_t *b);
 static ngx_uint_t ngx_ims_register_features(ngx_ims_session_t *s,
     ngx_ims_sip_msg_t *m, ngx_ims_sip_addr_t *contact);
 
@@ -106,7 +108,8 @@ ngx_ims_register_request(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
         && ngx_ims_binding_load(s->pool, &s->binding, &b, s->worker->record)
            == NGX_OK
         && b.state == NGX_IMS_BINDING_REGISTERED
-        && b.expires > now + NGX_IMS_REGISTER_MARGIN)
+        && b.expires > now + NGX_IMS_REGISTER_MARGIN
+        && !ngx_ims_register_forgotten(s, &b))
     {
         s->registered = 1;
         s->expires = now + expires;
@@ -125,6 +128,19 @@ ngx_ims_register_request(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
     ngx_ims_register_start(s, m, expires,
                            ngx_ims_register_cap(s,
                                                 s->policy->register_expires));
+}
+
+
+/* 1 when the core was down since, and may have lost what it had */
+
+static ngx_uint_t
+ngx_ims_register_forgotten(ngx_ims_session_t *s, ngx_ims_binding_t *b)
+{
+    ngx_ims_core_t  *core;
+
+    core = s->pool->core;
+
+    return core->reregister && b->registered < ngx_ims_core_back(core);
 }
 
 

@@ -24,6 +24,7 @@ typedef struct {
     ngx_ims_pool_t           *pool;
     time_t                    due;            /* the next REGISTER */
     time_t                    again;          /* s to wait after a failure */
+    time_t                    since;          /* s, registered; 0: not yet */
     unsigned                  busy:1;
 } ngx_ims_trunk_t;
 
@@ -66,6 +67,15 @@ ngx_ims_trunk_tick(void *data, ngx_uint_t became)
 
         if (became) {
             ngx_ims_trunk_took_over(w, trunk);
+        }
+
+        if (trunk->since && trunk->pool->core->reregister
+            && trunk->since < ngx_ims_core_back(trunk->pool->core))
+        {
+            /* it was down, and may have lost what it had */
+
+            trunk->since = 0;
+            trunk->due = 0;
         }
 
         if (!trunk->busy && trunk->due <= ngx_time()) {
@@ -131,6 +141,7 @@ ngx_ims_trunk_took_over(ngx_ims_worker_t *w, ngx_ims_trunk_t *trunk)
     }
 
     left = b.expires - ngx_time();
+    trunk->since = b.registered;
     trunk->due = b.expires - ngx_ims_trunk_margin(left);
 }
 
@@ -231,6 +242,7 @@ ngx_ims_trunk_done(void *data, ngx_ims_uac_result_t *result)
         }
 
         trunk->again = NGX_IMS_TRUNK_AGAIN;
+        trunk->since = ngx_time();
         trunk->due = ngx_time() + result->granted
                      - ngx_ims_trunk_margin(result->granted);
         return;

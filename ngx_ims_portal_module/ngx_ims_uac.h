@@ -45,6 +45,7 @@ typedef struct {
     void                     *subscription;   /* see ngx_ims_regevent.h */
     time_t                    asked;          /* when the network wanted
                                                  another REGISTER, s */
+    unsigned                  restoring:1;    /* see ngx_ims_restore.h */
 } ngx_ims_uac_state_t;
 
 

@@ -104,6 +104,8 @@ typedef struct {
     time_t                    reap;           /* s, when its grace ends; 0:
                                                  nobody waits for it */
     ngx_ims_blob_t            identity;       /* "IMPU IMPI" */
+    time_t                    registered;     /* s, when the core last said so
+                                                 */
 } ngx_ims_binding_sh_t;
 
 

@@ -60,6 +60,8 @@ my @cases = (
     [ 'udp_max 100;', qr/"udp_max" directive has an invalid value/ ],
     [ 'stream_buffer 1k;', qr/"stream_buffer" directive has an invalid/ ],
     [ 'stream_connections 0;', qr/"stream_connections" directive has an inv/ ],
+    [ 'reregister 0;', qr/"reregister" directive has an invalid/ ],
+    [ 'reregister 1001;', qr/"reregister" directive has an invalid/ ],
     [ 'stream_idle never;', qr/"stream_idle" directive has an invalid/ ],
     [ 'stream_keepalive 1ms;', qr/"stream_keepalive" directive has an inv/ ],
     [ 'udp_max off; stream_keepalive off;', qr/test is successful/ ],

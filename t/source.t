@@ -103,7 +103,7 @@ my @floors = (
     [ 'screen' ],
     [ qw/ forward uac bearer / ],
     [ qw/ clock / ], [ qw/ subscribe rules replaces / ], # dialogs' time and kinds
-    [ qw/ early linger recover regevent register_answer fork park / ],
+    [ qw/ early linger recover restore regevent register_answer fork park / ],
     [ qw/ answer ack trunk / ],
     [ qw/ proxy register / ],
     [ qw/ edge revoke quit / ],
