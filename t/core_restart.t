@@ -97,7 +97,7 @@ my @contacts = map { IMS::SIP::uri_of($_->h('Contact')) }
     grep { $_->{method} && $_->{method} eq 'REGISTER' } @{$core->{all}};
 my %unique = map { $_ => 1 } @contacts;
 is(scalar keys %unique, 8, 'the same bindings');
-ok(IMS::Loop::wait_for(sub { count('SUBSCRIBE') == 8 }, 3),
+ok(IMS::Loop::wait_for(sub { count('SUBSCRIBE') >= 8 }, 3),
     'their subscriptions are refreshed');
 
 # calls in both directions, as before
