@@ -33,8 +33,11 @@ ngx_ims_dialog_create(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d)
     b = d->binding.index < zone->sh->nbindings
         ? &zone->bindings[d->binding.index] : NULL;
 
+    /* one that is claimed is about to be freed: nobody would end this call */
+
     if (b == NULL || b->state == NGX_IMS_BINDING_FREE
-        || b->seq != d->binding.seq)
+        || b->seq != d->binding.seq
+        || (b->reap && b->owner.pid))
     {
         rc = NGX_DECLINED;
         goto done;

@@ -68,7 +68,7 @@ typedef struct {
 /*
  * Stores a new dialog of d->binding, filling d->ref.  far_id and web_id carry
  * the tags.  NGX_OK, NGX_ERROR (zone full, text too long), NGX_DECLINED
- * (binding is gone), NGX_BUSY (it has NGX_IMS_DIALOG_MAX).
+ * (binding is gone, or about to be), NGX_BUSY (it has NGX_IMS_DIALOG_MAX).
  */
 ngx_int_t ngx_ims_dialog_create(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d);
 
