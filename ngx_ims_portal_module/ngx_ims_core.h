@@ -56,6 +56,7 @@ typedef struct {
     ngx_uint_t                transport;
     ngx_socket_t              fd;             /* a dup, for sending */
     struct sockaddr          *sockaddr;       /* the listening socket's */
+    unsigned                  alone:1;        /* read beyond nginx's own */
 } ngx_ims_core_listen_t;
 
 
@@ -220,10 +221,11 @@ ngx_int_t ngx_ims_core_init_worker(ngx_cycle_t *cycle, ngx_ims_core_t *core,
     ngx_ims_core_handler_pt handler, void *data);
 
 /*
- * In a worker that shuts down and that nobody follows: goes on to read what
- * comes by UDP, which is else the new workers' part.
+ * In a worker that shuts down, when nobody after it does: goes on to read what
+ * comes by UDP to this socket.
  */
-void ngx_ims_core_listen_alone(ngx_ims_core_t *core);
+void ngx_ims_core_listen_alone(ngx_ims_core_t *core,
+    ngx_ims_core_listen_t *lst);
 
 /* closes the dups and all connections, in exit_process */
 void ngx_ims_core_close(ngx_ims_core_t *core);

@@ -1,8 +1,8 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * A worker that nobody follows reads what the core sends: nginx has closed the
- * listening sockets by then.  No timers.
+ * A worker that shuts down and that nobody follows at a socket reads what the
+ * core sends there: nginx has closed the listening sockets by then.  No timers.
  */
 
 
@@ -10,50 +10,42 @@
 
 
 void
-ngx_ims_core_listen_alone(ngx_ims_core_t *core)
+ngx_ims_core_listen_alone(ngx_ims_core_t *core, ngx_ims_core_listen_t *lst)
 {
-    ngx_uint_t              i;
-    ngx_socket_t            s;
-    ngx_connection_t       *c;
-    ngx_ims_core_listen_t  *lst;
+    ngx_socket_t       s;
+    ngx_connection_t  *c;
 
-    lst = core->listens.elts;
+    if (lst->fd == (ngx_socket_t) -1 || lst->alone) {
+        return;
+    }
 
-    for (i = 0; i < core->listens.nelts; i++) {
+    lst->alone = 1;
 
-        if (lst[i].fd == (ngx_socket_t) -1) {
-            continue;
+    s = fcntl(lst->fd, F_DUPFD_CLOEXEC, 0);
+    c = (s == (ngx_socket_t) -1) ? NULL : ngx_get_connection(s, core->log);
+
+    if (c == NULL) {
+        ngx_log_error(NGX_LOG_ALERT, core->log, ngx_socket_errno,
+                      "no connection to hear ims core \"%V\"", &core->name);
+
+        if (s != (ngx_socket_t) -1) {
+            (void) ngx_close_socket(s);
         }
 
-        s = fcntl(lst[i].fd, F_DUPFD_CLOEXEC, 0);
-        c = (s == (ngx_socket_t) -1) ? NULL : ngx_get_connection(s, core->log);
+        return;
+    }
 
-        if (c == NULL) {
-            ngx_log_error(NGX_LOG_ALERT, core->log, ngx_socket_errno,
-                          "no connection to hear ims core \"%V\"",
-                          &core->name);
+    /* a channel, so that the shutdown does not mind it */
 
-            if (s != (ngx_socket_t) -1) {
-                (void) ngx_close_socket(s);
-            }
+    c->listening = lst->listening;
+    c->log = core->log;
+    c->read->log = core->log;
+    c->write->log = core->log;
+    c->read->channel = 1;
+    c->write->channel = 1;
+    c->read->handler = ngx_ims_core_read;
 
-            continue;
-        }
-
-        /* a channel, so that the shutdown does not mind it */
-
-        c->listening = lst[i].listening;
-        c->log = core->log;
-        c->read->log = core->log;
-        c->write->log = core->log;
-        c->read->channel = 1;
-        c->write->channel = 1;
-        c->read->handler = ngx_ims_core_read;
-
-        if (ngx_add_event(c->read, NGX_READ_EVENT, NGX_LEVEL_EVENT)
-            != NGX_OK)
-        {
-            ngx_close_connection(c);
-        }
+    if (ngx_add_event(c->read, NGX_READ_EVENT, NGX_LEVEL_EVENT) != NGX_OK) {
+        ngx_close_connection(c);
     }
 }

@@ -314,10 +314,11 @@ static void
 ngx_ims_edge_request_down(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m, ngx_uint_t handed)
 {
-    uint32_t         lease;
-    ngx_ims_ref_t    ref;
-    ngx_ims_str_t    token;
-    ngx_ims_pool_t  *pool;
+    uint32_t          lease, crc;
+    ngx_ims_ref_t     ref;
+    ngx_ims_str_t     token;
+    ngx_ims_pool_t   *pool;
+    ngx_ims_owner_t   owner;
 
     pool = ngx_ims_edge_token(w, core, m, &token);
 
@@ -348,6 +349,15 @@ ngx_ims_edge_request_down(ngx_ims_worker_t *w, ngx_ims_core_t *core,
         {
             return;
         }
+
+    } else if (pool == NULL && !handed
+               && ngx_ims_binding_token_pool(&token, &crc) == NGX_OK
+               && ngx_ims_workers_knows(w->workers, crc, &owner) == NGX_OK)
+    {
+        /* the pool left the configuration, a call in it goes on */
+
+        (void) ngx_ims_handover_send(w, core, &owner, flow, &m->text);
+        return;
 
     } else if (pool == NULL
                || ngx_ims_edge_check(w, pool, &token, &ref) != NGX_OK)

@@ -22,6 +22,7 @@
 enum {
     NGX_IMS_HEALTH_CORES = 64,           /* places, of all names that a core
                                             ever had */
+    NGX_IMS_HEALTH_PARTS = 256,          /* ... pool and listening socket */
     NGX_IMS_HEALTH_HOPS = 1024,          /* places */
     NGX_IMS_HEALTH_FORKS = 4096,         /* buckets of requests that were */
     NGX_IMS_HEALTH_WAYS = 4,             /* forked; places in one */
@@ -82,6 +83,13 @@ typedef struct {
 } ngx_ims_health_core_t;
 
 
+/* a part of the configuration that workers hang on; see ngx_ims_workers.h */
+typedef struct {
+    ngx_atomic_t              key;            /* 0: free */
+    ngx_atomic_t              generation;     /* the last that had it */
+} ngx_ims_health_part_t;
+
+
 typedef struct {
     ngx_atomic_t              size;           /* bytes of this */
     ngx_atomic_t              lock;           /* pid */
@@ -91,6 +99,7 @@ typedef struct {
     ngx_atomic_t              announced;      /* ... s, since when */
     ngx_ims_health_worker_t   workers[NGX_IMS_MAX_WORKERS];
     ngx_ims_health_core_t     cores[NGX_IMS_HEALTH_CORES];
+    ngx_ims_health_part_t     parts[NGX_IMS_HEALTH_PARTS];
     ngx_ims_health_hop_t      hops[NGX_IMS_HEALTH_HOPS];
     ngx_ims_health_fork_t     forks[NGX_IMS_HEALTH_FORKS]
                                    [NGX_IMS_HEALTH_WAYS];

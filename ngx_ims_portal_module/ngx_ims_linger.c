@@ -63,11 +63,11 @@ void
 ngx_ims_linger_start(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
     ngx_ims_ref_t *binding, ngx_ims_owner_t *owner, ngx_msec_t grace)
 {
-    if (ngx_ims_workers_alone(w->workers)) {
+    if (ngx_ims_workers_orphan(w->workers, pool)) {
 
         /* who finds it in the store sees that its owner is dead */
 
-        if (pool->store.len) {
+        if (pool->store.len && ngx_ims_workers_alone(w->workers)) {
             return;
         }
 
@@ -200,7 +200,10 @@ ngx_ims_linger_quit(ngx_ims_worker_t *w)
 
     for (i = 0; i < w->pools->nelts; i++) {
 
-        if (pool[i]->store.len == 0) {
+        if (ngx_ims_workers_orphan(w->workers, pool[i])
+            && (pool[i]->store.len == 0
+                || !ngx_ims_workers_alone(w->workers)))
+        {
             left += ngx_ims_linger_left(w, pool[i]);
         }
     }

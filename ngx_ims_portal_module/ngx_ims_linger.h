@@ -38,10 +38,10 @@ void ngx_ims_linger_tick(void *data, ngx_uint_t became);
 
 
 /*
- * In a worker that shuts down and that nobody follows: ends some of what waits
- * for a browser, whatever its grace time, but for the pools whose store keeps
- * it for a restart.  1 while there is more to do, or something is under way; to
- * be called every 20 ms then.
+ * In a worker that shuts down: ends some of what waits for a browser, whatever
+ * its grace time, in pools that nobody after it has, but for those whose store
+ * keeps it for a restart.  1 while there is more to do, or something is under
+ * way; to be called every 20 ms then.
  */
 ngx_uint_t ngx_ims_linger_quit(ngx_ims_worker_t *w);
 

@@ -76,7 +76,8 @@ ngx_ims_init_module(ngx_cycle_t *cycle)
     imcf = ngx_ims_main_conf(cycle);
 
     if (imcf != NULL && !ngx_test_config) {
-        ngx_ims_workers_announce(imcf->health);
+        ngx_ims_workers_announce(imcf->health, &imcf->pools,
+                                 &imcf->cores);
     }
 
     return NGX_OK;

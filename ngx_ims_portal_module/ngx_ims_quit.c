@@ -33,13 +33,14 @@ typedef struct {
     ngx_event_t               event;
     ngx_msec_t                struck;         /* when the timeout was over */
     unsigned                  begun:1;
-    unsigned                  alone:1;        /* nobody follows */
+    unsigned                  tidy:1;         /* nobody follows, in a pool */
 } ngx_ims_quit_t;
 
 
 static void ngx_ims_quit_told(ngx_event_t *rev);
 static void ngx_ims_quit_timer(ngx_event_t *ev);
-static void ngx_ims_quit_alone(ngx_ims_quit_t *quit);
+static ngx_uint_t ngx_ims_quit_orphans(ngx_ims_worker_t *w);
+static void ngx_ims_quit_listen(ngx_ims_worker_t *w);
 static void ngx_ims_quit_struck(ngx_ims_quit_t *quit);
 static void ngx_ims_quit_release(ngx_ims_worker_t *w);
 static void ngx_ims_quit_next(ngx_ims_quit_t *quit, ngx_msec_t msec,
@@ -147,17 +148,16 @@ ngx_ims_quit_timer(ngx_event_t *ev)
     quit = ev->data;
     ev->timedout = 0;
 
-    if (!quit->alone && ngx_ims_workers_alone(quit->worker->workers)) {
-        quit->alone = 1;
-        ngx_ims_quit_alone(quit);
-    }
+    quit->tidy = quit->tidy || ngx_ims_quit_orphans(quit->worker);
+
+    ngx_ims_quit_listen(quit->worker);
 
     if (quit->worker->struck) {
         ngx_ims_quit_struck(quit);
         return;
     }
 
-    if (!quit->alone) {
+    if (!quit->tidy) {
         ngx_ims_quit_next(quit, NGX_IMS_QUIT_ASK, 1);
         return;
     }
@@ -170,24 +170,47 @@ ngx_ims_quit_timer(ngx_event_t *ev)
         return;
     }
 
-    if (ngx_ims_workers_last(quit->worker->workers)) {
-        ngx_ims_trunk_quit(quit->worker);
+    ngx_ims_trunk_quit(quit->worker);
+}
+
+
+static ngx_uint_t
+ngx_ims_quit_orphans(ngx_ims_worker_t *w)
+{
+    ngx_uint_t        i;
+    ngx_ims_pool_t  **pool;
+
+    pool = w->pools->elts;
+
+    for (i = 0; i < w->pools->nelts; i++) {
+        if (ngx_ims_workers_orphan(w->workers, pool[i])) {
+            return 1;
+        }
     }
+
+    return 0;
 }
 
 
 /* what the core sends nobody else receives any more */
 
 static void
-ngx_ims_quit_alone(ngx_ims_quit_t *quit)
+ngx_ims_quit_listen(ngx_ims_worker_t *w)
 {
-    ngx_uint_t        i;
-    ngx_ims_core_t  **core;
+    ngx_uint_t               i, n;
+    ngx_ims_core_t         **core;
+    ngx_ims_core_listen_t   *lst;
 
-    core = quit->worker->cores->elts;
+    core = w->cores->elts;
 
-    for (i = 0; i < quit->worker->cores->nelts; i++) {
-        ngx_ims_core_listen_alone(core[i]);
+    for (i = 0; i < w->cores->nelts; i++) {
+        lst = core[i]->listens.elts;
+
+        for (n = 0; n < core[i]->listens.nelts; n++) {
+            if (ngx_ims_workers_unheard(w->workers, core[i], &lst[n])) {
+                ngx_ims_core_listen_alone(core[i], &lst[n]);
+            }
+        }
     }
 }
 
@@ -201,7 +224,7 @@ ngx_ims_quit_struck(ngx_ims_quit_t *quit)
     since = ngx_current_msec - quit->struck;
     left = 0;
 
-    if (quit->alone && since < NGX_IMS_QUIT_MOST) {
+    if (quit->tidy && since < NGX_IMS_QUIT_MOST) {
         left = ngx_ims_linger_quit(quit->worker);
     }
 

@@ -370,7 +370,7 @@ ngx_ims_session_drain(ngx_ims_session_t *s)
     s->draining = 1;
     s->ping_due = 0;
 
-    if (ngx_ims_workers_alone(s->worker->workers)) {
+    if (ngx_ims_workers_orphan(s->worker->workers, s->pool)) {
         ngx_ims_session_shut(s);
         return;
     }
@@ -384,7 +384,7 @@ ngx_ims_session_shut(ngx_ims_session_t *s)
 {
     ngx_uint_t  alone;
 
-    alone = ngx_ims_workers_alone(s->worker->workers);
+    alone = ngx_ims_workers_orphan(s->worker->workers, s->pool);
 
     ngx_ims_session_close(s, alone ? NGX_IMS_WS_GOING_AWAY
                                    : NGX_IMS_WS_SERVICE_RESTART,

@@ -204,7 +204,11 @@ ngx_ims_trunk_quit(ngx_ims_worker_t *w)
 
     for (i = 0; i < w->pools->nelts; i++) {
 
-        if (pool[i]->block.impu.len == 0 || pool[i]->store.len
+        if (pool[i]->block.impu.len == 0
+            || !ngx_ims_workers_orphan(w->workers, pool[i])
+            || (ngx_ims_workers_alone(w->workers)
+                && (pool[i]->store.len
+                    || !ngx_ims_workers_last(w->workers)))
             || ngx_ims_binding_block(pool[i], &ref) != NGX_OK
             || ngx_ims_binding_load(pool[i], &ref, &b, w->record) != NGX_OK
             || b.state != NGX_IMS_BINDING_REGISTERED)

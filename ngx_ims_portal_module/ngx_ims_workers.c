@@ -37,6 +37,15 @@ static void ngx_ims_workers_clear(ngx_ims_workers_t *ws, ngx_uint_t place);
 static ngx_uint_t ngx_ims_workers_alive(ngx_ims_workers_t *ws,
     ngx_ims_health_worker_t *other);
 static ngx_uint_t ngx_ims_workers_others(ngx_ims_workers_t *ws);
+static ngx_atomic_uint_t ngx_ims_workers_pool_key(uint32_t crc);
+static ngx_atomic_uint_t ngx_ims_workers_listen_key(ngx_ims_core_t *core,
+    ngx_ims_core_listen_t *lst);
+static ngx_ims_health_part_t *ngx_ims_workers_part_of(ngx_ims_health_sh_t *sh,
+    ngx_atomic_uint_t key, ngx_uint_t make);
+static void ngx_ims_workers_has(ngx_ims_health_sh_t *sh,
+    ngx_atomic_uint_t key);
+static ngx_uint_t ngx_ims_workers_went(ngx_ims_workers_t *ws,
+    ngx_atomic_uint_t key);
 
 
 /* of the master; its workers inherit the one that they are started in */
@@ -45,8 +54,34 @@ static ngx_atomic_uint_t  ngx_ims_workers_generation;
 
 
 void
-ngx_ims_workers_announce(ngx_ims_health_t *health)
+ngx_ims_workers_announce(ngx_ims_health_t *health, ngx_array_t *pools,
+    ngx_array_t *cores)
 {
+    ngx_uint_t              i, n;
+    ngx_ims_core_t        **core;
+    ngx_ims_pool_t        **pool;
+    ngx_ims_core_listen_t  *lst;
+
+    /* first, so that nobody misses them in the generation that is announced */
+
+    pool = pools->elts;
+
+    for (i = 0; i < pools->nelts; i++) {
+        ngx_ims_workers_has(health->sh,
+                            ngx_ims_workers_pool_key(pool[i]->crc));
+    }
+
+    core = cores->elts;
+
+    for (i = 0; i < cores->nelts; i++) {
+        lst = core[i]->listens.elts;
+
+        for (n = 0; n < core[i]->listens.nelts; n++) {
+            ngx_ims_workers_has(health->sh,
+                                ngx_ims_workers_listen_key(core[i], &lst[n]));
+        }
+    }
+
     health->sh->announced = ngx_time();
 
     ngx_ims_workers_generation =
@@ -295,4 +330,152 @@ ngx_ims_workers_last(ngx_ims_workers_t *ws)
     }
 
     return 1;
+}
+
+
+ngx_uint_t
+ngx_ims_workers_orphan(ngx_ims_workers_t *ws, ngx_ims_pool_t *pool)
+{
+    return ngx_ims_workers_alone(ws)
+           || ngx_ims_workers_went(ws, ngx_ims_workers_pool_key(pool->crc));
+}
+
+
+ngx_uint_t
+ngx_ims_workers_unheard(ngx_ims_workers_t *ws, ngx_ims_core_t *core,
+    ngx_ims_core_listen_t *lst)
+{
+    return ngx_ims_workers_alone(ws)
+           || ngx_ims_workers_went(ws, ngx_ims_workers_listen_key(core, lst));
+}
+
+
+ngx_int_t
+ngx_ims_workers_knows(ngx_ims_workers_t *ws, uint32_t pool,
+    ngx_ims_owner_t *owner)
+{
+    ngx_uint_t                i;
+    ngx_atomic_uint_t         best;
+    ngx_ims_health_part_t    *part;
+    ngx_ims_health_worker_t  *other;
+
+    part = ngx_ims_workers_part_of(ws->sh, ngx_ims_workers_pool_key(pool), 0);
+
+    if (part == NULL) {
+        return NGX_DECLINED;
+    }
+
+    best = 0;
+
+    for (i = 0; i < NGX_IMS_MAX_WORKERS; i++) {
+        other = &ws->sh->workers[i];
+
+        if (other->pid && other->leaving == NGX_IMS_WORKERS_LEAVING
+            && other->generation > best
+            && other->generation <= part->generation
+            && ngx_ims_workers_alive(ws, other))
+        {
+            best = other->generation;
+            owner->instance = other->instance;
+            owner->pid = other->pid;
+        }
+    }
+
+    return best ? NGX_OK : NGX_DECLINED;
+}
+
+
+static ngx_atomic_uint_t
+ngx_ims_workers_pool_key(uint32_t crc)
+{
+    uint32_t  key;
+
+    ngx_crc32_init(key);
+    ngx_crc32_update(&key, (u_char *) "pool", 4);
+    ngx_crc32_update(&key, (u_char *) &crc, sizeof(uint32_t));
+    ngx_crc32_final(key);
+
+    return ngx_max(key, 1);
+}
+
+
+static ngx_atomic_uint_t
+ngx_ims_workers_listen_key(ngx_ims_core_t *core, ngx_ims_core_listen_t *lst)
+{
+    u_char    text[NGX_SOCKADDR_STRLEN];
+    size_t    len;
+    uint32_t  key;
+
+    /* the length of the address is of no account but for Unix sockets */
+
+    len = ngx_sock_ntop(lst->sockaddr, 0, text, NGX_SOCKADDR_STRLEN, 1);
+
+    ngx_crc32_init(key);
+    ngx_crc32_update(&key, core->name.data, core->name.len);
+    ngx_crc32_update(&key, (u_char *) &lst->transport, sizeof(ngx_uint_t));
+    ngx_crc32_update(&key, text, len);
+    ngx_crc32_final(key);
+
+    return ngx_max(key, 1);
+}
+
+
+/* places are taken in order and never given back */
+
+static ngx_ims_health_part_t *
+ngx_ims_workers_part_of(ngx_ims_health_sh_t *sh, ngx_atomic_uint_t key,
+    ngx_uint_t make)
+{
+    ngx_uint_t              i;
+    ngx_ims_health_part_t  *part;
+
+    for (i = 0; i < NGX_IMS_HEALTH_PARTS; i++) {
+        part = &sh->parts[i];
+
+        if (part->key == 0 && make) {
+            (void) ngx_atomic_cmp_set(&part->key, 0, key);
+        }
+
+        if (part->key == key) {
+            return part;
+        }
+
+        if (part->key == 0) {
+            break;
+        }
+    }
+
+    return NULL;
+}
+
+
+/* the generation that is about to be announced has it */
+
+static void
+ngx_ims_workers_has(ngx_ims_health_sh_t *sh, ngx_atomic_uint_t key)
+{
+    ngx_ims_health_part_t  *part;
+
+    part = ngx_ims_workers_part_of(sh, key, 1);
+
+    if (part != NULL) {
+        part->generation = sh->generation + 1;
+    }
+}
+
+
+/* the newest one has not; what has no place counts as there */
+
+static ngx_uint_t
+ngx_ims_workers_went(ngx_ims_workers_t *ws, ngx_atomic_uint_t key)
+{
+    ngx_ims_health_part_t  *part;
+
+    if (!ngx_exiting) {
+        return 0;
+    }
+
+    part = ngx_ims_workers_part_of(ws->sh, key, 0);
+
+    return part != NULL && part->generation < ws->sh->generation;
 }

@@ -12,6 +12,7 @@
 
 
 #include "ngx_ims_health.h"
+#include "ngx_ims_core.h"
 #include "ngx_ims_ipc.h"
 #include "ngx_ims_pool.h"
 
@@ -21,9 +22,10 @@ typedef struct ngx_ims_workers_s  ngx_ims_workers_t;
 
 /*
  * In the master, when a configuration is about to be used, not in a test of it:
- * workers of a new generation are on their way.
+ * workers of a new generation are on their way, with these pools and cores.
  */
-void ngx_ims_workers_announce(ngx_ims_health_t *health);
+void ngx_ims_workers_announce(ngx_ims_health_t *health, ngx_array_t *pools,
+    ngx_array_t *cores);
 
 /*
  * In init_process, after ngx_ims_ipc_open(): takes a place.  Lives in
@@ -55,6 +57,24 @@ void ngx_ims_workers_leave(ngx_ims_workers_t *ws);
  * second.
  */
 ngx_uint_t ngx_ims_workers_alone(ngx_ims_workers_t *ws);
+
+/*
+ * 1 in a worker that shuts down and has nobody to leave the browsers of a pool
+ * to: it is alone, or those that follow do not have the pool.
+ */
+ngx_uint_t ngx_ims_workers_orphan(ngx_ims_workers_t *ws,
+    ngx_ims_pool_t *pool);
+
+/* 1 in a worker that shuts down when nobody after it hears this socket */
+ngx_uint_t ngx_ims_workers_unheard(ngx_ims_workers_t *ws,
+    ngx_ims_core_t *core, ngx_ims_core_listen_t *lst);
+
+/*
+ * A worker that shuts down and knows a pool, by the crc32 of its name, which
+ * this one does not.  NGX_OK, or NGX_DECLINED.
+ */
+ngx_int_t ngx_ims_workers_knows(ngx_ims_workers_t *ws, uint32_t pool,
+    ngx_ims_owner_t *owner);
 
 /* 1 when no other worker lives at all, or all have said so: called once */
 ngx_uint_t ngx_ims_workers_last(ngx_ims_workers_t *ws);
