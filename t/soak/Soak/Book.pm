@@ -8,7 +8,7 @@ package Soak::Book;
 use warnings;
 use strict;
 
-our (%count, %answers, @wrong, @log, @faults);
+our (%count, %answers, @wrong, @log, @faults, $file);
 
 # so many lines of what was done are kept, for the report of a failure
 my $TAIL = 200;
@@ -20,7 +20,7 @@ sub did {
 
     push @log, sprintf '%8.3f %s', Soak::Loop::now(), $text;
     shift @log if @log > $TAIL;
-    print STDERR "$log[-1]\n" if $ENV{SOAK_VERBOSE};
+    print $file "$log[-1]\n" if $file;
 }
 
 # something that must never be

@@ -90,6 +90,7 @@ sub set {
 
     return if $self->{at}{$end} eq 'over';
 
+    Soak::Book::did("$self->{id} $end: $state" . ($why ? ", $why" : ''));
     $self->{at}{$end} = $state;
     $self->{since}{$end} = Soak::Loop::now();
     return if $state ne 'over';

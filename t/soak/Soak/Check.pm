@@ -117,15 +117,14 @@ sub ports {
 }
 
 sub helper_calls {
-    my $n = 0;
+    my @calls;
 
     for my $i (0 .. $#{$operator->{helpers}}) {
         my $list = $operator->ask_helper($i, command => 'list', limit => 9999);
-        return "helper $i does not answer" if !$list;
-        $n += @{$list->{calls}};
+        push @calls, $list ? @{$list->{calls}} : 'no answer';
     }
 
-    return $n;
+    return @calls;
 }
 
 # what is left, by name; all of it is to be 0
@@ -141,7 +140,7 @@ sub left {
         'dialogs in the zone' => $pool->{dialogs},
         'texts in the zone' => $pool->{texts_used},
         'sockets in the zone' => $pool->{sockets},
-        'calls at the helpers' => helper_calls(),
+        'calls at the helpers' => scalar @{[ helper_calls() ]},
         'ports of the helpers' => ports(),
         'contacts at the core' => scalar $core->contacts(),
         'calls at either end' => scalar Soak::Call::all(),
