@@ -42,14 +42,15 @@ sub fault {
     did("fault: $kind for $seconds s");
 }
 
-# the faults between two times, but those of some kinds
+# the faults between two times; kinds: only those
 
 sub faults {
-    my ($from, $until, @but) = @_;
+    my ($from, $until, @kinds) = @_;
 
     return grep {
         my $kind = $_->[0];
-        $_->[2] >= $from && $_->[1] <= $until && !grep { $_ eq $kind } @but;
+        $_->[2] >= $from && $_->[1] <= $until
+            && (!@kinds || grep { $_ eq $kind } @kinds);
     } @faults;
 }
 

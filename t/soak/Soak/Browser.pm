@@ -213,7 +213,10 @@ sub got {
     $self->IMS::WebSocket::got(@frame);
 
     while (my $event = shift @{$self->{events}}) {
-        $self->message($event->[1]) if $event->[1] =~ /[^\r\n]/;
+        next if $event->[1] !~ /[^\r\n]/;
+        Soak::Book::count('answers of the portal')
+            if $event->[1] =~ m!^SIP/2.0 [2-6]!;
+        $self->message($event->[1]);
     }
 
     if (defined $self->{close_code} && $self->{sock} && !$self->{closing}) {
@@ -222,7 +225,13 @@ sub got {
     }
 }
 
-sub emit { $_[0]->send($_[1]) if $_[0]->{sock} }
+sub emit {
+    my ($self, $bytes) = @_;
+
+    return unless $self->{sock};
+    Soak::Book::count('messages of browsers');
+    $self->send($bytes);
+}
 
 # the parser of IMS::WebSocket saw the end
 

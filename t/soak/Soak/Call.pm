@@ -22,8 +22,8 @@ my $ACK = 64 * $Soak::Side::T1;
 
 my @SDP = ('Content-Type' => 'application/sdp');
 
-# what must not lose anything, so that it excuses nothing
-my @LOSSLESS = qw/ reload reload_pool upgrade /;
+# what may lose a BYE; nothing that befalls nginx does
+my @EXCUSES = qw/ core_silent core_refuses core_forgets end /;
 
 my %calls;
 
@@ -297,6 +297,7 @@ sub final {
     my $answer = $side->reply($self->{invite}{$end}, $code, $reason, @more);
 
     $self->{final}{$end} = $code;
+    Soak::Book::count('calls answered') if $code == 200;
     $self->{dialog}{$end} = $side->dialog($self->{invite}{$end}, $answer, 0)
         if $code < 300;
     $self->set($end, 'answered');
@@ -490,7 +491,7 @@ sub told {
 
         return if $at eq 'over' || $at eq 'ending'
             || $self->{since}{$other} > $began
-            || Soak::Book::faults($began - 2, $now, @LOSSLESS)
+            || Soak::Book::faults($began - 2, $now, @EXCUSES)
             || $other eq 'web' && (!$web->ready()
                 || $web->{since_ready} > $began);
 
@@ -506,15 +507,15 @@ sub overdue {
 
     return if $self->{at}{$end} ne 'up';
 
-    my $since = $self->{since}{$end};
-    my @faults = Soak::Book::faults($since - 2, Soak::Loop::now(),
-        @LOSSLESS);
+    # a browser that was away does not hear of a BYE that came meanwhile
+
+    my $away = $end eq 'web' && $self->{absent}
+        && $self->{absent} > ($self->{since}{far} || 0) - $GRACE - $PATIENCE;
 
     Soak::Book::count("$end ends hung up because the other did not");
-    Soak::Book::wrong("call $self->{id} ($self->{way}): the $end end was not "
-        . "ended; the other is $self->{at}{other($end)}, "
-        . ($self->{why}{other($end)} || 'not over'))
-        if !@faults && !$self->{absent};
+    Soak::Book::wrong("the $end end was not ended: " . $self->line())
+        unless $away || Soak::Book::faults($self->{since}{$end} - 2,
+            Soak::Loop::now(), @EXCUSES);
 
     $self->hang_up($end);
 }
@@ -548,7 +549,7 @@ sub left {
 
         return if $state eq 'over' || $state eq 'ending'
             || Soak::Book::faults($at - 5, Soak::Loop::now(),
-                @LOSSLESS);
+                @EXCUSES);
 
         Soak::Book::wrong("call $self->{id} ($self->{way}): the far end is "
             . "$state $PATIENCE s after the page was closed");

@@ -7,9 +7,9 @@ package Soak::Check;
 use warnings;
 use strict;
 
-our ($operator, $core, @browsers);
+our ($nginx, $helpers, $core, @browsers);
 
-my (%had, @sizes);
+my (%had, @sizes, %base);
 
 # a browser has been told who it is
 
@@ -27,16 +27,15 @@ sub leased {
             . " are both $impu");
     }
 
-    # sticky: the pool has enough for everybody
+    # sticky, over restarts too: the pool has enough for everybody, and only
+    # those that begin with x leave it now and then
 
     Soak::Book::wrong("$user was $had{$user} and is $impu now")
         if $had{$user} && $had{$user} ne $impu && $had{$user} =~ /^sip:u/;
     $had{$user} = $impu;
 }
 
-# a fresh start: who was whom does not matter any more
-
-sub fresh { %had = () }
+sub users { return scalar keys %had }
 
 # memory that is a process's own, KiB
 
@@ -51,86 +50,44 @@ sub size {
 # sizes of all processes, from time to time
 
 sub measure {
-    my %now;
-
-    $now{'nginx master'} = size($operator->{master});
-
+    my %now = ('nginx master' => size($nginx->{master}));
     my $n = 0;
-    $now{'nginx worker ' . ++$n} = size($_) for sort { $a <=> $b }
-        $operator->workers();
 
-    for my $n (0 .. $#{$operator->{helpers}}) {
-        my $pid = $operator->{helpers}[$n] or next;
-        $now{'media helper ' . ($n + 1)} = size($pid);
-    }
+    $now{'nginx worker ' . ++$n} = size($_)
+        for sort { $a <=> $b } $nginx->serving();
+    $n = 0;
+    $now{'media helper ' . ++$n} = size($_)
+        for grep { defined } @{$helpers->{pids}};
 
     push @sizes, \%now;
 }
 
-sub forget_sizes { @sizes = () }
-
-# each process: size at the beginning and at the end of what was measured, as
-# means of a third each
+# Each process: the largest that it was in the first half of what was measured,
+# and in the second.
 
 sub growth {
-    my $third = int(@sizes / 3) or return;
+    my $half = int(@sizes / 2) or return;
     my @rows;
 
     for my $name (sort keys %{$sizes[0]}) {
-        my ($first, $last) = map { mean($name, @$_) }
-            [ @sizes[0 .. $third - 1] ], [ @sizes[-$third .. -1] ];
-        push @rows, [ $name, $first, $last ] if $first && $last;
+        my ($first, $last) = map { largest($name, @$_) }
+            [ @sizes[0 .. $half - 1] ], [ @sizes[$half .. $#sizes] ];
+        push @rows, [ $name, $first, $last ];
     }
 
     return @rows;
 }
 
-sub mean {
+sub largest {
     my ($name, @of) = @_;
-    my $sum = 0;
 
-    for my $size (@of) {
-        return unless defined $size->{$name};
-        $sum += $size->{$name};
-    }
-
-    return $sum / @of;
-}
-
-# UDP ports of the helpers that are open
-
-sub ports {
-    my ($min, $max) = $operator->ports();
-    my $open = 0;
-
-    for my $file ('/proc/net/udp', '/proc/net/udp6') {
-        open my $fh, '<', $file or next;
-
-        while (my $line = <$fh>) {
-            next unless $line =~ /^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) /;
-            my $port = hex $1;
-            $open++ if $port >= $min && $port <= $max;
-        }
-    }
-
-    return $open;
-}
-
-sub helper_calls {
-    my @calls;
-
-    for my $i (0 .. $#{$operator->{helpers}}) {
-        my $list = $operator->ask_helper($i, command => 'list', limit => 9999);
-        push @calls, $list ? @{$list->{calls}} : 'no answer';
-    }
-
-    return @calls;
+    return (sort { $b <=> $a } map { $_->{$name} || 0 } @of)[0];
 }
 
 # what is left, by name; all of it is to be 0
 
 sub left {
-    my $status = $operator->status() or return ('no status' => 1);
+    my $status = $nginx->status() or return ('no status' => 1);
     my $pool = $status->{pools}[0];
 
     return (
@@ -140,28 +97,64 @@ sub left {
         'dialogs in the zone' => $pool->{dialogs},
         'texts in the zone' => $pool->{texts_used},
         'sockets in the zone' => $pool->{sockets},
-        'calls at the helpers' => scalar @{[ helper_calls() ]},
-        'ports of the helpers' => ports(),
+        'calls at the helpers' => scalar @{[ $helpers->calls() ]},
+        'ports of the helpers' => $helpers->ports(),
         'contacts at the core' => scalar $core->contacts(),
         'calls at either end' => scalar Soak::Call::all(),
-        'old workers' => $operator->workers() - $Soak::Operator::WORKERS,
+        'old workers' => $nginx->workers() - $Soak::Nginx::WORKERS,
+        'old masters' => @{$nginx->{masters}} - 1,
     );
+}
+
+# The portal counts from its start. What we have counted then is kept, and how
+# many calls were on their way: they count here or there.
+
+sub restarting {
+    %base = (%Soak::Book::count,
+        slack => scalar grep { $_->{at}{web} eq 'answered'
+            || $_->{at}{far} eq 'answered' } Soak::Call::all());
+}
+
+sub since { return ($Soak::Book::count{$_[0]} || 0) - ($base{$_[0]} || 0) }
+
+# figures of the portal that do not fit to ours
+
+sub reconciled {
+    my $pool = $nginx->status()->{pools}[0];
+    my $slack = $base{slack} || 0;
+    my @bad;
+
+    my $within = sub {
+        my ($what, $low, $high) = @_;
+
+        push @bad, "$what is $pool->{$what}, not from $low to $high"
+            if $pool->{$what} < $low || $pool->{$what} > $high;
+    };
+
+    $within->('calls', since('calls up at both ends') - $slack,
+        since('calls answered') + $slack);
+    $within->('messages', since('answers of the portal') - $slack,
+        since('messages of browsers') + $slack);
+    $within->('registers', since('core got REGISTER') - $slack, 1e9);
+    $within->('leased', users(), users());
+
+    return @bad;
 }
 
 # log lines of alert and above that nobody ordered
 
 sub alerts {
-    my ($killed) = @_;
+    my ($killed, $hasty) = @$nginx{qw/ killed hasty /};
 
-    open my $fh, '<', "$operator->{dir}/error.log" or return 'no error log';
+    open my $fh, '<', "$nginx->{dir}/error.log" or return 'no error log';
 
     my @lines = grep { /\[(alert|crit|emerg)\]/
         || /\w+Sanitizer|runtime error:/ } <$fh>;
 
     return grep {
-        !(/worker process (\d+) exited on signal 9/ && $killed->{$1})
-            && !(/shared memory zone "[^"]+" was locked by (\d+)/
-                && $killed->{$1})
+        !(/worker process (\d+) exited on signal 9/ && $killed->{$1}
+            || / (\d+)#\d+: (\*\d+ open socket #\d+ left|aborting)/
+                && $hasty->{$1})
     } @lines;
 }
 

@@ -12,6 +12,8 @@ use base qw/ Soak::Side IMS::Core /;
 
 use IMS::SIP;
 
+my $SILENT = 3;         # s that it says nothing
+
 sub new {
     my ($class, %o) = @_;
 
@@ -35,19 +37,29 @@ sub patience { return 64 * $Soak::Side::T1 }
 
 # faults
 
-sub silent {
-    my ($self, $seconds) = @_;
+sub act {
+    my ($self, $what, $o) = @_;
 
+    return $self->can("do_$what")->($self, $o->{for});
+}
+
+sub do_core_silent {
+    my ($self) = @_;
+
+    Soak::Book::fault('core_silent', $SILENT);
     $self->{silent}++;
-    Soak::Loop::after($seconds, sub { $self->{silent}-- });
+    Soak::Loop::after($SILENT, sub { $self->{silent}-- });
+
+    return 1;
 }
 
 # nobody listens: ICMP says so
 
-sub refuse {
+sub do_core_refuses {
     my ($self, $seconds) = @_;
 
-    return unless $self->{sock};
+    return 0 unless $self->{sock};
+    Soak::Book::fault('core_refuses', $seconds);
     Soak::Loop::unwatch($self->{sock});
     $self->down();
     Soak::Loop::after($seconds, sub {
@@ -55,16 +67,21 @@ sub refuse {
         IMS::Loop::del($self);
         $self->listen();
     });
+
+    return 1;
 }
 
 # restarted, without what it knew
 
-sub amnesia {
+sub do_core_forgets {
     my ($self) = @_;
 
+    Soak::Book::fault('core_forgets', 5);
     $self->forget_all();
     $self->{$_} = {} for qw/ served contacts /;
     Soak::Call::forgotten();
+
+    return 1;
 }
 
 # transport

@@ -66,8 +66,9 @@ my @ACTIONS = (up => 30, down => 30, message_up => 8, message_down => 8,
 
 # of the operator; each is done once before any is done again
 
-my @FAULTS = qw/ reload kill_worker reload_pool stop_helper kill_helper silent
-    kill_worker amnesia reload kill_helper refuse kill_worker /;
+my @FAULTS = qw/ reload kill_worker reload_pool stop_helper kill_helper
+    core_silent kill_worker core_forgets upgrade kill_helper core_refuses
+    rollback restart kill_worker crash reload /;
 
 # seed; seconds of it; browsers: how many. calm: s of it without faults at the
 # end. The events, in order: [ s, who, what, { details } ]; who is a browser's
