@@ -262,6 +262,11 @@ sub invited {
 
     my $plan = $self->{plan};
 
+    # it rings again at a browser that lost its socket
+
+    $self->{at}{$end} = 'idle' if $self->{at}{$end} eq 'over'
+        && $self->{why}{$end} eq 'lost';
+
     if ($self->{at}{$end} ne 'idle') {
         Soak::Book::answer("INVITE $self->{way}", 'twice');
         return $side->reply($msg, 482, 'Loop Detected');
@@ -543,6 +548,11 @@ sub left {
     my $at = Soak::Loop::now();
 
     $self->set('web', 'over', 'left');
+
+    # a worker that was killed has not read the close frame
+
+    return if Soak::Book::faults($at - 3, $at + 1,
+        qw/ kill_worker restart crash /);
 
     Soak::Loop::after($PATIENCE, sub {
         my $state = $self->{at}{far};
