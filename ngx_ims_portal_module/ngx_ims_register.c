@@ -335,14 +335,24 @@ ngx_ims_register_status(ngx_uint_t status)
 static void
 ngx_ims_register_failed(ngx_ims_session_t *s)
 {
-    ngx_ims_binding_t  b;
+    ngx_msec_t            wait;
+    ngx_ims_binding_t     b;
+    ngx_ims_uac_state_t  *state;
 
     if (ngx_ims_binding_load(s->pool, &s->binding, &b, s->worker->record)
         == NGX_OK
         && b.state == NGX_IMS_BINDING_REGISTERED
         && b.expires > ngx_time() + NGX_IMS_REGISTER_MARGIN)
     {
-        ngx_add_timer(&s->refresh_event, NGX_IMS_REGISTER_AGAIN);
+        wait = NGX_IMS_REGISTER_AGAIN;
+        state = s->registration;
+
+        if (state != NULL && state->restoring) {
+            wait = ngx_min(state->restoring, wait);
+            state->restoring = 2 * wait;
+        }
+
+        ngx_add_timer(&s->refresh_event, wait + ngx_random() % (wait / 4));
         return;
     }
 

@@ -17,6 +17,8 @@
 
 enum {
     NGX_IMS_RESTORE_TICK = 1000,         /* ms */
+    NGX_IMS_RESTORE_AGAIN = 2000,        /* ms, doubling: a core that is back
+                                            may not have all it needs yet */
     NGX_IMS_RESTORE_PAUSE = 30           /* s from one round to the next */
 };
 
@@ -171,7 +173,7 @@ ngx_ims_restore_session(ngx_ims_session_t *s, time_t before, ngx_msec_t delay)
     state = ngx_ims_uac_state(s);
 
     if (state != NULL) {
-        state->restoring = 1;
+        state->restoring = NGX_IMS_RESTORE_AGAIN;
     }
 
     if ((ngx_msec_int_t) (ev->timer.key - ngx_current_msec)

@@ -45,7 +45,8 @@ typedef struct {
     void                     *subscription;   /* see ngx_ims_regevent.h */
     time_t                    asked;          /* when the network wanted
                                                  another REGISTER, s */
-    unsigned                  restoring:1;    /* see ngx_ims_restore.h */
+    ngx_msec_t                restoring;      /* see ngx_ims_restore.h: ms
+                                                 until the next try, 0: no */
 } ngx_ims_uac_state_t;
 
 

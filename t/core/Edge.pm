@@ -295,6 +295,16 @@ sub good {
         %h);
 }
 
+# stops and, after so many seconds, starts again: all registrations are gone
+sub restart {
+    my ($self, $seconds) = @_;
+
+    system($script, 'stop', $self->{dir});
+    sleep($seconds || 0);
+
+    return system($script, 'start', $self->{dir}) == 0;
+}
+
 sub stop {
     my ($self) = @_;
 

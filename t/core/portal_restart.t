@@ -2,8 +2,9 @@
 
 # Copyright (C) the IMS portal authors
 
-# No dead binding in the core, and none lost, when nginx is restarted, upgraded
-# or its master killed: with a store, and for the upgrade without one.
+# The real core is restarted and knows nobody any more. The portal notices that
+# it was away and registers its browsers again; where it could not notice, the
+# core's 403 tells it. Then messages pass in both directions.
 
 use warnings;
 use strict;
@@ -16,117 +17,104 @@ use lib dirname(__FILE__);
 use lib $ENV{TEST_NGINX_LIB} || "$FindBin::Bin/../lib",
     "$FindBin::Bin/../lib";
 
-use IMS::Daemon;
+use Edge;
+use IMS::Browser;
+use IMS::Conf;
+use IMS::JWT;
 use IMS::Loop;
-use Live;
-use Test::Nginx;
+use Test::Nginx qw/ port /;
+use Time::HiRes qw/ time /;
 
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my ($grace, $slack) = (2, 5);
-
+my $home = 'ims.operator.example';
 my $t = Test::Nginx->new()->has(qw/ http /);
-my $nginx = IMS::Daemon->new($t);
-my %conf = (grace => $grace * $IMS::Loop::SLOW . 's', shutdown => '1s',
-    server => 'ims_portal_drain 300ms;');
-my %store = (%conf, pool => 'store %%TESTDIR%%/acme.store;');
-my $live = Live->new($t, nginx => $nginx, %store);
+my $jwt = IMS::JWT->new($t);
 
-my $mary = $live->open('mary');
-my $bob = $live->open('bob');
+my $core = Edge->new(TRANSPORT => 'udp',
+    EDGE => '127.0.0.1:' . port(8980, udp => 1));
+my $farend = $core->{farend};
+my ($mary, $bob);
 
-$live->known('at first', $mary, $bob);
+sub begin {
+    my (%conf) = @_;
 
-# each time somebody else does not come back
+    $t->write_file_expand('nginx.conf', ims_conf(%conf, workers => 2,
+        identity => "sip:u[001-020]\@acme.$home impi=acme-pool-1\@$home",
+        server_ims => "$core->{uri}:$core->{port} max_fails=1"));
+    $t->run();
 
-sub ends {
-    my ($name, $end) = @_;
-    my $gone = $live->open("gone-$name");
-
-    $live->known($name, $gone);
-    $end->();
-    IMS::Loop::wait_for(sub { !grep { $_->{sock} } $mary, $bob, $gone }, 5);
-
-    ($mary, $bob) = map { $live->soon($_) } $mary, $bob;
-
-    $live->holds("$name: all bindings are there", 0, $mary, $bob, $gone);
-    $live->reached("$name: who is back is reached", $mary, $bob);
-    $live->holds("$name: who is not back has no binding", $grace + $slack,
-        $mary, $bob);
-    IMS::Loop::pause(1);
-    $live->holds("$name: and that is all", 0, $mary, $bob);
+    ($mary, $bob) = map { IMS::Browser->open(token => $jwt->token($_)) }
+        'mary', 'bob';
+    is($_->register()->{code}, 200, "registered as $_->{impu}")
+        for $mary, $bob;
+    is(bindings(), 2, 'two bindings');
 }
 
-ends('stop', sub {
-    ok($nginx->end('TERM'), 'stopped');
-    is($nginx->start(), '', 'started');
-});
+sub bindings { return scalar $core->core('contacts') }
 
-ends('quit', sub {
-    ok($nginx->end('QUIT', 15), 'quit');
-    is($nginx->start(), '', 'started');
-});
+sub up {
+    my ($web) = @_;
 
-ends('killed', sub {
-    ok($nginx->end('KILL'), 'all killed');
-    is($nginx->start(), '', 'started');
-});
+    $web->start('MESSAGE', to => "sip:9197\@$home", body => 'up');
+    my $r = Edge::receive($farend, qr/^MESSAGE .*up$/s);
+    $core->answer($farend, $r, '200 OK') if $r;
 
-# workers without a master: they serve, and one who leaves is not forgotten
-
-ends('master killed', sub {
-    my @workers = $nginx->workers();
-    my $master = $nginx->master();
-
-    kill 'KILL', $master;
-    $nginx->gone(5, $master);
-    $live->reached('workers alone: all are reached', $mary, $bob);
-
-    my $brief = $live->open('brief');
-    $live->known('workers alone', $brief);
-    $brief->close(1000);
-    ok(IMS::Loop::wait_for(sub { !$live->contacts()->{$brief->{impu}} },
-        $slack), 'workers alone: de-registered');
-
-    kill 'TERM', @workers;
-    ok($nginx->gone(5, @workers), 'they end');
-    is($nginx->start(), '', 'started');
-});
-
-sub upgrades {
-    my ($name) = @_;
-
-    ends($name, sub {
-        my ($old, $new) = $nginx->upgrade();
-
-        ok($new, "$name: upgraded");
-        $live->reached("$name: beside the old", $mary, $bob);
-        kill 'QUIT', $old;
-        ok($nginx->gone(10, $old), "$name: the old one is gone");
-    });
+    return $web->final('MESSAGE')->{code};
 }
 
-upgrades('USR2');
+sub down {
+    my ($web) = @_;
 
-# without a store, too
+    my $impu = $web->{impu};
 
-$_->close(1000) for $mary, $bob;
-$live->holds('nobody is left', $slack, ());
-ok($nginx->end('TERM'), 'stopped');
-$live->configure(%conf);
-is($nginx->start(), '', 'started without a store');
+    $core->send_to_core($farend, $core->request($farend, 'MESSAGE', $impu,
+        From => "<sip:alice\@$home>;tag=a", To => "<$impu>",
+        'Content-Type' => 'text/plain', _body => 'down'));
+    my $r = $web->expect('MESSAGE', 3) or return 0;
+    $web->reply($r, 200, 'OK');
 
-$mary = $live->open('mary');
-$bob = $live->open('bob');
-$live->known('without a store', $mary, $bob);
+    return Edge::status(Edge::receive($farend, qr/^SIP\/2.0 [2-6]/));
+}
 
-upgrades('USR2 without a store');
+sub both {
+    my ($title) = @_;
 
-$_->close(1000) for $mary, $bob;
-$live->holds('nobody is left', $slack, ());
-ok($nginx->end('QUIT', 15), 'ended');
+    for my $who ([ mary => $mary ], [ bob => $bob ]) {
+        is(up($who->[1]), 200, "$title: up, $who->[0]");
+        is(down($who->[1]), 200, "$title: down, $who->[0]");
+    }
+}
 
-is(join("\n", $t->read_file('error.log') =~ /\[alert\].*/g), '', 'no alert');
+sub end {
+    $_->register(expires => 0), $_->close() for $mary, $bob;
+    $t->stop();
+}
+
+# noticed: probes
+
+begin(core => 'probe 200ms timeout=200ms fails=2;');
+both('before');
+
+ok($core->restart(1.5), 'the core is restarted');
+my $start = time();
+ok(IMS::Loop::wait_for(sub { bindings() == 2 }, 8),
+    'both are registered again');
+cmp_ok(time() - $start, '<', 7 * $IMS::Loop::SLOW, 'within seconds');
+both('after');
+end();
+
+# not noticed: nobody sent anything to it meanwhile
+
+begin(core => 'probe off;', t1 => '25ms');
+ok($core->restart(), 'the core is restarted again');
+IMS::Loop::pause(2);
+is(bindings(), 0, 'the portal has not noticed');
+is(up($mary), 403, 'a message up is refused');
+ok(IMS::Loop::wait_for(sub { bindings() == 1 }, 3), 'registered again');
+is(up($mary), 200, 'the next one passes');
+is(down($mary), 200, 'and one down');
+end();
 
 done_testing();
