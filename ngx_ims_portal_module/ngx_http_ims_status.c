@@ -175,12 +175,12 @@ ngx_http_ims_status_pool(u_char *p, u_char *last, ngx_ims_pool_t *pool)
                         "\"leased\":%uD,\"bindings\":%uD,\"dialogs\":%uD,"
                         "\"sockets\":%ui,\"calls\":%uA,\"registers\":%uA,"
                         "\"messages\":%uA,\"exhausted\":%uA,\"refused\":%uA,"
-                        "\"handed_over\":%uA,\"texts_used\":%uD,"
-                        "\"texts\":%uD}",
+                        "\"handed_over\":%uA,\"not_handed\":%uA,"
+                        "\"texts_used\":%uD,\"texts\":%uD}",
                         &pool->name, pool->total, sh->leased,
                         sh->bindings_used, sh->dialogs_used,
                         ngx_ims_workers_sockets(pool),
                         n->calls, n->registers, n->messages, n->exhausted,
-                        n->refused, n->handed_over, sh->chunks_used,
-                        sh->nchunks);
+                        n->refused, n->handed_over, n->not_handed,
+                        sh->chunks_used, sh->nchunks);
 }

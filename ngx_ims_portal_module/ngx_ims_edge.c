@@ -486,7 +486,8 @@ ngx_ims_edge_pass(ngx_ims_worker_t *w, ngx_ims_core_t *core,
         return NGX_OK;
     }
 
-    if (rc == NGX_BUSY) {
+    if (rc != NGX_DECLINED) {
+        (void) ngx_atomic_fetch_add(&pool->zone.sh->counters.not_handed, 1);
         ngx_ims_call_refuse(w, flow, m, 503, "Retry-After: 1" CRLF);
         return NGX_OK;
     }

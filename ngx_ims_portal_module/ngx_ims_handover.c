@@ -47,6 +47,7 @@ static ngx_ims_core_t *ngx_ims_handover_core(ngx_ims_worker_t *w,
 
 
 static ngx_ims_handover_pt  ngx_ims_handover_handler;
+static time_t               ngx_ims_handover_full;     /* s, when that was */
 
 
 void
@@ -107,7 +108,11 @@ ngx_ims_handover_pass(ngx_ims_worker_t *w, ngx_ims_core_t *core,
 
     rc = ngx_ims_ipc_send(w->ipc, owner, type, iov, 2);
 
-    if (rc == NGX_BUSY) {
+    if (rc == NGX_BUSY && ngx_ims_handover_full != ngx_time()) {
+
+        /* a line in a second, not one for each */
+
+        ngx_ims_handover_full = ngx_time();
         ngx_log_error(NGX_LOG_ERR, w->log, 0,
                       "too many messages wait for worker %uD", owner->pid);
     }

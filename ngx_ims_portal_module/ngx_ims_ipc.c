@@ -44,6 +44,7 @@ typedef struct {
     ngx_connection_t         *connection;
     ngx_queue_t               items;          /* ngx_ims_ipc_item_t */
     ngx_uint_t                nitems;
+    size_t                    bytes;          /* of these */
     unsigned                  used:1;         /* since the last sweep */
 } ngx_ims_ipc_peer_t;
 
@@ -491,14 +492,16 @@ ngx_ims_ipc_enqueue(ngx_ims_ipc_peer_t *peer, struct iovec *iov, ngx_uint_t n)
     ngx_event_t         *wev;
     ngx_ims_ipc_item_t  *item;
 
-    if (peer->nitems >= NGX_IMS_IPC_MAX_QUEUE) {
-        return NGX_BUSY;
-    }
-
     len = 0;
 
     for (i = 0; i < n; i++) {
         len += iov[i].iov_len;
+    }
+
+    if (peer->nitems >= NGX_IMS_IPC_MAX_QUEUE
+        || peer->bytes + len > NGX_IMS_IPC_MAX_BYTES)
+    {
+        return NGX_BUSY;
     }
 
     item = ngx_alloc(sizeof(ngx_ims_ipc_item_t) + len, peer->ipc->log);
@@ -524,6 +527,7 @@ ngx_ims_ipc_enqueue(ngx_ims_ipc_peer_t *peer, struct iovec *iov, ngx_uint_t n)
 
     ngx_queue_insert_tail(&peer->items, &item->link);
     peer->nitems++;
+    peer->bytes += len;
 
     return NGX_OK;
 }
@@ -597,17 +601,14 @@ ngx_ims_ipc_writable(ngx_event_t *ev)
         }
 
         if (rc == NGX_DECLINED) {
-            ngx_log_error(NGX_LOG_INFO, peer->ipc->log, 0,
-                          "worker %uD died with %ui hand-over messages "
-                          "waiting", peer->owner.pid, peer->nitems);
-
             ngx_ims_ipc_close_peer(peer);
             return;
         }
 
         ngx_queue_remove(q);
-        ngx_free(item);
         peer->nitems--;
+        peer->bytes -= item->len;
+        ngx_free(item);
     }
 
     if (ev->active) {
@@ -627,6 +628,12 @@ static void
 ngx_ims_ipc_close_peer(ngx_ims_ipc_peer_t *peer)
 {
     ngx_queue_t  *q;
+
+    if (peer->nitems) {
+        ngx_log_error(NGX_LOG_INFO, peer->ipc->log, 0,
+                      "worker %uD is gone, and %ui hand-over messages for it",
+                      peer->owner.pid, peer->nitems);
+    }
 
     while (!ngx_queue_empty(&peer->items)) {
         q = ngx_queue_head(&peer->items);

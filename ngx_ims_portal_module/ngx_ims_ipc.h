@@ -17,6 +17,7 @@
 
 enum {
     NGX_IMS_IPC_MAX_QUEUE = 256,         /* messages waiting for one peer */
+    NGX_IMS_IPC_MAX_BYTES = 1048576,     /* ... and of these */
     NGX_IMS_IPC_MAX_PEERS = 128,         /* peers remembered; oldest goes */
     NGX_IMS_IPC_MAX_MESSAGE = 65535 + 512
 };
@@ -46,8 +47,11 @@ void ngx_ims_ipc_close(ngx_ims_ipc_t *ipc);
  * type      1..255, the caller's; iov: up to 4 pieces, sent as one datagram
  *
  * Returns NGX_OK (sent or queued), NGX_BUSY (the peer's queue is full),
- * NGX_DECLINED (nobody has that name: the worker is dead), NGX_ERROR.
- * A peer that dies with messages queued loses them.
+ * NGX_DECLINED (nobody has that name: the worker is dead), NGX_ERROR (logged:
+ * no descriptor, no memory; the worker may be well).
+ *
+ * What one sends to another arrives in that order, and once.  A peer that dies
+ * with messages queued loses them (logged).
  */
 ngx_int_t ngx_ims_ipc_send(ngx_ims_ipc_t *ipc, ngx_ims_owner_t *to,
     ngx_uint_t type, struct iovec *iov, ngx_uint_t n);

@@ -179,6 +179,7 @@ typedef struct {
     ngx_atomic_t              exhausted;
     ngx_atomic_t              refused;        /* by dial plan or limits */
     ngx_atomic_t              handed_over;
+    ngx_atomic_t              not_handed;     /* too many waited */
 } ngx_ims_counters_sh_t;
 
 
