@@ -224,6 +224,65 @@ test_server_flow(void)
 }
 
 
+/* a browser's socket goes and another one takes its place */
+
+static void
+test_server_moved(void)
+{
+    ngx_ims_txn_t   *t;
+    ngx_ims_flow_t   flow;
+
+    start("server, suspended, answered and resumed");
+    t = server("MESSAGE", 1);
+    ngx_ims_txn_suspend(t);
+    reply(t, 200, NGX_ERROR, "200 goes nowhere");
+    is_int(wire.n, 0, "nothing was sent");
+    standin_run(1000);
+    is_int(user.done, 0, "it is kept");
+    flow_init(&flow, 1);
+    ngx_ims_txn_resume(t, &flow);
+    is_int(wire.n, 1, "and goes out when the socket is there");
+    is_int(again("MESSAGE"), NGX_OK, "absorbed");
+    is_int(wire.n, 2, "answered again");
+    standin_run(100000);
+    over(0, 0, 32000, "J");
+
+    start("server, suspended, resumed and answered");
+    t = server("MESSAGE", 1);
+    ngx_ims_txn_suspend(t);
+    ngx_ims_txn_resume(t, &flow);
+    is_int(wire.n, 0, "no answer yet");
+    reply(t, 200, NGX_OK, "200");
+    standin_run(0);
+    over(0, 0, 0, "as on any reliable flow");
+
+    start("server, suspended, repeated on another socket");
+    t = server("MESSAGE", 1);
+    ngx_ims_txn_suspend(t);
+    is_int(again("MESSAGE"), NGX_OK, "absorbed");
+    reply(t, 200, NGX_OK, "answered there");
+    is_int(wire.n, 1, "once");
+    standin_run(100000);
+    is_int(user.done, 1, "over");
+
+    start("server, suspended, not resumed");
+    t = server("MESSAGE", 1);
+    ngx_ims_txn_suspend(t);
+    reply(t, 200, NGX_ERROR, "200");
+    standin_run(100000);
+    over(0, 0, 32000, "J");
+
+    start("server, abandoned");
+    t = server("INVITE", 0);
+    reply(t, 100, NGX_OK, "100");
+    ngx_ims_txn_abandon(t);
+    is_int(user.done, 0, "nobody is told");
+    is_int(ngx_ims_txns_count(txns), 0, "it is gone");
+    is_int(standin_timers(), 0, "with its timer");
+    is_int(again("INVITE"), NGX_DECLINED, "the request is new");
+}
+
+
 int
 main(void)
 {
@@ -235,6 +294,7 @@ main(void)
     test_server_plain();
     test_server_cancel();
     test_server_flow();
+    test_server_moved();
 
     return finish();
 }
