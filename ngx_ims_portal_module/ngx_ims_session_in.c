@@ -343,8 +343,8 @@ ngx_ims_session_control(ngx_ims_session_t *s, ngx_ims_ws_frame_t *f,
         /* the code comes back; an empty one is answered by 1000 */
 
         ngx_ims_session_close(s, code == 1005 ? NGX_IMS_WS_NORMAL : code, NULL,
-                              rc == NGX_IMS_OK ? NGX_IMS_END_LEFT
-                                               : NGX_IMS_END_LOST);
+                              rc == NGX_IMS_OK && code != NGX_IMS_WS_AGAIN
+                              ? NGX_IMS_END_LEFT : NGX_IMS_END_LOST);
 
         /* both have said it: the server closes TCP first (RFC 6455 7.1.1) */
 

@@ -45,6 +45,7 @@ enum {
     NGX_IMS_WS_TRY_AGAIN = 1013,
     NGX_IMS_WS_TOKEN_ENDED = 4401,
     NGX_IMS_WS_FORBIDDEN = 4403,
+    NGX_IMS_WS_AGAIN = 4408,             /* a page's: another one follows */
     NGX_IMS_WS_REPLACED = 4409
 };
 

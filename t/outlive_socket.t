@@ -28,7 +28,7 @@ use Time::HiRes qw/ time /;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(19);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(22);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -77,6 +77,14 @@ $mary = IMS::Browser->open(%mary);
 is($mary->register()->{code}, 200, 'moved');
 is($old->closed(), 4409, 'the former socket is told');
 is(goes_on($mary, $core, $up), '', 'the call goes on at the new one');
+
+# a page that says that it changes its socket
+
+$mary->close(4408);
+ok($core->none('BYE', 0.3), 'close 4408: no BYE');
+$mary = IMS::Browser->open(%mary);
+is($mary->register()->{code}, 200, 'back');
+is(goes_on($mary, $core, $up), '', 'the call goes on');
 
 # lost for good
 

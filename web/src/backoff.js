@@ -11,6 +11,7 @@ export const CLOSE = {
     POLICY: 1008,       /* RFC 6455: this client is not wanted */
     TOKEN: 4401,        /* the portal: the token has ended */
     FORBIDDEN: 4403,    /* the portal: the user may not */
+    AGAIN: 4408,        /* to the portal: a new socket follows this one */
     REPLACED: 4409,     /* the portal: another page is this instance now */
 };
 

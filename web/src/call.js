@@ -8,6 +8,10 @@ import { firstValue, parseParty } from './address.js';
 import { causeOf, explain, isLimit, parseReason } from './causes.js';
 
 
+/* ms in which the portal repeats an answer on a new socket */
+const REPEATED = 3000;
+
+
 /** @typedef {'calling'|'ringing'|'early'|'active'|'held'|'ended'} CallState */
 
 
@@ -21,6 +25,7 @@ import { causeOf, explain, isLimit, parseReason } from './causes.js';
 export class Call extends EventTarget {
     #session;
     #options;
+    #heard = 0;         /* provisional answers, repetitions included */
 
     /** @type {'outgoing'|'incoming'} */
     direction;
@@ -219,11 +224,28 @@ export class Call extends EventTarget {
     }
 
     /**
-     * Called by ImsPortal when a new socket is registered: if the media path
+     * Called by ImsPortal when the socket is registered: if the media path
      * broke as well (another network), find a new one (RFC 8839, 4.4.1.1).
+     *
+     * A call of ours that is not answered has ended with its socket, unless
+     * the portal repeats what it last said of it on the new one.
+     *
+     * @param {boolean} fresh  it is another socket
      */
-    recover() {
+    recover(fresh) {
         const ice = this.connection?.iceConnectionState;
+
+        if (fresh && this.direction === 'outgoing'
+            && !this.#session.isEstablished())
+        {
+            const heard = this.#heard;
+
+            setTimeout(() => {
+                if (!this.#session.isEstablished() && this.#heard === heard) {
+                    this.abandon();
+                }
+            }, REPEATED);
+        }
 
         if (this.#session.isEstablished()
             && (ice === 'disconnected' || ice === 'failed'))
@@ -246,6 +268,7 @@ export class Call extends EventTarget {
 
         session.on('progress', ({ originator, response }) => {
             if (originator === 'remote') {
+                this.#heard++;
                 this.#set(response.body ? 'early'
                           : this.state === 'early' ? 'early' : 'ringing');
             }

@@ -442,6 +442,8 @@ export class ImsPortal extends EventTarget {
     }
 
     #onRegistered() {
+        const fresh = this.#state !== 'registered';
+
         this.#attempt = 0;
         clearTimeout(this.#retry);
         clearTimeout(this.#patience);
@@ -451,7 +453,7 @@ export class ImsPortal extends EventTarget {
         this.#settleStart(null);
 
         for (const call of this.#calls) {
-            call.recover();
+            call.recover(fresh);
         }
     }
 
@@ -686,7 +688,7 @@ export class ImsPortal extends EventTarget {
         ['pagehide', () => {
             this.#generation++;
             this.#clearTimers();
-            this.#socket?.drop();
+            this.#socket?.drop(1000);
         }],
 
         /* Back from the back-forward cache: the calls are gone. */

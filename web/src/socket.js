@@ -21,6 +21,7 @@
  */
 
 import { dropContact, maskTel, unmaskTel } from './address.js';
+import { CLOSE } from './backoff.js';
 
 
 const LIMITS = {
@@ -101,13 +102,18 @@ export class PortalSocket {
 
     /** Called by JsSIP at its end: a normal close frame (RFC 6455, 1000). */
     disconnect() {
-        this.drop();
+        this.drop(1000);
         this.#queue = [];
         this.#pending.clear();
     }
 
-    /** Lets go of the WebSocket without a word to ondown(). */
-    drop() {
+    /**
+     * Lets go of the WebSocket without a word to ondown().
+     *
+     * @param {number} [code]  of the close frame: the portal ends the calls
+     *   at 1000 (RFC 6455), and waits for another socket at 4408
+     */
+    drop(code = CLOSE.AGAIN) {
         const ws = this.#ws;
 
         if (ws === null) {
@@ -119,7 +125,7 @@ export class PortalSocket {
         this.#released = false;
 
         try {
-            ws.close(1000);
+            ws.close(code);
 
         } catch {
             /* Still connecting: the browser aborts the handshake. */

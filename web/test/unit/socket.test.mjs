@@ -204,3 +204,18 @@ test('binary frames are text, tel: is masked in and unmasked out', () => {
     socket.send(got.replace(/^MESSAGE.*\r\n/, 'SIP/2.0 200 OK\r\n'));
     assert.match(ws.sent[0], /^From: <tel:\+1555>;tag=1\r$/m);
 });
+
+
+test('says in the close frame whether another socket follows', () => {
+    const { socket, again } = setup();
+    const first = again();
+
+    first.open();
+
+    const second = again();
+
+    assert.equal(first.closed, 4408);
+    second.open();
+    socket.disconnect();
+    assert.equal(second.closed, 1000);
+});
