@@ -210,6 +210,17 @@ sub portal_conf {
             ]}]\@acme.ims.operator.example;
     }
 
+    # all browsers have one address here, and each does the work of many: the
+    # limits are looked at, and never reached
+
+    ims_portal_limit_sockets address=0 user=0 unverified=0;
+    ims_portal_limit_handshakes address rate=1000000r/s burst=1000000;
+    ims_portal_limit_handshakes user rate=1000000r/s burst=1000000;
+    ims_portal_limit_messages rate=1000000r/s burst=1000000;
+    ims_portal_limit_registers rate=1000000r/s burst=1000000;
+    ims_portal_limit_invites rate=1000000r/s burst=1000000;
+    ims_portal_limit_frames rate=1000000r/s burst=1000000;
+
     server {
         listen $ADDR:$PLAIN;
         listen $ADDR:$TLS ssl;

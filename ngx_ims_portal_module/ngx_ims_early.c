@@ -353,9 +353,12 @@ ngx_ims_early_dialog(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
                       &fw->pool->name);
 
     } else if (rc != NGX_OK) {
-        ngx_log_error(NGX_LOG_ERR, w->log, 0,
-                      "zone of pool \"%V\" has no room for a dialog",
-                      &fw->pool->name);
+
+        if (ngx_ims_limit_pool_full(w->limit)) {
+            ngx_log_error(NGX_LOG_ERR, w->log, 0,
+                          "zone of pool \"%V\" has no room for a dialog",
+                          &fw->pool->name);
+        }
     }
 
     if (rc != NGX_OK) {

@@ -42,7 +42,7 @@ ngx_ims_limit_arrive(ngx_ims_limit_t *limit, ngx_ims_limit_key_t *address,
         wait = ngx_ims_limit_take(&e->rates[NGX_IMS_RATE_HANDSHAKES], rate);
 
         if (wait) {
-            *say = ngx_ims_limit_say(&e->said);
+            *say = ngx_ims_limit_say(&e->said[NGX_IMS_SAID_LIMIT]);
         }
     }
 
@@ -181,7 +181,7 @@ ngx_ims_limit_check(ngx_ims_limit_t *limit, ngx_ims_limit_socket_t *socket,
 
 full:
 
-    socket->say = ngx_ims_limit_say(&e->said);
+    socket->say = ngx_ims_limit_say(&e->said[NGX_IMS_SAID_LIMIT]);
 
     return NGX_BUSY;
 }
@@ -311,10 +311,17 @@ ngx_ims_limit_count(ngx_ims_limit_t *limit, ngx_uint_t what)
 ngx_uint_t
 ngx_ims_limit_reached(ngx_ims_limit_t *limit, uint32_t row, ngx_uint_t what)
 {
+    ngx_ims_limit_count(limit, what);
+
+    return ngx_ims_limit_due(limit, row, NGX_IMS_SAID_LIMIT);
+}
+
+
+ngx_uint_t
+ngx_ims_limit_due(ngx_ims_limit_t *limit, uint32_t row, ngx_uint_t said)
+{
     ngx_ims_limit_row_t    *r;
     ngx_ims_limit_entry_t  *e;
-
-    ngx_ims_limit_count(limit, what);
 
     if (row == NGX_IMS_LIMIT_NONE) {
         return ngx_ims_limit_say(&limit->sh->said);
@@ -328,7 +335,16 @@ ngx_ims_limit_reached(ngx_ims_limit_t *limit, uint32_t row, ngx_uint_t what)
         e = ngx_ims_limit_entry(limit, r->address);
     }
 
-    return ngx_ims_limit_say(e ? &e->said : &limit->sh->said);
+    return ngx_ims_limit_say(e ? &e->said[said] : &limit->sh->said);
+}
+
+
+ngx_uint_t
+ngx_ims_limit_pool_full(ngx_ims_limit_t *limit)
+{
+    ngx_ims_limit_count(limit, NGX_IMS_LIMITED_POOL_ZONE);
+
+    return ngx_ims_limit_say(&limit->sh->pool_said);
 }
 
 

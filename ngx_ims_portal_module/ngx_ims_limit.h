@@ -53,6 +53,7 @@ typedef enum {
     NGX_IMS_LIMITED_DIALOGS,
     NGX_IMS_LIMITED_TRANSACTIONS,
     NGX_IMS_LIMITED_CORE_REQUESTS,
+    NGX_IMS_LIMITED_POOL_ZONE,
     NGX_IMS_LIMITED_ZONE,
     NGX_IMS_LIMITED_N
 } ngx_ims_limited_e;
@@ -66,6 +67,16 @@ typedef enum {
     NGX_IMS_RATE_INVITES,
     NGX_IMS_RATES
 } ngx_ims_rate_e;
+
+
+/* kinds of lines in the log, each of which has a minute of its own */
+typedef enum {
+    NGX_IMS_SAID_LIMIT = 0,
+    NGX_IMS_SAID_CALLS,
+    NGX_IMS_SAID_HOUR,
+    NGX_IMS_SAID_PREMIUM,
+    NGX_IMS_SAID_N
+} ngx_ims_said_e;
 
 
 typedef struct {
@@ -110,7 +121,7 @@ typedef struct {
     uint32_t                  sockets;
     uint32_t                  unverified;
     ngx_atomic_t              rates[NGX_IMS_RATES];
-    ngx_atomic_t              said;           /* s, of the last line on it */
+    ngx_atomic_t              said[NGX_IMS_SAID_N];  /* s, of the last line */
     ngx_atomic_t              touched;        /* s */
 } ngx_ims_limit_entry_t;
 
@@ -128,6 +139,7 @@ typedef struct {
     ngx_atomic_t              counters[NGX_IMS_LIMITED_N];
     ngx_atomic_t              healed;         /* rows of dead workers */
     ngx_atomic_t              said;           /* s: no room */
+    ngx_atomic_t              pool_said;      /* s: none in a pool's zone */
     ngx_atomic_t              dirty;          /* somebody is inside the lock */
     uint32_t                  salt;           /* of the hash */
     uint32_t                  nbuckets;
@@ -228,6 +240,13 @@ void ngx_ims_limit_count(ngx_ims_limit_t *limit, ngx_uint_t what);
  */
 ngx_uint_t ngx_ims_limit_reached(ngx_ims_limit_t *limit, uint32_t row,
     ngx_uint_t what);
+
+/* 1 when a line of a kind is due, as above */
+ngx_uint_t ngx_ims_limit_due(ngx_ims_limit_t *limit, uint32_t row,
+    ngx_uint_t said);
+
+/* counts that a pool's zone had no room; 1 when a line in the log is due */
+ngx_uint_t ngx_ims_limit_pool_full(ngx_ims_limit_t *limit);
 
 /* takes the rows of dead workers away; returns how many */
 ngx_uint_t ngx_ims_limit_heal(ngx_ims_limit_t *limit,

@@ -34,6 +34,7 @@ static struct {
     { "dialogs", "too many dialogs" },
     { "transactions", "too many transactions" },
     { "core_requests", "too many requests at the core" },
+    { "pool_zone", "no room in the zone of the pool" },
     { "zone", "no room to count" }
 };
 

@@ -280,9 +280,11 @@ ngx_ims_register_bind(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
                                 CRLF);
 
         } else {
-            ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
-                          "zone of pool \"%V\" has no room for a binding",
-                          &s->pool->name);
+            if (ngx_ims_limit_pool_full(s->worker->limit)) {
+                ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
+                              "zone of pool \"%V\" has no room for a binding",
+                              &s->pool->name);
+            }
             ngx_ims_call_refuse(s->worker, &s->flow, m, 503,
                                 "Retry-After: 5" CRLF);
         }

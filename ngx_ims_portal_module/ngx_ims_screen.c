@@ -276,25 +276,34 @@ ngx_ims_screen_limits(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
         return NGX_DECLINED;
 
     case NGX_ABORT:
-        ngx_log_error(NGX_LOG_WARN, s->connection->log, 0,
-                      "user \"%V\" of pool \"%V\" has %ui calls already",
-                      &s->user, &pool->name, n);
+        if (ngx_ims_limit_due(s->worker->limit, s->row, NGX_IMS_SAID_CALLS)) {
+            ngx_log_error(NGX_LOG_WARN, s->connection->log, 0,
+                          "user \"%V\" of pool \"%V\" has %ui calls already",
+                          &s->user, &pool->name, n);
+        }
+
         ngx_ims_screen_refuse(s, m, 403, "too many calls at once", 0);
         return NGX_DECLINED;
 
     case NGX_BUSY:
-        ngx_log_error(NGX_LOG_WARN, s->connection->log, 0,
-                      "user \"%V\" of pool \"%V\" makes more than %ui calls "
-                      "in an hour", &s->user, &pool->name,
-                      pool->calls_per_hour);
+        if (ngx_ims_limit_due(s->worker->limit, s->row, NGX_IMS_SAID_HOUR)) {
+            ngx_log_error(NGX_LOG_WARN, s->connection->log, 0,
+                          "user \"%V\" of pool \"%V\" makes more than %ui "
+                          "calls in an hour", &s->user, &pool->name,
+                          pool->calls_per_hour);
+        }
+
         ngx_ims_screen_refuse(s, m, 480, "too many calls in an hour", n);
         return NGX_DECLINED;
 
     case NGX_DECLINED:
-        ngx_log_error(NGX_LOG_WARN, s->connection->log, 0,
-                      "user \"%V\" of pool \"%V\" makes more than %ui premium "
-                      "calls in an hour", &s->user, &pool->name,
-                      pool->premium_per_hour);
+        if (ngx_ims_limit_due(s->worker->limit, s->row, NGX_IMS_SAID_PREMIUM)) {
+            ngx_log_error(NGX_LOG_WARN, s->connection->log, 0,
+                          "user \"%V\" of pool \"%V\" makes more than %ui "
+                          "premium calls in an hour", &s->user, &pool->name,
+                          pool->premium_per_hour);
+        }
+
         ngx_ims_screen_refuse(s, m, 480, "too many premium calls in an hour",
                               n);
         return NGX_DECLINED;

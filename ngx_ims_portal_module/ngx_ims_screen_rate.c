@@ -25,10 +25,10 @@ static ngx_uint_t ngx_ims_screen_core(ngx_ims_session_t *s);
 ngx_int_t
 ngx_ims_screen_rate(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
 {
-    ngx_uint_t       what;
-    ngx_msec_t       wait;
-    ngx_ims_rate_t  *rates;
-    ngx_ims_limit_t *limit;
+    ngx_uint_t        what;
+    ngx_msec_t        wait;
+    ngx_ims_rate_t   *rates;
+    ngx_ims_limit_t  *limit;
 
     /* how many answers come is up to who asks, and frames have a limit */
 

@@ -121,9 +121,11 @@ ngx_ims_subscribe_pending(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     }
 
     if (rc == NGX_ERROR) {
-        ngx_log_error(NGX_LOG_ERR, w->log, 0,
-                      "zone of pool \"%V\" has no room for a subscription",
-                      &fw->pool->name);
+        if (ngx_ims_limit_pool_full(fw->worker->limit)) {
+            ngx_log_error(NGX_LOG_ERR, w->log, 0,
+                          "zone of pool \"%V\" has no room for a subscription",
+                          &fw->pool->name);
+        }
     }
 
     return rc;
@@ -325,9 +327,11 @@ ngx_ims_subscribe_accepted(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
                                         ngx_time() + expires)
                != NGX_OK)
         {
-            ngx_log_error(NGX_LOG_ERR, w->log, 0,
-                          "no room for a subscription in pool \"%V\"",
-                          &fw->pool->name);
+            if (ngx_ims_limit_pool_full(fw->worker->limit)) {
+                ngx_log_error(NGX_LOG_ERR, w->log, 0,
+                              "no room for a subscription in pool \"%V\"",
+                              &fw->pool->name);
+            }
         }
     }
 

@@ -15,6 +15,7 @@ use lib $ENV{TEST_NGINX_LIB} || "$FindBin::Bin/lib", "$FindBin::Bin/lib";
 
 use IMS::Browser;
 use IMS::Conf;
+use IMS::Core;
 use IMS::JWT;
 use IMS::Loop;
 use IMS::WebSocket;
@@ -23,7 +24,7 @@ use Test::Nginx qw/ port /;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http realip /)->plan(31);
+my $t = Test::Nginx->new()->has(qw/ http realip /)->plan(32);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -46,6 +47,12 @@ $t->write_file_expand('nginx.conf', ims_conf(
             ims_portal acme;
             ims_portal_auth sip;
             ims_portal_limit_sockets unverified=2;
+        }
+
+        location = /sip/user {
+            ims_portal acme;
+            ims_portal_auth sip;
+            ims_portal_limit_sockets user=1;
         }
 
         location = /user {
@@ -115,6 +122,23 @@ is(open_ws('/slow', '192.0.2.4')->{status}, 101, 'another address');
 is(join(' ', map { $_->{status} } @ws), '101 101 429', 'unverified');
 is(open_ws('/sip', '192.0.2.6', bare => 1)->{status}, 101, 'another address');
 
+# the token comes by SIP: then it is the user's
+
+my $core = IMS::Core->new()->registrar();
+my @sip;
+
+for (1 .. 2) {
+    my $ws = IMS::Browser->open(path => '/sip/user',
+        impu => IMS::Browser::api('POST', token => $jwt->token('sip'))
+            ->{json}{identity}, headers => [ 'X-Real-IP: 192.0.2.7' ]);
+
+    $ws->{code} = $ws->register(headers => [
+        Authorization => 'Bearer ' . $jwt->token('sip') ])->{code};
+    push @sip, $ws;
+}
+
+is(join(' ', map { $_->{code} } @sip), '200 480', 'sockets of a user by SIP');
+
 # of a user, from anywhere
 
 @ws = map { open_ws('/user', "192.0.2.$_", user => 'mary') } 10 .. 12;
@@ -133,7 +157,7 @@ my $limits = status()->{limits};
 
 is_deeply({ map { $_ => $limits->{$_} } grep { $limits->{$_} } keys %$limits },
     { address_sockets => 3, address_handshakes => 1, address_unverified => 1,
-        user_sockets => 1, user_handshakes => 1 }, 'counted');
+        user_sockets => 2, user_handshakes => 1 }, 'counted');
 
 my $log = $t->read_file('error.txt');
 
@@ -163,7 +187,7 @@ is(status()->{limits}{address_sockets}, 3, 'nobody was refused');
 IMS::Loop::wait_for(sub { status()->{pools}[0]{sockets} < 220 }, 5);
 cmp_ok(status()->{pools}[0]{sockets}, '>=', 200, 'sockets of the pool');
 
-$_->drop() for @office, @ws, @again;
+$_->drop() for @office, @ws, @again, @sip;
 
 ok(IMS::Loop::wait_for(sub { status()->{pools}[0]{sockets} == 0 }, 5),
     'none is counted when all are gone');
