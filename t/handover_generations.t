@@ -102,6 +102,7 @@ is(join(' ', map { $_->{web}{again} } @users), '0 0 0', 'nothing twice');
 
 my $old = shift @users;
 my $ended = $old->{call}{core};
+my $r = $core->{registered}{$old->{web}{impu}};
 
 is(hang_up($core, $ended, $old->{web}), 200, 'the oldest call ends');
 is($old->{web}->closed(5), 1012, 'its browser is sent on');
@@ -116,7 +117,6 @@ is($core->final('INFO', 2)->{code}, 481, 'its call is over');
 ok(IMS::Loop::wait_for(sub { IMS::Loop::pause(0.1); !kill 0, $pids[0] }, 10),
     'its worker is gone');
 
-my $r = $core->{registered}{$old->{web}{impu}};
 IMS::Loop::wait_for(sub { IMS::Loop::pause(0.1);
     !$core->{registered}{$old->{web}{impu}} }, 6);
 ok(!$core->{registered}{$old->{web}{impu}}, 'and its registration');

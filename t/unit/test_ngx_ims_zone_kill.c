@@ -133,6 +133,8 @@ user_of(unsigned n, u_char *out)
 static void
 map(ngx_uint_t total)
 {
+    ngx_destroy_pool(&mem);
+
     block.count = total;
     pool.total = total;
 
@@ -590,6 +592,8 @@ main(void)
     bad = zone_check(&pool);
     ok(bad == NULL, "sound at last: %s", bad ? bad : "");
     is_int(log_.alerts, 0, "no alert");
+
+    ngx_destroy_pool(&mem);
 
     return done_testing();
 }

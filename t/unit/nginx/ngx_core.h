@@ -120,7 +120,6 @@ typedef struct {
     ngx_pool_cleanup_t  *cleanup;
 } ngx_pool_t;
 
-/* lives until the program ends */
 void *ngx_palloc(ngx_pool_t *pool, size_t size);
 
 ngx_pool_cleanup_t *ngx_pool_cleanup_add(ngx_pool_t *pool, size_t size);

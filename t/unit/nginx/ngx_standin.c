@@ -209,12 +209,16 @@ ngx_free(void *p)
 }
 
 
+/* one of no handler */
+
 void *
 ngx_palloc(ngx_pool_t *pool, size_t size)
 {
-    (void) pool;
+    ngx_pool_cleanup_t  *cln;
 
-    return ngx_alloc(size, NULL);
+    cln = ngx_pool_cleanup_add(pool, size);
+
+    return cln ? cln->data : NULL;
 }
 
 
