@@ -13,24 +13,25 @@ use Test::More;
 
 use lib $ENV{TEST_NGINX_LIB} || "$FindBin::Bin/lib", "$FindBin::Bin/lib";
 
-use IMS::Call qw/ call_up call_down hang_up /;
+use IMS::Call qw/ call_up call_down hang_up sdp_body /;
 use IMS::Browser;
 use IMS::Conf;
 use IMS::Core;
 use IMS::JWT;
 use IMS::Loop;
 use IMS::NG;
+use IMS::SDP qw/ web_sdp /;
 use Test::Nginx;
 
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->todo_alerts()->plan(20);
+my $t = Test::Nginx->new()->has(qw/ http /)->todo_alerts()->plan(22);
 
 my $jwt = IMS::JWT->new($t);
 
 $t->write_file_expand('nginx.conf', ims_conf(
-    workers => 2, grace => '5s', media => 'unix:%%TESTDIR%%/ng.sock',
+    workers => 2, grace => '5s', pool => 'calls 3;', media => 'unix:%%TESTDIR%%/ng.sock',
     http => 'log_format pid "$pid $uri $status";',
     sip => 'access_log %%TESTDIR%%/pid.log pid;'));
 
@@ -48,6 +49,8 @@ is($mary->register()->{code}, 200, 'registered');
 
 my $up = call_up($mary, $core);
 my $down = call_down($mary, $core);
+
+call_up($mary, $core, until => 180);
 
 my ($pid) = $t->read_file('pid.log') =~ m!(\d+) /ims/sip 101\n$!;
 
@@ -76,6 +79,16 @@ is($core->final('MESSAGE')->{code}, 200, 'answered');
 ok(IMS::Loop::wait_for(sub {
     IMS::Browser::api('GET', path => '/ims/status')
         ->{json}{pools}[0]{sockets} == 1 }, 4), 'one socket');
+
+# nor is the call that rang, or this one would be too many
+
+$mary->start('INVITE', sdp_body(web_sdp()));
+$msg = $core->expect('INVITE');
+ok($msg, 'a third call');
+$core->reply($msg, 486, 'Busy Here') if $msg;
+is(($mary->final('INVITE') || {})->{code}, 486, 'answered');
+$ng->wait_for('delete', 1);
+@{$ng->{log}} = ();
 
 # both calls, both ways
 
