@@ -460,6 +460,34 @@ ngx_ims_call_end_all(ngx_ims_worker_t *w, ngx_ims_session_t *s,
 
 
 void
+ngx_ims_call_forget_early(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
+    ngx_ims_ref_t *binding)
+{
+    ngx_int_t         rc;
+    ngx_uint_t        n;
+    ngx_ims_str_t     call_id;
+    ngx_ims_dialog_t  d;
+
+    for (n = 0; n < NGX_IMS_DIALOG_MAX; n++) {
+        rc = ngx_ims_dialog_first_early(pool, binding, &d, w->record);
+
+        if (rc == NGX_DECLINED) {
+            return;
+        }
+
+        call_id = d.call_id;
+
+        if (rc == NGX_OK) {
+            ngx_ims_call_media_delete(w, &call_id, binding, d.originated,
+                                      d.helper);
+        }
+
+        ngx_ims_dialog_forget_early(pool, binding, &call_id, d.originated);
+    }
+}
+
+
+void
 ngx_ims_call_recount(ngx_ims_session_t *s)
 {
     s->ncalls = s->bound ? ngx_ims_dialog_count(s->pool, &s->binding) : 0;

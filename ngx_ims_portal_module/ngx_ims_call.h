@@ -114,6 +114,13 @@ size_t ngx_ims_call_bye_text(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
     ngx_ims_dialog_t *d, const char *transport, ngx_str_t *host,
     const char *reason);
 
+/*
+ * The worker that was at them is dead: frees the early dialogs of a binding and
+ * their media.  Nobody can say CANCEL, only that worker knew the branches.
+ */
+void ngx_ims_call_forget_early(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
+    ngx_ims_ref_t *binding);
+
 /* ends all dialogs of a binding with BYE up, and down when s is there */
 void ngx_ims_call_end_all(ngx_ims_worker_t *w, ngx_ims_session_t *s,
     ngx_ims_pool_t *pool, ngx_ims_ref_t *binding, const char *reason);

@@ -166,6 +166,14 @@ ngx_int_t ngx_ims_dialog_free(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d);
 void ngx_ims_dialog_forget_early(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
     ngx_ims_str_t *call_id, ngx_uint_t originated);
 
+/*
+ * The first early dialog of a call of a binding, for ending what a dead worker
+ * was at.  NGX_OK, NGX_AGAIN: the call has been answered in another dialog,
+ * NGX_DECLINED: there is none.
+ */
+ngx_int_t ngx_ims_dialog_first_early(ngx_ims_pool_t *pool,
+    ngx_ims_ref_t *binding, ngx_ims_dialog_t *d, u_char *buf);
+
 /* the entry of a reference, NULL: it is gone; the caller holds the lock */
 ngx_ims_dialog_sh_t *ngx_ims_dialog_sh(ngx_ims_pool_t *pool,
     ngx_ims_ref_t *ref);

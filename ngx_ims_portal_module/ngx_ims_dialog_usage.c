@@ -60,6 +60,52 @@ ngx_ims_dialog_pending(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
 }
 
 
+ngx_int_t
+ngx_ims_dialog_first_early(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
+    ngx_ims_dialog_t *d, u_char *buf)
+{
+    uint32_t              i, first;
+    ngx_int_t             rc;
+    ngx_ims_zone_t       *zone;
+    ngx_ims_dialog_sh_t  *sh;
+
+    zone = &pool->zone;
+    rc = NGX_DECLINED;
+
+    ngx_ims_zone_lock(zone);
+
+    first = ngx_ims_dialog_siblings(pool, binding);
+
+    for (i = first; i != NGX_IMS_NONE; i = zone->dialogs[i].sibling) {
+        sh = &zone->dialogs[i];
+
+        if (sh->state == NGX_IMS_DIALOG_EARLY && !sh->events) {
+            ngx_ims_dialog_copy(pool, i, d, buf);
+            rc = NGX_OK;
+            break;
+        }
+    }
+
+    for (i = first;
+         rc == NGX_OK && i != NGX_IMS_NONE;
+         i = zone->dialogs[i].sibling)
+    {
+        sh = &zone->dialogs[i];
+
+        if (sh->state == NGX_IMS_DIALOG_CONFIRMED && !sh->events
+            && sh->originated == d->originated
+            && ngx_ims_zone_equal(zone, &sh->call_id, &d->call_id))
+        {
+            rc = NGX_AGAIN;
+        }
+    }
+
+    ngx_ims_zone_unlock(zone);
+
+    return rc;
+}
+
+
 ngx_uint_t
 ngx_ims_dialog_has(ngx_ims_dialog_t *d, ngx_ims_event_t *event)
 {

@@ -63,6 +63,10 @@ void
 ngx_ims_linger_start(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
     ngx_ims_ref_t *binding, ngx_ims_owner_t *owner, ngx_msec_t grace)
 {
+    if (!ngx_ims_owner_equal(owner, &w->self)) {
+        ngx_ims_call_forget_early(w, pool, binding);
+    }
+
     if (ngx_ims_workers_orphan(w->workers, pool)) {
 
         /* who finds it in the store sees that its owner is dead */
@@ -106,6 +110,7 @@ ngx_ims_linger_init(ngx_ims_worker_t *w)
                 ref.index = k;
                 ref.seq = b->seq;
 
+                ngx_ims_call_forget_early(w, pool[i], &ref);
                 ngx_ims_linger_start(w, pool[i], &ref, &w->self,
                                      pool[i]->grace);
             }

@@ -305,7 +305,12 @@ ngx_ims_register_bind(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
         } else if (before.pid
                    && !ngx_ims_owner_equal(&before, &s->worker->self))
         {
-            ngx_ims_register_moved(s->worker, s->pool, &ref, &before);
+            if (ngx_ims_ipc_alive(&before, s->connection->log)) {
+                ngx_ims_register_moved(s->worker, s->pool, &ref, &before);
+
+            } else {
+                ngx_ims_call_forget_early(s->worker, s->pool, &ref);
+            }
         }
 
         if (s->bound) {

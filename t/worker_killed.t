@@ -26,7 +26,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->todo_alerts()->plan(22);
+my $t = Test::Nginx->new()->has(qw/ http /)->todo_alerts()->plan(24);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -82,12 +82,16 @@ ok(IMS::Loop::wait_for(sub {
 
 # nor is the call that rang, or this one would be too many
 
+is($ng->wait_for('delete', 1), 1, 'its media is freed');
+is(IMS::Browser::api('GET', path => '/ims/status')
+    ->{json}{pools}[0]{dialogs}, 2, 'its record, too');
+
 $mary->start('INVITE', sdp_body(web_sdp()));
 $msg = $core->expect('INVITE');
 ok($msg, 'a third call');
 $core->reply($msg, 486, 'Busy Here') if $msg;
 is(($mary->final('INVITE') || {})->{code}, 486, 'answered');
-$ng->wait_for('delete', 1);
+$ng->wait_for('delete', 2);
 @{$ng->{log}} = ();
 
 # both calls, both ways
