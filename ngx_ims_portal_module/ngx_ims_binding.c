@@ -528,19 +528,23 @@ ngx_ims_binding_list(ngx_ims_pool_t *pool, uint32_t lease,
     ngx_ims_ref_t *refs, ngx_uint_t max)
 {
     uint32_t               i;
-    ngx_uint_t             n, k;
+    ngx_uint_t             n, k, away;
     ngx_ims_zone_t        *zone;
     ngx_ims_binding_sh_t  *b;
 
     zone = &pool->zone;
     n = 0;
+    away = 0;
 
     ngx_ims_zone_lock(zone);
+
+again:
 
     for (i = zone->leases[lease].bindings; i != NGX_IMS_NONE; i = b->next) {
         b = &zone->bindings[i];
 
-        if (b->state != NGX_IMS_BINDING_REGISTERED || b->owner.pid == 0
+        if (b->state != NGX_IMS_BINDING_REGISTERED
+            || (b->owner.pid == 0) != away
             || b->expires <= ngx_time() || n == max)
         {
             continue;
@@ -552,6 +556,11 @@ ngx_ims_binding_list(ngx_ims_pool_t *pool, uint32_t lease,
 
         refs[k].index = i;
         refs[k].seq = b->seq;
+    }
+
+    if (n == 0 && !away) {
+        away = 1;
+        goto again;
     }
 
     ngx_ims_zone_unlock(zone);

@@ -177,8 +177,9 @@ ngx_int_t ngx_ims_binding_lease_check(ngx_ims_pool_t *pool,
     ngx_ims_str_t *token, uint32_t *lease);
 
 /*
- * The bindings of a lease that are registered and have a socket, the one with
- * the lowest index first; returns how many, max at most.
+ * The bindings of a lease that are registered and have a socket, or when none
+ * has, those whose browser is away; the one with the lowest index first.
+ * Returns how many, max at most.
  */
 ngx_uint_t ngx_ims_binding_list(ngx_ims_pool_t *pool, uint32_t lease,
     ngx_ims_ref_t *refs, ngx_uint_t max);

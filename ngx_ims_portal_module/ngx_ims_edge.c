@@ -253,7 +253,8 @@ ngx_ims_edge_busy(ngx_ims_core_t *core)
     w = core->data;
 
     return !w->struck
-           && (w->nsessions || w->tidying || ngx_ims_txns_waiting(w->txns));
+           && (w->nsessions || w->tidying || ngx_ims_park_count()
+               || ngx_ims_txns_waiting(w->txns));
 }
 
 

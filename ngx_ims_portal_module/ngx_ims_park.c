@@ -453,6 +453,13 @@ ngx_ims_park_delivers(void)
 }
 
 
+ngx_uint_t
+ngx_ims_park_count(void)
+{
+    return ngx_ims_park_n;
+}
+
+
 void
 ngx_ims_park_soon(void)
 {
@@ -528,26 +535,8 @@ again:
 static ngx_uint_t
 ngx_ims_park_late(ngx_ims_park_t *park)
 {
-    ngx_core_conf_t     *ccf;
-    static ngx_msec_t    since;
-
-    if (ngx_exiting) {
-
-        if (since == 0) {
-            since = ngx_current_msec;
-        }
-
-        ccf = (ngx_core_conf_t *) ngx_get_conf(park->worker->cycle->conf_ctx,
-                                               ngx_core_module);
-
-        if (ccf->shutdown_timeout
-            && ngx_current_msec - since >= ccf->shutdown_timeout)
-        {
-            return 1;
-        }
-    }
-
-    return (ngx_msec_int_t) (park->until - ngx_current_msec) <= 0;
+    return park->worker->struck
+           || (ngx_msec_int_t) (park->until - ngx_current_msec) <= 0;
 }
 
 

@@ -62,6 +62,9 @@ ngx_int_t ngx_ims_park_ready(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
 /* 1 while what waited is delivered: it need not queue behind the rest */
 ngx_uint_t ngx_ims_park_delivers(void);
 
+/* how many requests wait in this worker */
+ngx_uint_t ngx_ims_park_count(void);
+
 /* a browser may be back: what waits is looked at as soon as this event ends */
 void ngx_ims_park_soon(void);
 

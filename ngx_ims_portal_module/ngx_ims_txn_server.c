@@ -375,6 +375,10 @@ ngx_ims_txn_final(ngx_ims_txn_priv_t *x, u_char *p, size_t len)
 
     rc = ngx_ims_txn_send(x, p, len);
 
+    /* who is away may never ask: an old worker does not stay for that */
+
+    x->event.cancelable = x->suspended;
+
     /* on a flow that is gone nothing can be repeated or acknowledged */
 
     if (!x->suspended
