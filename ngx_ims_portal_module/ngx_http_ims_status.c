@@ -55,7 +55,7 @@ ngx_http_ims_status(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf)
     core = imcf->cores.elts;
 
     for (i = 0; i < imcf->cores.nelts; i++) {
-        size += 128 + core[i]->name.len + core[i]->servers.nelts * 384;
+        size += 160 + core[i]->name.len + core[i]->servers.nelts * 384;
     }
 
     b = ngx_create_temp_buf(r->pool, size);
@@ -132,8 +132,9 @@ ngx_http_ims_status_core(u_char *p, u_char *last, ngx_ims_core_t *core)
     ngx_ims_core_server_t  *s;
 
     p = ngx_slprintf(p, last, "{\"name\":\"%V\",\"refused\":%uA,"
-                     "\"overflows\":%uA,\"servers\":[", &core->name,
-                     core->counts->refused, core->counts->overflows);
+                     "\"overflows\":%uA,\"requests\":%ui,\"servers\":[",
+                     &core->name, core->counts->refused,
+                     core->counts->overflows, core->requests);
 
     s = core->servers.elts;
     n = 0;

@@ -23,7 +23,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(19);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(21);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -36,9 +36,8 @@ $t->run();
 
 my $core = IMS::Core->new()->registrar();
 
-sub limits {
-    return IMS::Browser::api('GET', path => '/ims/status')->{json}{limits};
-}
+sub status { return IMS::Browser::api('GET', path => '/ims/status')->{json} }
+sub limits { return status()->{limits} }
 
 # a core that is slow: requests wait there, up to a number
 
@@ -90,6 +89,8 @@ is(IMS::Browser->open(token => $jwt->token('last'))->{status}, 101,
 
 # transactions: answered ones stay a while, for retransmissions
 
+is(status()->{cores}[0]{requests}, 0, 'none is at the core any more');
+
 my %code;
 
 for (1 .. 60) {
@@ -104,3 +105,5 @@ is(join(' ', sort keys %code), '200 503', 'transactions of a worker');
 cmp_ok(limits()->{transactions}, '>', 0, 'counted');
 is($mary->ask('INVITE', to => 'tel:112')->{code}, 380,
     'an emergency call is not refused for that');
+
+is(status()->{cores}[0]{requests}, 0, 'nothing is left at the core');

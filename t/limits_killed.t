@@ -23,7 +23,7 @@ use Test::Nginx qw/ port /;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->todo_alerts()->plan(12);
+my $t = Test::Nginx->new()->has(qw/ http /)->todo_alerts()->plan(13);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -105,6 +105,19 @@ $t->reload();
 IMS::Loop::wait_for(sub { $t->read_file('error.log') =~ /gracefully shutti/ });
 
 is(open_ws('mary')->{status}, 429, 'counted over a reload');
+
+# but for another size of their zone
+
+my $conf = $t->read_file('nginx.conf');
+
+$conf =~ s/(ims_portal_timer_t1)/ims_portal_limit_zone 512k; $1/;
+$t->write_file('nginx.conf', $conf);
+$t->reload();
+
+my $ws;
+
+ok(IMS::Loop::wait_for(sub { $ws = open_ws('mary'); $ws->{status} == 101 }, 8),
+    'a zone of another size begins anew');
 
 is(join("\n", grep { !/worker process \d+ exited on signal 9/ }
     $t->read_file('error.log') =~ /\[alert\].*/g), '', 'no other alert');
