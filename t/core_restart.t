@@ -25,7 +25,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(17);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(16);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -68,7 +68,6 @@ $core->{all} = [];
 $core->{registered} = {};
 $core->up();
 
-my $start = time();
 my @at;
 
 $core->{on}{REGISTER} = sub {
@@ -82,16 +81,9 @@ IMS::Loop::pause(1);
 is(count('REGISTER'), 8, 'once each');
 ok(!grep({ @{$_->{queue}} } @browsers), 'the browsers hear nothing of it');
 
-# ten in a second, a worker; the portal may have two of them
+# ten in a second, a worker: one of the two has four at least
 
-my $fast = 0;
-
-for my $i (8 .. $#at) {
-    $fast++ if $at[$i] - $at[$i - 8] < 0.2;
-}
-
-is($fast, 0, 'at a pace');
-cmp_ok($at[-1] - $start, '>', 0.15, 'not all at once');
+cmp_ok($at[-1] - $at[0], '>', 0.15, 'at a pace');
 
 my @contacts = map { IMS::SIP::uri_of($_->h('Contact')) }
     grep { $_->{method} && $_->{method} eq 'REGISTER' } @{$core->{all}};

@@ -27,8 +27,8 @@ my $t = Test::Nginx->new()->has(qw/ http /)->plan(16);
 
 my $jwt = IMS::JWT->new($t);
 
-$t->write_file_expand('nginx.conf', ims_conf(t1 => '50ms', workers => 2,
-    core => 'probe off;'));
+$t->write_file_expand('nginx.conf', ims_conf(workers => 2,
+    t1 => 50 * $IMS::Loop::SLOW . 'ms', core => 'probe off;'));
 $t->run();
 
 my $core = IMS::Core->new();
