@@ -22,6 +22,8 @@ use IMS::JWT;
 use IMS::Loop;
 use IMS::NG;
 use IMS::SDP qw/ ims_sdp /;
+use IO::Select;
+use IO::Socket::INET;
 use IO::Socket::UNIX;
 use Test::Nginx;
 use Time::HiRes qw/ sleep time /;
@@ -29,9 +31,13 @@ use Time::HiRes qw/ sleep time /;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $helper = $ENV{MEDIA_HELPER} || "$FindBin::Bin/../media-helper/media-helper";
+# MEDIA_SERVER=rtpengine: the same with that in the place of both, by UDP
 
-plan(skip_all => "$helper is not built") unless -x $helper;
+my $rtpengine = ($ENV{MEDIA_SERVER} || '') =~ /rtpengine/
+    && $ENV{MEDIA_SERVER};
+my $helper = $rtpengine || $ENV{MEDIA_HELPER} || "$FindBin::Bin/../media-helper/media-helper";
+
+plan(skip_all => "$helper is not built") unless $rtpengine || -x $helper;
 
 my $t = Test::Nginx->new()->has(qw/ http /)->plan(15);
 
@@ -57,7 +63,8 @@ END {
 }
 
 $t->write_file_expand('nginx.conf', ims_conf(workers => 2, grace => '2s',
-    media => 'unix:%%TESTDIR%%/0.sock unix:%%TESTDIR%%/1.sock',
+    media => $rtpengine ? 'udp:127.0.0.1:28700 udp:127.0.0.1:28701'
+        : 'unix:%%TESTDIR%%/0.sock unix:%%TESTDIR%%/1.sock',
     media_lost => '1s'));
 $t->run();
 
@@ -188,17 +195,22 @@ sub start {
 
     if (!$pids[$n]) {
         open STDERR, '>>', "$dir/helper.log";
+        open STDOUT, '>&', \*STDERR;
+        exec $helper, '-f', '--config-file=none', '--table=-1', '-E',
+            '--interface=web/127.0.0.1', '--interface=ims/127.0.0.1',
+            '--listen-ng=127.0.0.1:' . (28700 + $n), "--port-min=$first",
+            "--port-max=$last", '--delete-delay=0' if $rtpengine;
         exec $helper, '-d', '-c', "unix:$dir/$n.sock", '-w', "127.0.0.1:$web",
             '-i', '127.0.0.1', '-p', "$first-$last";
         die "can't run $helper: $!\n";
     }
 
     for (1 .. 200) {
-        last if -S "$dir/$n.sock";
+        last if $rtpengine ? defined calls($n) : -S "$dir/$n.sock";
         sleep 0.02;
     }
 
-    chmod 0666, "$dir/$n.sock";
+    chmod 0666, "$dir/$n.sock" unless $rtpengine;
 }
 
 # what the helper has
@@ -206,12 +218,15 @@ sub start {
 sub calls {
     my ($n) = @_;
 
-    my $s = IO::Socket::UNIX->new(Peer => "$dir/$n.sock") or return ();
+    my $s = ($rtpengine ? IO::Socket::INET->new(Proto => 'udp',
+        PeerAddr => '127.0.0.1', PeerPort => 28700 + $n)
+        : IO::Socket::UNIX->new(Peer => "$dir/$n.sock")) or return;
     my $got = '';
     my $cookie = IMS::SIP::unique('q');
 
     syswrite $s, "$cookie " . IMS::NG::encode({ command => 'list' });
-    sysread $s, $got, 65536;
+    IO::Select->new($s)->can_read(1) or return;
+    sysread $s, $got, 65536 or return;
 
     my ($reply) = IMS::NG::decode($got, 1 + length $cookie);
 
