@@ -27,7 +27,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(27);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(29);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -44,8 +44,9 @@ my $mary = IMS::Browser->open(token => $jwt->token('mary'));
 my $bob = IMS::Browser->open(token => $jwt->token('bob'));
 my $carol = IMS::Browser->open(token => $jwt->token('carol'));
 my $dave = IMS::Browser->open(%dave);
+my $erin = IMS::Browser->open(token => $jwt->token('erin'));
 
-$_->register() for $mary, $bob, $carol, $dave;
+$_->register() for $mary, $bob, $carol, $dave, $erin;
 
 sub ended {
     my ($end, $title) = @_;
@@ -62,6 +63,7 @@ sub ended {
 my $up = call_up($mary, $core);
 my $down = call_down($bob, $core);
 my $ringing = call_up($carol, $core, until => 180);
+my $called = call_down($erin, $core, until => 180);
 my $away = call_up($dave, $core);
 
 $dave->drop();
@@ -87,6 +89,16 @@ is($cancel && $cancel->h('Reason'), 'SIP;cause=503;text="media lost"',
 $core->reply($cancel, 200, 'OK') if $cancel;
 $core->reply($ringing->{seen}, 487, 'Request Terminated');
 
+# and who is called and has not answered
+
+is($core->expect('503 INVITE', 5)->h('Reason'),
+    'SIP;cause=503;text="media lost"', 'the caller is told');
+$cancel = $erin->expect('CANCEL');
+is($cancel && $cancel->h('Reason'), 'SIP;cause=503;text="media lost"',
+    'CANCEL to the browser that rings');
+$erin->reply($cancel, 200, 'OK') if $cancel;
+$erin->reply($called->{seen}, 487, 'Request Terminated');
+
 cmp_ok(time() - $start, '<', 5 * $IMS::Loop::SLOW, 'within seconds');
 ok($core->none('BYE'), 'once');
 is(dialogs(), 0, 'no record is left');
@@ -100,7 +112,7 @@ $ng->mode('answer');
 ok($ng->wait_for('delete', 4), 'deleted at the helper');
 my %deletes;
 $deletes{$_->{'call-id'}}++ for $ng->seen('delete');
-is(join(' ', values %deletes), '1 1 1 1', 'once each');
+is(join(' ', values %deletes), '1 1 1 1 1', 'once each');
 
 ok(back(), 'back');
 
@@ -131,7 +143,7 @@ like($t->read_file('error.log'), qr/media helper "unix:\S+" is dead, its/,
 
 is(status()->{worker}{transactions} < 100, 1, 'nothing is piled up');
 
-$_->close() for $mary, $bob, $carol;
+$_->close() for $mary, $bob, $carol, $erin;
 
 sub back {
 
