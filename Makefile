@@ -69,6 +69,8 @@ soak:
 	./tools/install-packages test
 	$(MAKE) module helper
 	./t/soak/soak
+	TEST_IMS_KILLS=5000 $(MAKE) -C t/unit check T=ngx_ims_zone_kill
+	TEST_IMS_KILLS=300 prove t/killed_anywhere.t
 
 bench:
 	./tools/install-packages bench

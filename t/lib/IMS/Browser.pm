@@ -66,6 +66,9 @@ sub api {
     my $reply = Test::Nginx::http("$request\r\n", socket => $s);
     my ($head, $body) = split /\r\n\r\n/, $reply, 2;
 
+    # a worker that is killed meanwhile answers nothing
+
+    $head = '' unless defined $head;
     $body = '' unless defined $body;
     $body =~ s/^[0-9a-f]+\r\n(.*?)\r\n0\r\n\r\n$/$1/s
         if $head =~ /^Transfer-Encoding: chunked/mi;
