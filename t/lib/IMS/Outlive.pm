@@ -64,7 +64,13 @@ sub goes_on {
 sub worker_of {
     my ($t) = @_;
 
-    my @pid = $t->read_file('pid.log') =~ m!^(\d+) /ims/sip 101$!mg;
+    my @pid;
+
+    # the line comes when the request of the handshake is given back
+
+    IMS::Loop::wait_for(sub {
+        @pid = $t->read_file('pid.log') =~ m!^(\d+) /ims/sip 101$!mg;
+    }, 2);
 
     return $pid[-1];
 }
