@@ -30,6 +30,7 @@ my $jwt = IMS::JWT->new($t);
 
 $t->write_file_expand('nginx.conf', ims_conf(
     workers => 2, listen => '127.0.0.1:8080 reuseport', grace => '10s',
+    t1 => 60 * $IMS::Loop::SLOW . 'ms',
     http => 'log_format pid "$pid $uri $status";',
     sip => 'access_log %%TESTDIR%%/pid.log pid;'));
 
@@ -63,6 +64,10 @@ for my $web (@there) {
 
         push @{$got{$self->{impu}}}, $msg->{body};
         $self->reply($msg, 200, 'OK');
+
+        # so many answers at once do not fit into the core's socket
+
+        $core->readable($core->{sock});
     };
 }
 
@@ -118,7 +123,10 @@ my $answered = sub { scalar grep { defined $_->{code} && $_->{code} == 200
     && $sent{$_->h('Call-ID')} } @{$core->{all}} };
 IMS::Loop::wait_for(sub { $answered->() >= keys %sent }, 3);
 
-is($answered->(), scalar keys %sent, 'each that waited is answered');
+is($answered->(), scalar keys %sent, 'each that waited is answered')
+    or diag join ' ', map { "$_->{code} " . $_->h('Warning') } grep {
+        defined $_->{code} && $_->{code} > 200 && $sent{$_->h('Call-ID')} }
+        @{$core->{all}};
 
 my (%all, $turned);
 $all{"$_->[0] $_->[1]"} = 1 for values %sent;
