@@ -37,6 +37,11 @@ sub lease {
     return $r->{json}{identity} // "status $r->{status}";
 }
 
+sub sockets {
+    return IMS::Browser::api('GET', path => '/ims/status')
+        ->{json}{pools}[0]{sockets};
+}
+
 sub conf {
     my (%o) = @_;
 
@@ -86,7 +91,14 @@ is(lease('carol'), 'sip:u003@acme.ims.operator.example', 'carol is new');
 is(lease('bob'), $bob, 'bob has his own');
 is(lease('mary'), $mary, 'mary, too');
 
+# sockets of the dead are not counted any more, whichever places they had
+
+my @socket = map { IMS::Browser->open(token => $jwt->token('mary')) } 1 .. 6;
+
+is(sockets(), 6, 'sockets are counted');
+conf(workers => 1);
 restart('KILL');
+is(sockets(), 0, 'killed: they are gone');
 
 is(lease('dave'), 'sip:u004@acme.ims.operator.example', 'killed: dave is new');
 is(lease('mary'), $mary, 'killed: mary has her own');
