@@ -19,7 +19,7 @@ use POSIX ();
 use Time::HiRes qw/ sleep /;
 
 our @EXPORT = qw/ start stop file complain worker children cpu order load
-    nginx portal_conf unprivileged make /;
+    nginx portal_conf unprivileged make memory status /;
 
 our $ROOT = Cwd::abs_path(File::Basename::dirname(__FILE__) . '/..');
 our $NGINX = $ENV{TEST_NGINX_BINARY} || '/usr/sbin/nginx';
@@ -98,6 +98,36 @@ sub cpu {
     }
 
     return $sum;
+}
+
+# bytes of a process
+
+sub memory {
+    my ($pid) = @_;
+    my %m;
+
+    open my $fh, '<', "/proc/$pid/smaps_rollup"
+        or die "no smaps_rollup: $!\n";
+
+    while (my $line = <$fh>) {
+        $m{$1} = $2 * 1024 if $line =~ /^(Private_Dirty|Pss):\s+(\d+) kB/;
+    }
+
+    return \%m;
+}
+
+# the numbers of the pool in the status
+
+sub status {
+    my $s = IO::Socket::INET->new("$ADDR:$PLAIN") or die "no status: $!\n";
+
+    print $s "GET /ims/status HTTP/1.0\r\n\r\n";
+    local $/;
+    my $json = readline $s;
+
+    my ($pool) = $json =~ /"pools":\[\{(.*?)\}/ or die "no status\n";
+
+    return { $pool =~ /"(\w+)":(\d+)/g };
 }
 
 sub file {
@@ -234,6 +264,9 @@ sub portal_conf {
         ims_portal_jwt_audience ims-portal;
         ims_portal_origin https://acme.example;
         ims_portal_plain_ws on;
+
+        # all browsers come from one address
+        ims_portal_limit_sockets address=0;
 
         location = /ims/sip { ims_portal acme; }
         location = /ims/session { ims_portal_session acme; }

@@ -220,6 +220,10 @@ browser_ask(struct browser *b)
         b->state = CALLING;
         break;
 
+    case INFO:
+        n = load_within(out, "INFO", b->user, b->identity, &b->call);
+        break;
+
     default:
         n = load_register(out, b->user, b->identity, b->seq);
         break;
@@ -237,9 +241,9 @@ browser_answered(struct browser *b, const char *p, size_t len)
     char    out[LOAD_MAX_OUT];
     size_t  n;
 
-    load_answer(&b->call, p, len);
+    load_answer(&b->call, b->seq, p, len);
 
-    n = load_within(out, "ACK", b->user, b->identity, b->seq, &b->call);
+    n = load_within(out, "ACK", b->user, b->identity, &b->call);
     browser_send(b, out, n);
 
     if (load.task == HOLD) {
@@ -248,7 +252,8 @@ browser_answered(struct browser *b, const char *p, size_t len)
     }
 
     b->state = ASKING;
-    n = load_within(out, "BYE", b->user, b->identity, b->seq, &b->call);
+    n = load_within(out, "BYE", b->user, b->identity, &b->call);
+    b->call.seq = 0;
     browser_send(b, out, n);
 }
 

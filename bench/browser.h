@@ -33,7 +33,7 @@ enum state {
 };
 
 
-enum task { LEASE, KEEP, OPEN, MESSAGE, CALL, HOLD, TASKS };
+enum task { LEASE, KEEP, OPEN, MESSAGE, CALL, HOLD, INFO, TASKS };
 
 
 struct browser {

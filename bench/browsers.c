@@ -11,6 +11,7 @@
  *   message N RATE N MESSAGEs, round robin, each awaits its 200
  *   call N RATE    N calls: INVITE, 200, ACK, BYE, 200
  *   hold N RATE    N calls that stay up
+ *   info N RATE    N INFOs in those, round robin; as many as the window at least
  *
  * An answer is "done N SECONDS P50 P99": how long all took, and, in ms, how
  * long one took at the median and at the 99th percentile.
@@ -55,7 +56,7 @@ load_begin(void)
 
         do {
             b = &load.browsers[load.next++ % load.nbrowsers];
-        } while (b->state != IDLE);
+        } while (b->state != IDLE || (load.task == INFO && b->call.seq == 0));
 
         browser_ask(b);
 
@@ -194,7 +195,7 @@ load_commands(void)
     unsigned  n;
 
     static const char  *names[TASKS] = {
-        "lease", "idle", "open", "message", "call", "hold"
+        "lease", "idle", "open", "message", "call", "hold", "info"
     };
 
     while (load_command(line, sizeof(line))) {

@@ -291,11 +291,14 @@ load_routes(struct load_call *call, const char *p, const char *end)
 
 
 void
-load_answer(struct load_call *call, const char *p, size_t len)
+load_answer(struct load_call *call, unsigned seq, const char *p, size_t len)
 {
     const char  *eol, *end, *uri;
 
     memset(call, 0, sizeof(struct load_call));
+
+    call->seq = seq;
+    call->cseq = 1;
 
     end = p + len;
 
@@ -324,25 +327,29 @@ load_answer(struct load_call *call, const char *p, size_t len)
 
 size_t
 load_within(char *out, const char *method, unsigned user,
-    const char *identity, unsigned seq, const struct load_call *call)
+    const char *identity, struct load_call *call)
 {
     int  n;
+
+    if (*method != 'A') {
+        call->cseq++;
+    }
 
     n = snprintf(out + 8, LOAD_MAX_OUT - 8,
                  "%s %s SIP/2.0\r\n"
                  "Via: SIP/2.0/WSS df7jal23l%06u.invalid;"
-                 "branch=z9hG4bK%c%06u%08u\r\n"
+                 "branch=z9hG4bK%c%06u%08u%u\r\n"
                  "%s"
                  "Max-Forwards: 69\r\n"
                  "%s\r\n"
                  "From: <%s>;tag=i%08u\r\n"
                  "Call-ID: i%06u%08u\r\n"
-                 "CSeq: %d %s\r\n"
+                 "CSeq: %u %s\r\n"
                  "User-Agent: bench\r\n"
                  "Content-Length: 0\r\n\r\n",
-                 method, call->target, user, *method, user, seq, call->routes,
-                 call->to, identity, seq, user, seq, *method == 'A' ? 1 : 2,
-                 method);
+                 method, call->target, user, *method, user, call->seq,
+                 call->cseq, call->routes, call->to, identity, call->seq, user,
+                 call->seq, call->cseq, method);
 
     return load_frame(out, 1, out + 8, n);
 }

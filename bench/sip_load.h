@@ -39,8 +39,10 @@ size_t load_register(char *out, unsigned user, const char *identity,
 size_t load_message(char *out, unsigned user, const char *identity,
     unsigned seq);
 
-/* what an answer to an INVITE said that its ACK and BYE need */
+/* what an answer to an INVITE said that requests of its call need */
 struct load_call {
+    unsigned  seq;                       /* of the INVITE; 0: no call */
+    unsigned  cseq;
     char  to[256];                       /* To, with its tag */
     char  target[256];                   /* Contact URI */
     char  routes[1024];                  /* Route header lines */
@@ -50,12 +52,13 @@ struct load_call {
 size_t load_invite(char *out, unsigned user, const char *identity,
     unsigned seq);
 
-/* reads a 200 of that */
-void load_answer(struct load_call *call, const char *p, size_t len);
+/* reads a 200 of that; seq: of the INVITE */
+void load_answer(struct load_call *call, unsigned seq, const char *p,
+    size_t len);
 
-/* ACK or BYE of such a call */
+/* ACK, or INFO, BYE of such a call */
 size_t load_within(char *out, const char *method, unsigned user,
-    const char *identity, unsigned seq, const struct load_call *call);
+    const char *identity, struct load_call *call);
 
 /* a masked frame with no more than 125 bytes */
 size_t load_control(char *out, unsigned opcode, const char *p, size_t len);
