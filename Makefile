@@ -9,7 +9,7 @@
 #   make module SANITIZE=address,undefined BUILD=...
 #   make install            the module and the helper, below DESTDIR
 #   make fuzz TIME=60       the fuzzers;  make bench  the measurements
-#   make soak               everything at once for SOAK_SECONDS=600, with faults
+#   make soak               everything at once, with faults, for ten minutes
 
 NGINX_SRC   ?= /usr/share/nginx/src
 MODULES_DIR ?= /usr/lib/nginx/modules
