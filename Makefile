@@ -77,6 +77,7 @@ bench:
 	$(MAKE) all
 	./bench/run
 	./bench/edges
+	./bench/growth
 
 install: module helper
 	install -D -m 644 $(BUILD)/ngx_ims_portal_module.so \

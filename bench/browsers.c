@@ -11,7 +11,8 @@
  *   message N RATE N MESSAGEs, round robin, each awaits its 200
  *   call N RATE    N calls: INVITE, 200, ACK, BYE, 200
  *   hold N RATE    N calls that stay up
- *   info N RATE    N INFOs in those, round robin; as many as the window at least
+ *   info N RATE    N INFOs in those, round robin; not with fewer of them than
+ *                  the window
  *
  * An answer is "done N SECONDS P50 P99": how long all took, and, in ms, how
  * long one took at the median and at the 99th percentile.
