@@ -216,7 +216,7 @@ sub reached {
     return $good;
 }
 
-# All close their pages, and the core has heard it.
+# All close their pages, and the core has heard it: fifty of them a second.
 
 sub leave {
     my ($self) = @_;
@@ -229,7 +229,7 @@ sub leave {
 
     return IMS::Loop::wait_for(sub {
         return !grep({ $_->{sock} } @webs) && !%{$core->{registered}};
-    }, 10);
+    }, 8 + @webs / 40);
 }
 
 1;
