@@ -519,7 +519,7 @@ sub overdue {
 
     Soak::Book::count("$end ends hung up because the other did not");
     Soak::Book::wrong("the $end end was not ended: " . $self->line())
-        unless $away || Soak::Book::faults($self->{since}{$end} - 2,
+        unless $away || $self->{unheard} || Soak::Book::faults($self->{since}{$end} - 2,
             Soak::Loop::now(), @EXCUSES);
 
     $self->hang_up($end);
@@ -549,10 +549,13 @@ sub left {
 
     $self->set('web', 'over', 'left');
 
-    # a worker that was killed has not read the close frame
+    # A worker that was killed has not read the close frame: for the portal,
+    # the next page is the same browser, back from a lost socket.
 
-    return if Soak::Book::faults($at - 3, $at + 1,
-        qw/ kill_worker restart crash /);
+    if (Soak::Book::faults($at - 3, $at + 1, qw/ kill_worker restart crash /)) {
+        $self->{unheard} = 1;
+        return;
+    }
 
     Soak::Loop::after($PATIENCE, sub {
         my $state = $self->{at}{far};
