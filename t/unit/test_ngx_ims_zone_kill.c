@@ -510,6 +510,41 @@ kill_one(void)
 }
 
 
+/* whoever wants the lock may be the one who has to wait for its holder */
+
+static void
+test_unwaited(void)
+{
+    pid_t               pid;
+    ngx_uint_t          rebuilt;
+    ngx_ims_zone_sh_t  *sh;
+
+    sh = pool.zone.sh;
+    rebuilt = sh->rebuilt;
+
+    pid = fork();
+
+    if (pid == 0) {
+        ngx_pid = getpid();
+        ngx_ims_zone_lock(&pool.zone);
+        (void) kill(ngx_pid, SIGKILL);
+    }
+
+    while (sh->lock != (ngx_atomic_uint_t) pid) {
+        (void) usleep(1000);
+    }
+
+    (void) alarm(10);
+    ngx_ims_zone_lock(&pool.zone);
+    ngx_ims_zone_unlock(&pool.zone);
+    (void) alarm(0);
+
+    ok(sh->rebuilt == rebuilt + 1, "the lock of a child that is a zombie");
+
+    (void) waitpid(pid, NULL, 0);
+}
+
+
 int
 main(void)
 {
@@ -550,6 +585,8 @@ main(void)
     sh = pool.zone.sh;
     bad = zone_check(&pool);
     ok(bad == NULL, "sound at first: %s", bad ? bad : "");
+
+    test_unwaited();
 
     for (i = 0; i < kills && bad == NULL; i++) {
         renew_still();
