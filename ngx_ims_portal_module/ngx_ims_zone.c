@@ -205,7 +205,7 @@ ngx_ims_zone_equal(ngx_ims_zone_t *zone, ngx_ims_blob_t *blob, ngx_str_t *s)
 uint32_t
 ngx_ims_zone_take_binding(ngx_ims_zone_t *zone)
 {
-    uint32_t               i, seq;
+    uint32_t               i;
     ngx_ims_binding_sh_t  *b;
 
     i = zone->sh->free_binding;
@@ -219,9 +219,11 @@ ngx_ims_zone_take_binding(ngx_ims_zone_t *zone)
     zone->sh->free_binding = b->next;
     zone->sh->bindings_used++;
 
-    seq = b->seq + 1;
-    ngx_memzero(b, sizeof(ngx_ims_binding_sh_t));
-    b->seq = seq;
+    /* it never goes back, not even when we are killed here */
+
+    b->seq++;
+    ngx_memzero(&b->lease, sizeof(ngx_ims_binding_sh_t)
+                           - offsetof(ngx_ims_binding_sh_t, lease));
     b->next = NGX_IMS_NONE;
 
     return i;
@@ -253,7 +255,7 @@ ngx_ims_zone_free_binding(ngx_ims_zone_t *zone, uint32_t i)
 uint32_t
 ngx_ims_zone_take_dialog(ngx_ims_zone_t *zone)
 {
-    uint32_t              i, seq;
+    uint32_t              i;
     ngx_ims_dialog_sh_t  *d;
 
     i = zone->sh->free_dialog;
@@ -267,9 +269,9 @@ ngx_ims_zone_take_dialog(ngx_ims_zone_t *zone)
     zone->sh->free_dialog = d->next;
     zone->sh->dialogs_used++;
 
-    seq = d->seq + 1;
-    ngx_memzero(d, sizeof(ngx_ims_dialog_sh_t));
-    d->seq = seq;
+    d->seq++;
+    ngx_memzero(&d->binding, sizeof(ngx_ims_dialog_sh_t)
+                             - offsetof(ngx_ims_dialog_sh_t, binding));
     d->next = NGX_IMS_NONE;
     d->helper = -1;
 
