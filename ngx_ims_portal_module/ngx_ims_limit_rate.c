@@ -10,6 +10,10 @@
 #include "ngx_ims_limit.h"
 
 
+/* us that the time of a worker, as it was when it woke, may be behind others */
+#define NGX_IMS_LIMIT_SKEW  1000000
+
+
 static struct {
     const char               *name;
     const char               *words;
@@ -61,7 +65,10 @@ ngx_ims_limit_take(ngx_atomic_t *word, ngx_ims_rate_t *rate)
          * round
          */
 
-        if (ahead < 0 || ahead > most + (ngx_atomic_int_t) rate->interval) {
+        if (ahead < 0
+            || ahead > most + (ngx_atomic_int_t) rate->interval
+                       + NGX_IMS_LIMIT_SKEW)
+        {
             ahead = 0;
         }
 

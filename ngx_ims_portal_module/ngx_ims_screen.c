@@ -14,6 +14,9 @@
 
 #define NGX_IMS_SCREEN_HOUR  3600000          /* ms */
 
+/* ms that the time of a worker, as it was when it woke, may be behind others */
+#define NGX_IMS_SCREEN_SKEW  1000
+
 #define NGX_IMS_SCREEN_BODY                                                   \
     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>" CRLF                         \
     "<ims-3gpp version=\"1\"><alternative-service>"                           \
@@ -412,7 +415,9 @@ ngx_ims_screen_wait(uint64_t *full, ngx_uint_t n, uint64_t now)
 
     /* full, or of a clock that has begun anew */
 
-    if (*full < now || *full - now > NGX_IMS_SCREEN_HOUR) {
+    if (*full < now
+        || *full - now > NGX_IMS_SCREEN_HOUR + NGX_IMS_SCREEN_SKEW)
+    {
         *full = now;
     }
 

@@ -244,9 +244,18 @@ test_rate(void)
     standin_run(1000);
     is_int(take(&word, &rate, 100), 21, "rested: the burst again");
 
+    /* another worker, which woke a moment before */
+
+    ngx_current_msec -= 5;
+    is_int(ngx_ims_limit_take(&word, &rate), 15, "none for a clock behind");
+    ngx_current_msec += 5;
+
+    rate.burst = 300;
+    (void) take(&word, &rate, 1000);
     slow.interval = 10000;
     slow.burst = 2;
     is_int(take(&word, &slow, 10), 3, "what another rate left does not count");
+    rate.burst = 20;
 
     rate.interval = 0;
     is_int(take(&word, &rate, 1000), 1000, "off");
