@@ -166,8 +166,9 @@ ngx_int_t ngx_ims_txn_response(ngx_ims_txns_t *txns, ngx_ims_sip_msg_t *m);
  * of a 2xx, or a CANCEL without its INVITE), the caller goes on.
  * Matching is by branch, sent-by and method (17.2.3), and by scope: any value
  * that keeps equal branches of different browsers apart (0 for the core's
- * side).  What a browser repeats on a new socket is answered there: flow takes
- * the place of the transaction's own.
+ * side).  What a browser repeats on a new socket, and was answered, is answered
+ * there once more; the transaction keeps its own flow until
+ * ngx_ims_txn_resume().
  */
 ngx_int_t ngx_ims_txn_request(ngx_ims_txns_t *txns, ngx_ims_sip_msg_t *m,
     ngx_ims_flow_t *flow, uint64_t scope);

@@ -53,10 +53,6 @@ ngx_ims_txn_request(ngx_ims_txns_t *txns, ngx_ims_sip_msg_t *m,
         return NGX_DECLINED;
     }
 
-    if (scope != 0 && (x->detached || x->pub.flow.data != flow->data)) {
-        ngx_ims_txn_reattach(&x->pub, flow);
-    }
-
     switch (m->method) {
 
     case NGX_IMS_SIP_ACK:
@@ -80,7 +76,17 @@ ngx_ims_txn_request(ngx_ims_txns_t *txns, ngx_ims_sip_msg_t *m,
             && (x->pub.state == NGX_IMS_TXN_PROCEEDING
                 || x->pub.state == NGX_IMS_TXN_COMPLETED))
         {
-            (void) ngx_ims_txn_send(x, x->extra.data, x->extra.len);
+            /*
+             * a browser is told where it asks, but its socket is not kept: only
+             * who knows when that one ends may do so
+             */
+
+            if (scope != 0) {
+                (void) flow->send(flow, x->extra.data, x->extra.len);
+
+            } else {
+                (void) ngx_ims_txn_send(x, x->extra.data, x->extra.len);
+            }
         }
 
         return NGX_OK;

@@ -260,8 +260,9 @@ test_server_moved(void)
     t = server("MESSAGE", 1);
     ngx_ims_txn_suspend(t);
     is_int(again("MESSAGE"), NGX_OK, "absorbed");
-    reply(t, 200, NGX_OK, "answered there");
-    is_int(wire.n, 1, "once");
+    reply(t, 200, NGX_ERROR, "that socket is not kept");
+    is_int(again("MESSAGE"), NGX_OK, "absorbed");
+    is_int(wire.n, 1, "answered there");
     standin_run(100000);
     is_int(user.done, 1, "over");
 
