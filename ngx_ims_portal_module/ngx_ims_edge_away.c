@@ -207,7 +207,7 @@ ngx_ims_edge_end(ngx_ims_session_t *s, ngx_ims_end_e how)
 static void
 ngx_ims_edge_keep(ngx_ims_session_t *s, ngx_uint_t left)
 {
-    u_char              *p;
+    u_char              *p, *again;
     ngx_queue_t         *q, *next;
     ngx_ims_held_t      *held;
     ngx_ims_worker_t    *w;
@@ -236,8 +236,11 @@ ngx_ims_edge_keep(ngx_ims_session_t *s, ngx_uint_t left)
                               NGX_IMS_SIP_MAX_HEADERS, 1)
             == NGX_IMS_OK)
         {
+            again = w->again;
+            w->again = held->branch[0] ? held->branch : NULL;
             ngx_ims_edge_park(w, s->pool->core, &held->flow, m, s->pool,
                               &s->binding, NGX_IMS_PARK_WAIT);
+            w->again = again;
         }
 
         ngx_free(held);

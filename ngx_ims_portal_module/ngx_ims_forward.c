@@ -500,12 +500,17 @@ ngx_ims_forward_hold(ngx_ims_session_t *s, ngx_uint_t up,
 
     held->forward = fw;
     held->len = len;
+    held->branch[0] = '\0';
 
     if (fw != NULL) {
         fw->refs++;
 
     } else {
         held->flow = *flow;
+
+        if (s->worker->again != NULL && !up) {
+            ngx_memcpy(held->branch, s->worker->again, NGX_IMS_BRANCH_LEN);
+        }
     }
 
     ngx_memcpy((u_char *) held + sizeof(ngx_ims_held_t), p, len);
@@ -520,7 +525,7 @@ ngx_ims_forward_hold(ngx_ims_session_t *s, ngx_uint_t up,
 static void
 ngx_ims_forward_resume(ngx_ims_session_t *s, ngx_uint_t up)
 {
-    u_char             *p;
+    u_char             *p, *again;
     ngx_str_t           text;
     ngx_queue_t        *q, *queue;
     ngx_ims_held_t     *held;
@@ -555,7 +560,10 @@ ngx_ims_forward_resume(ngx_ims_session_t *s, ngx_uint_t up)
             ngx_ims_forward_resume_up(s, &held->flow, p, held->len);
 
         } else {
+            again = w->again;
+            w->again = held->branch[0] ? held->branch : NULL;
             ngx_ims_forward_resume_down(s, &held->flow, p, held->len);
+            w->again = again;
         }
 
         ngx_free(held);

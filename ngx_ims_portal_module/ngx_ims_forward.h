@@ -256,6 +256,7 @@ typedef struct {
     ngx_queue_t               queue;
     ngx_ims_forward_t        *forward;        /* an answer of it, or ... */
     ngx_ims_flow_t            flow;           /* ... a message from there */
+    u_char                    branch[NGX_IMS_BRANCH_LEN];  /* see w->again */
     size_t                    len;
     /* bytes follow */
 } ngx_ims_held_t;
