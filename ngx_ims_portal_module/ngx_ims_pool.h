@@ -86,11 +86,16 @@ char *ngx_ims_pool_add_block(ngx_conf_t *cf, ngx_ims_pool_t *pool,
 
 /*
  * After ngx_ims_zone_open(): gives every configured identity its entry, keeps
- * the leases of those that stayed, retires those that went.  Takes the lock
- * itself.
+ * the leases of those that stayed.  Takes the lock itself.
  */
 ngx_int_t ngx_ims_pool_map(ngx_ims_pool_t *pool, ngx_pool_t *mem,
     ngx_log_t *log);
+
+/*
+ * When the configuration is about to be used: retires identities that went.
+ * Takes the lock itself.
+ */
+void ngx_ims_pool_retire(ngx_ims_pool_t *pool);
 
 /*
  * The zone is as the last process left it: nobody has a socket, and the grace

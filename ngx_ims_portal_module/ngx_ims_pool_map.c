@@ -3,7 +3,8 @@
  *
  * Identities of the configuration and entries of the zone, brought together at
  * the start and at each reload.  Nothing in the zone is changed before all is
- * known to fit: a reload that fails leaves the running pool as it was.
+ * known to fit, and what left the configuration is taken away only when that is
+ * about to be used: a reload that fails leaves the running pool as it was.
  */
 
 
@@ -215,6 +216,19 @@ ngx_ims_pool_map_apply(ngx_ims_pool_t *pool, ngx_ims_pool_map_t *map)
         ngx_ims_pool_list_add(pool, &sh->free_head, &sh->free_tail, i);
         sh->leases_used++;
     }
+}
+
+
+void
+ngx_ims_pool_retire(ngx_ims_pool_t *pool)
+{
+    uint32_t             i;
+    ngx_ims_zone_sh_t   *sh;
+    ngx_ims_lease_sh_t  *lease;
+
+    sh = pool->zone.sh;
+
+    ngx_ims_zone_lock(&pool->zone);
 
     /* a free identity that left the configuration is forgotten at once */
 
@@ -231,6 +245,8 @@ ngx_ims_pool_map_apply(ngx_ims_pool_t *pool, ngx_ims_pool_map_t *map)
             sh->leases_used--;
         }
     }
+
+    ngx_ims_zone_unlock(&pool->zone);
 }
 
 

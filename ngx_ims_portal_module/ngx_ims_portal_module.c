@@ -71,14 +71,23 @@ ngx_ims_main_conf(ngx_cycle_t *cycle)
 static ngx_int_t
 ngx_ims_init_module(ngx_cycle_t *cycle)
 {
-    ngx_http_ims_main_conf_t  *imcf;
+    ngx_uint_t                  i;
+    ngx_ims_pool_t            **pool;
+    ngx_http_ims_main_conf_t   *imcf;
 
     imcf = ngx_ims_main_conf(cycle);
 
-    if (imcf != NULL && !ngx_test_config) {
-        ngx_ims_workers_announce(imcf->health, &imcf->pools,
-                                 &imcf->cores);
+    if (imcf == NULL || ngx_test_config) {
+        return NGX_OK;
     }
+
+    pool = imcf->pools.elts;
+
+    for (i = 0; i < imcf->pools.nelts; i++) {
+        ngx_ims_pool_retire(pool[i]);
+    }
+
+    ngx_ims_workers_announce(imcf->health, &imcf->pools, &imcf->cores);
 
     return NGX_OK;
 }

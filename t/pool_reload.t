@@ -3,7 +3,8 @@
 # Copyright (C) the IMS portal authors
 
 # A reload that fails, because an identity is there twice, leaves the pool as it
-# was: an identity is given out again in its time.
+# was: an identity is given out again in its time.  One that fails late, behind
+# the pool, takes nothing from it either.
 
 use warnings;
 use strict;
@@ -22,7 +23,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(4);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(6);
 
 my $jwt = IMS::JWT->new($t);
 my @common = (lease => '1s', quarantine => '1s');
@@ -52,3 +53,25 @@ IMS::Loop::wait_for(sub {
 
 is($bob->{status}, 201, 'leased again behind quarantine');
 is($bob->{json}{identity}, $own, 'the same identity');
+
+# another pool, which does not fit
+
+$t->write_file_expand('nginx.conf', ims_conf(@common, identity => $other,
+    http => 'ims_portal_pool alpha zone=alpha:32k core=operator {
+        identity sip:a[001-900]@acme.ims.operator.example;
+    }'));
+$t->reload();
+
+ok(IMS::Loop::wait_for(sub {
+    $t->read_file('error.log') =~ /zone "alpha" is too small/;
+}, 5), 'another reload fails');
+
+my $carol;
+
+IMS::Loop::wait_for(sub {
+    IMS::Loop::pause(0.2);
+    $carol = IMS::Browser::api('POST', token => $jwt->token('carol'));
+    return $carol->{status} != 503;
+}, 8);
+
+is($carol->{json}{identity}, $own, 'the pool has what it had');

@@ -141,6 +141,8 @@ map(ngx_uint_t total)
     if (ngx_ims_pool_map(&pool, &mem, &log_) != NGX_OK) {
         _exit(3);
     }
+
+    ngx_ims_pool_retire(&pool);
 }
 
 
