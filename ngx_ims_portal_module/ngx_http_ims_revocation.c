@@ -34,6 +34,7 @@ static ngx_int_t ngx_http_ims_revoke_form(ngx_http_request_t *r,
     ngx_str_t *text, ngx_http_ims_form_t *form);
 static ngx_int_t ngx_http_ims_revoke_field(ngx_http_request_t *r, u_char *p,
     u_char *last, ngx_http_ims_form_t *form);
+static ngx_uint_t ngx_http_ims_revoke_plain(u_char *p, u_char *last);
 static ngx_int_t ngx_http_ims_revoke_apply(ngx_http_request_t *r,
     ngx_http_ims_form_t *form);
 
@@ -181,14 +182,10 @@ ngx_http_ims_revoke_field(ngx_http_request_t *r, u_char *p, u_char *last,
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        if (value->len || last - eq == 1) {
+        if (value->len || last - eq == 1
+            || !ngx_http_ims_revoke_plain(eq + 1, last))
+        {
             break;
-        }
-
-        for (s = eq + 1; s < last; s++) {
-            if (*s == '+') {
-                *s = ' ';
-            }
         }
 
         value->data = dst;
@@ -200,10 +197,31 @@ ngx_http_ims_revoke_field(ngx_http_request_t *r, u_char *p, u_char *last,
     }
 
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                  "client sent a form with an unknown, empty or second "
-                  "field");
+                  "client sent a form with an unknown, empty, torn or "
+                  "second field");
 
     return NGX_HTTP_BAD_REQUEST;
+}
+
+
+/* 1 when all "%" are whole: a value must not vanish when they are undone */
+
+static ngx_uint_t
+ngx_http_ims_revoke_plain(u_char *p, u_char *last)
+{
+    for (/* void */; p < last; p++) {
+
+        if (*p == '+') {
+            *p = ' ';
+
+        } else if (*p == '%'
+                   && (last - p < 3 || ngx_hextoi(p + 1, 2) == NGX_ERROR))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 

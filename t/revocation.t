@@ -128,6 +128,7 @@ is(IMS::Browser::api('GET',
 # errors
 
 is(revoke($_), 400, "bad form: $_") for '', 'sub=', 'sub', 'sub=a&sub=b',
+    'sub=%&issued_before=1', 'jti=%4&issued_before=1', 'sub=%zz',
     'sub=a&jti=b', 'user=mary', 'sub=a&expires_in=x', 'issued_before=-1',
     'sub=a&expires_in=99999999999';
 is(revoke('', method => 'GET'), 405, 'not POST');
