@@ -140,14 +140,18 @@ ngx_ims_deny_slot(ngx_ims_zone_t *zone, ngx_ims_deny_e kind, u_char *key,
 static void
 ngx_ims_deny_reap(ngx_ims_pool_t *pool, u_char *user, time_t now)
 {
-    uint32_t               i, k;
+    uint32_t               h, i, k;
     ngx_ims_zone_t        *zone;
     ngx_ims_binding_sh_t  *b;
 
     zone = &pool->zone;
 
-    for (i = 0; i < zone->sh->nleases; i++) {
+    ngx_memcpy(&h, user, sizeof(h));
 
+    for (i = zone->user_buckets[h & (zone->sh->nbuckets - 1)];
+         i != NGX_IMS_NONE;
+         i = zone->leases[i].user_next)
+    {
         if (zone->leases[i].state != NGX_IMS_LEASE_LEASED
             || ngx_memcmp(zone->leases[i].user, user, NGX_IMS_DIGEST_LEN)
                != 0)

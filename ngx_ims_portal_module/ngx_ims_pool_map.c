@@ -5,6 +5,10 @@
  * the start and at each reload.  Nothing in the zone is changed before all is
  * known to fit, and what left the configuration is taken away only when that is
  * about to be used: a reload that fails leaves the running pool as it was.
+ *
+ * With a million identities it takes a third of a second, in which all workers
+ * would wait for the lock; so it is made without, and only looked at again when
+ * we have it: entries change their identity once in a day, if ever.
  */
 
 
@@ -22,6 +26,10 @@ typedef struct {
 
 static ngx_int_t ngx_ims_pool_map_alloc(ngx_ims_pool_t *pool,
     ngx_ims_pool_map_t *map, ngx_pool_t *mem, ngx_log_t *log);
+static ngx_int_t ngx_ims_pool_map_make(ngx_ims_pool_t *pool,
+    ngx_ims_pool_map_t *map, ngx_log_t *log);
+static ngx_uint_t ngx_ims_pool_map_holds(ngx_ims_pool_t *pool,
+    ngx_ims_pool_map_t *map);
 static uint32_t *ngx_ims_pool_map_slot(ngx_ims_pool_map_t *map,
     uint64_t hash);
 static void ngx_ims_pool_map_index(ngx_ims_pool_t *pool,
@@ -42,11 +50,15 @@ ngx_ims_pool_map(ngx_ims_pool_t *pool, ngx_pool_t *mem, ngx_log_t *log)
     rc = ngx_ims_pool_map_alloc(pool, &map, mem, log);
 
     if (rc == NGX_OK) {
+        rc = ngx_ims_pool_map_make(pool, &map, log);
+    }
+
+    if (rc == NGX_OK) {
         ngx_ims_zone_lock(&pool->zone);
 
-        ngx_ims_pool_map_index(pool, &map);
-
-        rc = ngx_ims_pool_map_match(pool, &map, log);
+        if (!ngx_ims_pool_map_holds(pool, &map)) {
+            rc = ngx_ims_pool_map_make(pool, &map, log);
+        }
 
         if (rc == NGX_OK) {
             ngx_ims_pool_map_apply(pool, &map);
@@ -78,7 +90,6 @@ ngx_ims_pool_map_alloc(ngx_ims_pool_t *pool, ngx_ims_pool_map_t *map,
     for (n = 16; n < 2 * nleases; n *= 2) { /* void */ }
 
     map->mask = n - 1;
-    map->spare = 0;
     map->slots = ngx_alloc(n * sizeof(uint32_t), log);
     map->hashes = ngx_alloc(nleases * sizeof(uint64_t), log);
 
@@ -91,10 +102,49 @@ ngx_ims_pool_map_alloc(ngx_ims_pool_t *pool, ngx_ims_pool_map_t *map,
         return NGX_ERROR;
     }
 
-    ngx_memset(map->slots, 0xff, n * sizeof(uint32_t));
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_ims_pool_map_make(ngx_ims_pool_t *pool, ngx_ims_pool_map_t *map,
+    ngx_log_t *log)
+{
+    uint32_t  nleases;
+
+    nleases = pool->zone.sh->nleases;
+
+    map->spare = 0;
+
+    ngx_memset(map->slots, 0xff, ((size_t) map->mask + 1) * sizeof(uint32_t));
+    ngx_memzero(map->hashes, nleases * sizeof(uint64_t));
     ngx_memset(pool->identity_of, 0xff, nleases * sizeof(uint32_t));
 
-    return NGX_OK;
+    ngx_ims_pool_map_index(pool, map);
+
+    return ngx_ims_pool_map_match(pool, map, log);
+}
+
+
+/* what is used has the identity that was seen, or is to get; locked */
+
+static ngx_uint_t
+ngx_ims_pool_map_holds(ngx_ims_pool_t *pool, ngx_ims_pool_map_t *map)
+{
+    uint32_t             i;
+    ngx_ims_lease_sh_t  *lease;
+
+    for (i = 0; i < pool->zone.sh->nleases; i++) {
+        lease = &pool->zone.leases[i];
+
+        if (lease->state != NGX_IMS_LEASE_UNUSED
+            && lease->identity != map->hashes[i])
+        {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 
