@@ -43,6 +43,7 @@ static void ngx_ims_turn_of(ngx_ims_turn_t *turn, ngx_ims_session_t *s,
     ngx_ims_sip_msg_t *m);
 static ngx_int_t ngx_ims_turn_look(ngx_ims_turn_t *turn);
 static void ngx_ims_turn_see(ngx_ims_turn_t *turn);
+static ngx_uint_t ngx_ims_turn_waiting(ngx_ims_turn_t *turn);
 static ngx_int_t ngx_ims_turn_add(ngx_ims_turn_t *turn);
 static ngx_ims_turn_t *ngx_ims_turn_copy(ngx_ims_turn_t *turn,
     ngx_ims_flow_t *flow, ngx_ims_sip_msg_t *m);
@@ -111,8 +112,13 @@ ngx_ims_turn_hold(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
         return NGX_DECLINED;
     }
 
-    if (ngx_ims_turn_n == NGX_IMS_TURN_MAX) {
+    if (ngx_ims_turn_waiting(&one) >= NGX_IMS_TURN_DIALOG) {
         return NGX_BUSY;
+    }
+
+    if (ngx_ims_turn_n == NGX_IMS_TURN_MAX) {
+        ngx_ims_turn_see(&one);
+        return NGX_DECLINED;
     }
 
     turn = ngx_ims_turn_copy(&one, flow, m);
@@ -219,6 +225,29 @@ ngx_ims_turn_see(ngx_ims_turn_t *turn)
 
     seen->cseq = ngx_max(seen->cseq, turn->cseq);
     seen->invite = (turn->method == NGX_IMS_SIP_INVITE) ? turn->cseq : 0;
+}
+
+
+/* how many of its dialog do */
+
+static ngx_uint_t
+ngx_ims_turn_waiting(ngx_ims_turn_t *turn)
+{
+    ngx_uint_t       n;
+    ngx_queue_t     *q;
+    ngx_ims_turn_t  *other;
+
+    n = 0;
+
+    for (q = ngx_queue_head(&ngx_ims_turn_queue);
+         q != ngx_queue_sentinel(&ngx_ims_turn_queue);
+         q = ngx_queue_next(q))
+    {
+        other = ngx_queue_data(q, ngx_ims_turn_t, queue);
+        n += (other->dialog == turn->dialog);
+    }
+
+    return n;
 }
 
 

@@ -19,6 +19,7 @@ enum {
     NGX_IMS_TURN_WAIT = 50,              /* ms, below any retransmission */
     NGX_IMS_TURN_WAITS = 9,              /* more of them, for a 2xx */
     NGX_IMS_TURN_MAX = 256,              /* requests that wait, of a worker */
+    NGX_IMS_TURN_DIALOG = 64,            /* ... of one dialog */
     NGX_IMS_TURN_SEEN = 1024             /* dialogs remembered, a power of 2 */
 };
 
@@ -41,7 +42,9 @@ void ngx_ims_turn_handed(void);
 /*
  * A request of the core for the browser s.  NGX_OK: others come before it, it
  * was copied and is given to the handler once they have passed, or after
- * NGX_IMS_TURN_WAIT; NGX_DECLINED: it passes now; NGX_BUSY: too many wait.
+ * NGX_IMS_TURN_WAIT; NGX_DECLINED: it passes now; NGX_BUSY: too many of its
+ * dialog wait.  When too many of others do it passes: a lost order is less than
+ * a lost request.
  *
  * The first one of a side waits, too: it may begin anywhere.  So does what
  * comes before the ACK of a 2xx.  Longer waits a BYE before the 2xx, which may
