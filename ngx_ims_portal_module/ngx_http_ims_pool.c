@@ -287,9 +287,17 @@ ngx_http_ims_pool_init(ngx_shm_zone_t *shm_zone, void *data)
 
     if (ngx_ims_zone_open(&pool->zone, &pool->zone_name, &pool->store,
                           pool->zone_size, pool->total, log)
-        != NGX_OK
-        || ngx_ims_pool_map(pool, pool->blocks.pool, log) != NGX_OK)
+        != NGX_OK)
     {
+        return NGX_ERROR;
+    }
+
+    if (ngx_ims_pool_map(pool, pool->blocks.pool, log) != NGX_OK) {
+
+        if (pool->zone.opened) {
+            ngx_ims_shared_drop(&pool->zone_name);
+        }
+
         return NGX_ERROR;
     }
 

@@ -361,6 +361,7 @@ ngx_ims_shared_map(ngx_str_t *name, ngx_fd_t fd, ngx_ims_shared_t *shared,
     map->size = shared->size;
 
     ngx_ims_shared_maps[i] = map;
+    shared->opened = 1;
 
     return NGX_OK;
 }
@@ -470,6 +471,29 @@ ngx_ims_shared_replaced(ngx_str_t *name, ngx_str_t *path,
     (void) munmap(former->addr, former->size);
 
     return NGX_OK;
+}
+
+
+void
+ngx_ims_shared_drop(ngx_str_t *name)
+{
+    ngx_uint_t             i;
+    ngx_ims_shared_map_t  *map;
+
+    map = ngx_ims_shared_find(name);
+
+    for (i = 0; map != NULL && i < NGX_IMS_SHARED_MAX; i++) {
+
+        if (ngx_ims_shared_maps[i] == map) {
+            ngx_ims_shared_maps[i] = NULL;
+
+            (void) munmap(map->addr, map->size);
+            (void) ngx_close_file(map->fd);
+
+            ngx_free(map);
+            map = NULL;
+        }
+    }
 }
 
 

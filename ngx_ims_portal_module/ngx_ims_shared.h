@@ -26,6 +26,7 @@ typedef struct {
     unsigned                  fresh:1;        /* nobody else has it: who is
                                                  named in it is dead */
     unsigned                  created:1;      /* all zero */
+    unsigned                  opened:1;       /* by this call, not before */
 } ngx_ims_shared_t;
 
 
@@ -60,6 +61,11 @@ ngx_int_t ngx_ims_shared_replace(ngx_str_t *name, ngx_str_t *path,
  */
 ngx_int_t ngx_ims_shared_replaced(ngx_str_t *name, ngx_str_t *path,
     ngx_ims_shared_t *former, ngx_ims_shared_t *shared, ngx_log_t *log);
+
+/*
+ * What was opened is of no use: as if it had not been.
+ */
+void ngx_ims_shared_drop(ngx_str_t *name);
 
 /*
  * A fresh one is in order: from now on others may use it, too.

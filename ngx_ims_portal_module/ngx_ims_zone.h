@@ -260,6 +260,8 @@ typedef struct {
     ngx_str_t                 name;
     size_t                    size;           /* bytes of all of it */
     unsigned                  fresh:1;        /* who is named in it is dead */
+    unsigned                  opened:1;       /* now, not by a former
+                                                 configuration */
 } ngx_ims_zone_t;
 
 

@@ -75,6 +75,7 @@ ngx_ims_zone_open(ngx_ims_zone_t *zone, ngx_str_t *name, ngx_str_t *store,
     }
 
     zone->fresh = shared.fresh;
+    zone->opened = shared.opened;
 
     /* a head of zeros: whoever made the file did not get far */
 
@@ -96,15 +97,22 @@ ngx_ims_zone_open(ngx_ims_zone_t *zone, ngx_str_t *name, ngx_str_t *store,
         }
     }
 
-    if (rc != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (leases > zone->sh->nleases) {
+    if (rc == NGX_OK && leases > zone->sh->nleases) {
         ngx_log_error(NGX_LOG_EMERG, log, 0,
                       "\"ims_portal_pool\" zone \"%V\" holds %uD identities, "
                       "the configuration has %ui; a larger zone needs "
                       "a restart", name, zone->sh->nleases, leases);
+        rc = NGX_ERROR;
+    }
+
+    if (rc != NGX_OK) {
+
+        /* the next configuration may have another file, or begin anew */
+
+        if (zone->opened) {
+            ngx_ims_shared_drop(name);
+        }
+
         return NGX_ERROR;
     }
 

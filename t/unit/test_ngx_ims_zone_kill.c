@@ -90,6 +90,13 @@ ngx_ims_shared_replaced(ngx_str_t *name, ngx_str_t *path,
 
 
 void
+ngx_ims_shared_drop(ngx_str_t *name)
+{
+    (void) name;
+}
+
+
+void
 ngx_ims_shared_ready(ngx_str_t *name)
 {
     (void) name;
