@@ -17,6 +17,9 @@ typedef struct {
 
 static ngx_int_t ngx_ims_limit_check(ngx_ims_limit_t *limit,
     ngx_ims_limit_socket_t *socket, ngx_ims_limit_found_t *found);
+static void ngx_ims_limit_entries(ngx_ims_limit_t *limit,
+    ngx_ims_limit_socket_t *socket, ngx_ims_limit_key_t *pool,
+    ngx_ims_limit_found_t *found);
 static uint32_t ngx_ims_limit_row(ngx_ims_limit_t *limit);
 static ngx_uint_t ngx_ims_limit_say(ngx_atomic_t *said);
 
@@ -75,15 +78,7 @@ ngx_ims_limit_open(ngx_ims_limit_t *limit, ngx_ims_limit_socket_t *socket)
 
     ngx_ims_limit_lock(limit);
 
-    f.pool = ngx_ims_limit_find(limit, &pool, 1);
-
-    if (socket->address) {
-        f.address = ngx_ims_limit_find(limit, socket->address, 1);
-    }
-
-    if (socket->user) {
-        f.user = ngx_ims_limit_find(limit, socket->user, 1);
-    }
+    ngx_ims_limit_entries(limit, socket, &pool, &f);
 
     rc = ngx_ims_limit_check(limit, socket, &f);
 
@@ -126,6 +121,43 @@ ngx_ims_limit_open(ngx_ims_limit_t *limit, ngx_ims_limit_socket_t *socket)
     }
 
     return rc;
+}
+
+
+/*
+ * One that is looked for does not take the place of another one, as none of
+ * them may have a socket yet; locked.
+ */
+
+static void
+ngx_ims_limit_entries(ngx_ims_limit_t *limit, ngx_ims_limit_socket_t *socket,
+    ngx_ims_limit_key_t *pool, ngx_ims_limit_found_t *f)
+{
+    f->pool = ngx_ims_limit_find(limit, pool, 1);
+
+    if (f->pool != NULL) {
+        f->pool->sockets++;
+    }
+
+    if (socket->address) {
+        f->address = ngx_ims_limit_find(limit, socket->address, 1);
+    }
+
+    if (f->address != NULL) {
+        f->address->sockets++;
+    }
+
+    if (socket->user) {
+        f->user = ngx_ims_limit_find(limit, socket->user, 1);
+    }
+
+    if (f->address != NULL) {
+        f->address->sockets--;
+    }
+
+    if (f->pool != NULL) {
+        f->pool->sockets--;
+    }
 }
 
 

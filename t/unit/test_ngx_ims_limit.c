@@ -496,6 +496,32 @@ test_names(void)
 }
 
 
+/* one place for three entries: they do not take it from each other */
+
+static void
+test_crowded(void)
+{
+    uint32_t  last, i;
+
+    fresh(SIZE);
+    table.sh->nbuckets = 1;
+    limits.user_sockets = 2;
+
+    for (i = 1; i < NGX_IMS_LIMIT_WAYS; i++) {
+        (void) open_one(i, 0, &self);
+    }
+
+    last = sock.row;
+    ngx_ims_limit_close(&table, last, &self);
+
+    is_int(open_one(50, 100, &self), NGX_OK, "the last place of a bucket");
+    is_int(sockets(NGX_IMS_LIMIT_ADDRESS, 50), 1, "the address has it");
+    is_int(sockets(NGX_IMS_LIMIT_USER, 100), 0, "the user is not counted");
+    ngx_ims_limit_close(&table, sock.row, &self);
+    is_int(sockets(NGX_IMS_LIMIT_ADDRESS, 50), 0, "and it is given back");
+}
+
+
 int
 main(void)
 {
@@ -505,6 +531,7 @@ main(void)
     test_rate();
     test_sockets();
     test_room();
+    test_crowded();
     test_killed();
     test_names();
 
