@@ -317,6 +317,7 @@ ngx_ims_register_bind(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
 
             /* another browser on the same socket: the one before is gone */
 
+            ngx_ims_regevent_end(s);
             ngx_ims_linger_start(s->worker, s->pool, &s->binding,
                                  &s->worker->self, 0);
             s->registered = 0;
