@@ -564,6 +564,16 @@ sub left {
             || Soak::Book::faults($at - 5, Soak::Loop::now(),
                 @EXCUSES);
 
+        # What rang at the page waits a moment for its next one, in the memory
+        # of a worker: the caller of one that was killed gives up by himself.
+
+        if ($state eq 'calling' && Soak::Book::faults($at,
+            Soak::Loop::now(), qw/ kill_worker restart crash /))
+        {
+            $self->{unheard} = 1;
+            return;
+        }
+
         Soak::Book::wrong("call $self->{id} ($self->{way}): the far end is "
             . "$state $PATIENCE s after the page was closed");
     });
