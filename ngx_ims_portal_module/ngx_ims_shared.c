@@ -134,6 +134,7 @@ ngx_ims_shared_test(ngx_str_t *path, size_t size, ngx_ims_shared_t *shared,
 
     prot = PROT_READ|PROT_WRITE;
     shared->fresh = 1;
+    shared->test = 1;
     shared->size = size;
     fd = NGX_INVALID_FILE;
 

@@ -27,6 +27,7 @@ typedef struct {
                                                  named in it is dead */
     unsigned                  created:1;      /* all zero */
     unsigned                  opened:1;       /* by this call, not before */
+    unsigned                  test:1;         /* of the configuration */
 } ngx_ims_shared_t;
 
 

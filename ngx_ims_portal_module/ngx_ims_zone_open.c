@@ -68,6 +68,8 @@ ngx_ims_zone_open(ngx_ims_zone_t *zone, ngx_str_t *name, ngx_str_t *store,
 
     zone->name = *name;
 
+    ngx_memzero(&shared, sizeof(ngx_ims_shared_t));
+
     if (ngx_ims_zone_capacity(zone, size, leases, &want, log) != NGX_OK
         || ngx_ims_shared_open(name, store, size, &shared, log) != NGX_OK)
     {
@@ -84,6 +86,12 @@ ngx_ims_zone_open(ngx_ims_zone_t *zone, ngx_str_t *name, ngx_str_t *store,
             || (shared.size == size
                 && ((ngx_ims_zone_sh_t *) shared.addr)->magic[0] == '\0')))
     {
+        /* a test needs no room for browsers */
+
+        if (shared.test && shared.created) {
+            want.nbindings = want.ndialogs = want.nchunks = 8;
+        }
+
         ngx_memzero(shared.addr, sizeof(ngx_ims_zone_sh_t));
         rc = ngx_ims_zone_layout(zone, shared.addr, &want, log);
 

@@ -8,6 +8,9 @@
  * in bounds.
  *
  * A rebuild may be killed, too: whoever takes the lock next does it again.
+ *
+ * What is as it should be is not written: a test of the configuration has the
+ * pages of a large file in common with it, and a start leaves them clean.
  */
 
 
@@ -15,6 +18,11 @@
 
 
 #define NGX_IMS_ZONE_GRACE  30                /* s for who was half lost */
+
+#define ngx_ims_zone_set(word, value)                                         \
+    if ((word) != (value)) {                                                  \
+        (word) = (value);                                                     \
+    }
 
 
 static void ngx_ims_zone_leases(ngx_ims_zone_t *zone);
@@ -235,16 +243,16 @@ ngx_ims_zone_bindings(ngx_ims_zone_t *zone, time_t now)
     for (i = sh->nbindings; i-- > 0; /* void */) {
         b = &zone->bindings[i];
 
-        b->dialogs = NGX_IMS_NONE;
-        b->ndialogs = 0;
-        b->next = NGX_IMS_NONE;
-
         if (!ngx_ims_zone_binding_sound(zone, i)) {
-            b->state = NGX_IMS_BINDING_FREE;
-            b->next = sh->free_binding;
+            ngx_ims_zone_set(b->state, NGX_IMS_BINDING_FREE);
+            ngx_ims_zone_set(b->next, sh->free_binding);
             sh->free_binding = i;
             continue;
         }
+
+        b->dialogs = NGX_IMS_NONE;
+        b->ndialogs = 0;
+        b->next = NGX_IMS_NONE;
 
         sh->bindings_used++;
 
@@ -366,8 +374,8 @@ ngx_ims_zone_dialogs(ngx_ims_zone_t *zone)
         }
 
         if (!sound) {
-            d->state = NGX_IMS_DIALOG_FREE;
-            d->next = sh->free_dialog;
+            ngx_ims_zone_set(d->state, NGX_IMS_DIALOG_FREE);
+            ngx_ims_zone_set(d->next, sh->free_dialog);
             sh->free_dialog = i;
             continue;
         }
@@ -443,7 +451,7 @@ ngx_ims_zone_chunks(ngx_ims_zone_t *zone)
             continue;
         }
 
-        zone->chunks[i].next = sh->free_chunk;
+        ngx_ims_zone_set(zone->chunks[i].next, sh->free_chunk);
         sh->free_chunk = i;
     }
 }
