@@ -262,6 +262,7 @@ typedef struct {
     unsigned                  fresh:1;        /* who is named in it is dead */
     unsigned                  opened:1;       /* now, not by a former
                                                  configuration */
+    unsigned                  held:1;         /* this process has the lock */
 } ngx_ims_zone_t;
 
 
@@ -282,11 +283,14 @@ ngx_int_t ngx_ims_zone_open(ngx_ims_zone_t *zone, ngx_str_t *name,
 
 /*
  * Taken from a process that died with it, the zone is rebuilt before this
- * returns.
+ * returns.  Taken twice by one process it is rebuilt, too, and an alert says
+ * so.
  */
 void ngx_ims_zone_lock(ngx_ims_zone_t *zone);
 
-#define ngx_ims_zone_unlock(z)  ngx_ims_shared_unlock(&(z)->sh->lock)
+#define ngx_ims_zone_unlock(z)                                                \
+    (z)->held = 0;                                                            \
+    ngx_ims_shared_unlock(&(z)->sh->lock)
 
 /*
  * Makes lists, indexes and counts anew from the arrays; what is not sound is

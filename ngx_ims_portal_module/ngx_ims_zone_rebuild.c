@@ -45,9 +45,18 @@ static void ngx_ims_zone_chunks(ngx_ims_zone_t *zone);
 void
 ngx_ims_zone_lock(ngx_ims_zone_t *zone)
 {
+    if (zone->held) {
+        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0,
+                      "zone \"%V\" is locked twice by one process",
+                      &zone->name);
+    }
+
     if (ngx_ims_shared_lock(&zone->sh->lock) == NGX_OK) {
+        zone->held = 1;
         return;
     }
+
+    zone->held = 1;
 
     ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
                   "a process died within zone \"%V\", which is put in order",
