@@ -36,6 +36,7 @@ $t->write_file_expand('nginx.conf', ims_conf(
     media => 'unix:%%TESTDIR%%/ng.sock', t1 => '50ms',
     server_ims => '127.0.0.1:%%PORT_8981_UDP%% fail_timeout=1s',
     core => 'server 127.0.0.1:%%PORT_8982_UDP%% fail_timeout=1s; probe off;
+        reregister off;
         timeout ' . 1000 * $wait . 'ms;'));
 
 my $ng = IMS::NG->new($t->testdir() . '/ng.sock');
