@@ -381,8 +381,13 @@ static char *
 ngx_http_ims_pool_lease(ngx_conf_t *cf, void *object, ngx_str_t *args,
     ngx_uint_t n)
 {
-    return ngx_http_ims_pool_time(&((ngx_ims_pool_t *) object)->lease,
-                                  &args[0]);
+    char            *rv;
+    ngx_ims_pool_t  *pool;
+
+    pool = object;
+    rv = ngx_http_ims_pool_time(&pool->lease, &args[0]);
+
+    return rv == NGX_CONF_OK && pool->lease == 0 ? "has an invalid time" : rv;
 }
 
 

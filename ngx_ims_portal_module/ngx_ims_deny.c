@@ -77,7 +77,14 @@ ngx_ims_deny_add(ngx_ims_pool_t *pool, ngx_ims_deny_e kind, u_char *key,
     d = ngx_ims_deny_slot(zone, kind, key, now);
     rc = NGX_BUSY;
 
-    if (d != NULL) {
+    if (d != NULL && d->kind == kind && d->until > now && until > now) {
+
+        /* a second revocation does not take a part of the first one back */
+
+        d->before = ngx_max(d->before, before);
+        d->until = ngx_max(d->until, until);
+
+    } else if (d != NULL) {
         d->kind = NGX_IMS_DENY_FREE;
 
         ngx_memory_barrier();
@@ -91,6 +98,9 @@ ngx_ims_deny_add(ngx_ims_pool_t *pool, ngx_ims_deny_e kind, u_char *key,
         if (until > now) {
             d->kind = kind;
         }
+    }
+
+    if (d != NULL) {
 
         if (until > now && kind == NGX_IMS_DENY_USER) {
             ngx_ims_deny_reap(pool, key, now);

@@ -111,6 +111,8 @@ my @cases = (
     [ 'bad register mode', 'register trusted flag=auth-done',
         'register blindly', qr/register/ ],
     [ 'bad lease', 'lease 12h', 'lease soon', qr/lease/ ],
+    [ 'no lease', 'lease 12h', 'lease 0',
+        qr/"lease" directive has an invalid time/ ],
     [ 'missing key file', 'login.jwks', 'nothing.jwks',
         qr/ims_portal_jwt_key|nothing\.jwks/ ],
     [ 'key file that holds no keys', 'login.jwks', 'bad.jwks',

@@ -95,6 +95,11 @@ is(IMS::Browser::api('GET', token => $early)->{status}, 401,
 is(IMS::Browser::api('POST', token => $jwt->token('mary'))->{status}, 200,
     'a later one is good');
 
+is(revoke('sub=mary&issued_before=' . (time() - 3600)), 204,
+    'less is revoked');
+is(IMS::Browser::api('GET', token => $early)->{status}, 401,
+    'her old one is still refused');
+
 # a token, and a key
 
 my $jti = $jwt->token('bob', jti => 'a&b=c');
