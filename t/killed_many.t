@@ -61,7 +61,7 @@ sub status {
 my @killed;
 
 for my $round (1, 2) {
-    my @workers = split ' ', `ps -o pid= --ppid $t->{master}`;
+    my @workers = ims_workers($t);
     my $came = $crowd->came();
 
     is(kill('KILL', @workers), 2, "workers killed $round");

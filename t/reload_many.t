@@ -51,8 +51,6 @@ my @busy = $crowd->join_in('busy', $calls);
 
 is(scalar(keys %{$core->{registered}}), $idle + $calls, 'all registered');
 
-sub workers { return split ' ', `ps -o pid= --ppid $t->{master}` }
-
 # calls begin on each generation of workers, and some of each end with it
 
 my $share = int $calls / $rounds;
@@ -66,7 +64,7 @@ for my $round (1 .. $rounds) {
     $crowd->call(0, @new[$half .. $#new]);
     push @up, @new;
 
-    my @before = workers();
+    my @before = ims_workers($t);
     my $came = $crowd->came();
 
     $t->reload();
@@ -78,7 +76,7 @@ for my $round (1 .. $rounds) {
         "reload $round: calls go on from the browsers");
 
     my %was = map { $_ => 1 } @before;
-    my @now = workers();
+    my @now = ims_workers($t);
     is(scalar(grep { !$was{$_} } @now), 2, "reload $round: two new workers");
     cmp_ok(scalar @now, '>', 2, "reload $round: old ones stay for calls");
 }
@@ -95,7 +93,7 @@ is($crowd->within('BYE', 1, @up[0 .. $half - 1])
     + $crowd->within('BYE', 0, @up[$half .. $#up]), scalar @up,
     'each call is hung up');
 ok($crowd->settle(15, scalar @up), 'who was in a call moves then');
-ok(IMS::Loop::wait_for(sub { workers() == 2 }, 10), 'old workers are gone');
+ok(IMS::Loop::wait_for(sub { ims_workers($t) == 2 }, 10), 'old workers are gone');
 $ng->wait_for('delete', scalar @up);
 is(scalar $ng->seen('delete'), scalar @up, 'all media freed once');
 is(join(' ', sort keys %{$crowd->{codes}}), '1012',

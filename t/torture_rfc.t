@@ -117,7 +117,7 @@ for my $method (qw/ INVITE OPTIONS MESSAGE BYE REGISTER NEWMETHOD /,
     $core->{on}{$method} = $mary->{on}{$method} unless $method eq 'REGISTER';
 }
 
-my $pid = worker();
+my ($pid) = ims_workers($t);
 
 for my $case (@cases) {
     my ($name, @expected) = @$case;
@@ -145,7 +145,7 @@ for my $case (@cases) {
 # all is as before
 
 ok($mary->is_open(), 'socket still open');
-is(worker(), $pid, 'the same worker');
+is(join(' ', ims_workers($t)), $pid, 'the same worker');
 
 delete $_->{on}{MESSAGE} for $mary, $core;
 
@@ -213,12 +213,4 @@ sub slurp {
     local $/;
 
     return scalar <$fh>;
-}
-
-sub worker {
-    my $pid = $t->read_file('nginx.pid');
-    open my $fh, '<', "/proc/" . ($pid + 0) . "/task/" . ($pid + 0)
-        . '/children' or die "no children: $!\n";
-
-    return (split ' ', <$fh>)[0];
 }

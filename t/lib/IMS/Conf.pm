@@ -15,7 +15,7 @@ use File::Basename ();
 use IMS::Loop ();
 use Test::Nginx ();
 
-our @EXPORT = qw/ ims_conf ims_check /;
+our @EXPORT = qw/ ims_conf ims_check ims_workers /;
 
 # where "make" puts the module, unless TEST_NGINX_GLOBALS says otherwise
 
@@ -153,6 +153,16 @@ sub ims_check {
     unlink "$dir/nginx.pid" if -z "$dir/nginx.pid";
 
     return $said;
+}
+
+# the processes of nginx but the master, which is as its pid file says
+
+sub ims_workers {
+    my ($t) = @_;
+
+    my $master = $t->read_file('nginx.pid') + 0;
+
+    return split ' ', `ps -o pid= --ppid $master`;
 }
 
 1;
