@@ -25,7 +25,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(44);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -166,5 +166,3 @@ for (1 .. 2000) {
 }
 
 is($status, 503, 'the list is full');
-
-done_testing();

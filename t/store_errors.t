@@ -21,7 +21,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(22);
 
 my $jwt = IMS::JWT->new($t);
 my $dir = $t->testdir();
@@ -112,4 +112,6 @@ EOC
 like(ims_check($t, 'bad.conf'), qr/"store" .* is used by another/,
     'one store of two pools');
 
-done_testing();
+# a sub holds it: the two tests of its own come now, not too late
+
+undef $t;
