@@ -63,7 +63,7 @@ sub api {
     $request .= "$_\r\n" for @{$o{headers} || []};
     $request .= "Content-Length: 0\r\n" if $method eq 'POST';
 
-    my $reply = Test::Nginx::http("$request\r\n", socket => $s);
+    my $reply = Test::Nginx::http("$request\r\n", socket => $s) // '';
     my ($head, $body) = split /\r\n\r\n/, $reply, 2;
 
     # a worker that is killed meanwhile answers nothing
