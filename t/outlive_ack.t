@@ -113,3 +113,7 @@ is(scalar(grep { $_->{code} && $_->{code} >= 400 } @{$core->{all}},
     @{$mary->{all}}), 0, 'nothing was refused');
 
 $mary->close();
+
+# a sub holds it: the two tests of its own come now, not too late
+
+undef $t;

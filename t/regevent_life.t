@@ -175,3 +175,7 @@ refused('reg_event yes;', qr/invalid value "yes" in "reg_event"/, 'value');
 refused('reg_event on; reg_event off;',
     qr/"reg_event" directive is duplicate/, 'twice');
 refused('reg_event;', qr/number of arguments in "reg_event"/, 'nothing');
+
+# a sub holds it: the two tests of its own come now, not too late
+
+undef $t;

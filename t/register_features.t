@@ -188,3 +188,7 @@ refused('trusted waf=a"b parameter=c', qr/invalid parameter "waf=a"b"/,
 refused('trusted flag=a,b', qr/invalid parameter "flag=a,b"/, 'comma');
 refused('trusted; register trusted', qr/"register" directive is duplicate/,
     'twice');
+
+# a sub holds it: the two tests of its own come now, not too late
+
+undef $t;

@@ -177,4 +177,21 @@ cmp_ok(scalar keys %directive, '>', 10, 'directives found');
 is(join(' ', grep { $docs !~ /\b$_\b.*\n(?:.*\n){0,8}.*Context/ }
     sort keys %directive), '', 'each directive has its entry');
 
+# tests of nginx run with the genuine Test::Nginx, too: it needs a plan, and has
+# other things inside
+
+@bad = ();
+
+for my $name (glob "$root/t/*.t") {
+    my $text = slurp($name);
+
+    next unless $text =~ /^use Test::Nginx\b/m;
+
+    push @bad, "$name: no plan" if $text !~ /->plan\(/
+        || $text =~ /\bdone_testing\b/;
+    push @bad, "$name: looks into Test::Nginx" if $text =~ /\$t->\{/;
+}
+
+is(join("\n", @bad), '', 'tests go with the genuine Test::Nginx');
+
 done_testing();

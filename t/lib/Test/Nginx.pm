@@ -492,8 +492,15 @@ sub log_core {
 sub log_out { log_core($_[0], '>>') }
 sub log_in { log_core($_[0], '<<') }
 
-# a test that died, or that keeps its object in a closure
+# A test that died, or whose subs hold the object to the end. The two checks
+# would come after the plan's end with the genuine library, so that they do not
+# come here, either, and the plan is not met: such a test ends with undef $t.
 
-END { $current->finish() if $current }
+END {
+    if ($current) {
+        delete $current->{planned};
+        $current->finish();
+    }
+}
 
 1;
