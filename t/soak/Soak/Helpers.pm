@@ -15,6 +15,8 @@ use IO::Socket::UNIX;
 my $ROOT = Cwd::abs_path(File::Basename::dirname(__FILE__) . '/../../..');
 my $HELPER = $ENV{MEDIA_HELPER} || "$ROOT/media-helper/media-helper";
 
+-x $HELPER or die "$HELPER is not built: run \"make helper\"\n";
+
 our $N = 2;
 
 # s that an offer waits for its answer: longer than any call rings here
