@@ -163,8 +163,12 @@ sub contacts {
     my @list = $core->core('contacts');
     my %of;
 
-    BAIL_OUT(join "\n", 'the core is gone', ($core->core('log'))[-20 .. -1])
-        if $?;
+    if ($?) {
+        my @log = $core->core('log');
+
+        diag($_) for splice @log, @log > 40 ? -40 : 0;
+        BAIL_OUT('the core is gone');
+    }
 
     for (@list) {
         my ($impu, $contact) = split;
