@@ -243,6 +243,9 @@ sub portal_conf {
     # all browsers have one address here, and each does the work of many: the
     # limits are looked at, and never reached
 
+    # the table's pages are shared, but would count as the only worker's own
+
+    ims_portal_limit_zone 256k;
     ims_portal_limit_sockets address=0 user=0 unverified=0;
     ims_portal_limit_handshakes address rate=1000000r/s burst=1000000;
     ims_portal_limit_handshakes user rate=1000000r/s burst=1000000;
