@@ -8,22 +8,57 @@
 #include "ngx_http_ims_portal_module.h"
 
 
+#define NGX_HTTP_IMS_RETRY  5                 /* s */
+
+
+static void ngx_http_ims_unwait(void *data);
+static ngx_int_t ngx_http_ims_token(ngx_http_request_t *r,
+    ngx_http_ims_loc_conf_t *ilcf, ngx_str_t *value);
 static void ngx_http_ims_free_token(void *data);
+static ngx_int_t ngx_http_ims_refused(ngx_http_request_t *r,
+    ngx_http_ims_ctx_t *ctx);
+static ngx_int_t ngx_http_ims_challenge(ngx_http_request_t *r,
+    const char *code, const char *error);
 
 
 ngx_http_ims_ctx_t *
 ngx_http_ims_ctx(ngx_http_request_t *r, ngx_module_t *module)
 {
     ngx_http_ims_ctx_t  *ctx;
+    ngx_pool_cleanup_t  *cln;
 
     ctx = r->ctx[module->ctx_index];
 
-    if (ctx == NULL) {
-        ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_ims_ctx_t));
-        r->ctx[module->ctx_index] = ctx;
+    if (ctx != NULL) {
+        return ctx;
     }
 
+    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_ims_ctx_t));
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+
+    if (ctx == NULL || cln == NULL) {
+        return NULL;
+    }
+
+    cln->handler = ngx_http_ims_unwait;
+    cln->data = ctx;
+
+    r->ctx[module->ctx_index] = ctx;
+
     return ctx;
+}
+
+
+/* a request that ends does not wait any more */
+
+static void
+ngx_http_ims_unwait(void *data)
+{
+    ngx_http_ims_ctx_t  *ctx;
+
+    ctx = data;
+
+    ngx_ims_waiter_cancel(&ctx->waiting);
 }
 
 
@@ -31,101 +66,99 @@ ngx_int_t
 ngx_http_ims_verify(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
     ngx_http_ims_ctx_t *ctx)
 {
-    ngx_str_t                  value;
+    ngx_int_t            rc;
+    ngx_str_t            value;
+    ngx_ims_waiter_t     waiter;
+    ngx_pool_cleanup_t  *cln;
+
+    if (ctx->token.jwt != NULL) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_ims_token(r, ilcf, &value) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (value.len == 0) {
+        ngx_str_set(&ctx->error, "no token");
+
+        return ngx_http_ims_challenge(r, NULL, NULL) == NGX_OK
+               ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+    if (cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_ims_waiter(r, ctx, &waiter);
+
+    rc = ngx_ims_token_check(&ilcf->policy.token, &value, &waiter,
+                             &ctx->token);
+
+    switch (rc) {
+
+    case NGX_OK:
+        cln->handler = ngx_http_ims_free_token;
+        cln->data = &ctx->token;
+        ctx->user = ctx->token.grant.subject;
+        return NGX_OK;
+
+    case NGX_AGAIN:
+        return NGX_AGAIN;
+
+    case NGX_DECLINED:
+        return ngx_http_ims_refused(r, ctx);
+
+    default:
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+}
+
+
+/* the first that is there; empty: none */
+
+static ngx_int_t
+ngx_http_ims_token(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
+    ngx_str_t *value)
+{
     ngx_uint_t                 i;
-    ngx_ims_str_t              token, user;
-    ngx_ims_jwt_check_t        check;
-    ngx_ims_deny_token_t       ids;
-    ngx_pool_cleanup_t        *cln;
-    ngx_ims_jwt_result_e       result;
     ngx_http_complex_value_t  *cv;
 
-    ngx_str_null(&value);
+    ngx_str_null(value);
     cv = ilcf->tokens->elts;
 
     for (i = 0; i < ilcf->tokens->nelts; i++) {
 
-        if (ngx_http_complex_value(r, &cv[i], &value) != NGX_OK) {
+        if (ngx_http_complex_value(r, &cv[i], value) != NGX_OK) {
             return NGX_ERROR;
         }
 
         /* "Authorization: Bearer", and not another scheme (RFC 6750 2.1) */
 
-        if (value.len > 7
-            && ngx_strncasecmp(value.data, (u_char *) "Bearer ", 7) == 0)
+        if (value->len > 7
+            && ngx_strncasecmp(value->data, (u_char *) "Bearer ", 7) == 0)
         {
-            value.data += 7;
-            value.len -= 7;
+            value->data += 7;
+            value->len -= 7;
 
-            while (value.len && *value.data == ' ') {
-                value.data++;
-                value.len--;
+            while (value->len && *value->data == ' ') {
+                value->data++;
+                value->len--;
             }
         }
 
         /* credentials of another scheme are none for us */
 
-        if (value.len
-            && ngx_strlchr(value.data, value.data + value.len, ' ') == NULL)
+        if (value->len
+            && ngx_strlchr(value->data, value->data + value->len, ' ')
+               == NULL)
         {
             break;
         }
 
-        value.len = 0;
+        value->len = 0;
     }
-
-    if (value.len == 0) {
-        ngx_str_set(&ctx->error, "no token");
-        return NGX_DECLINED;
-    }
-
-    token.data = value.data;
-    token.len = value.len;
-
-    ngx_memzero(&check, sizeof(ngx_ims_jwt_check_t));
-    check.keys = ilcf->policy.keys;
-    check.issuer = ilcf->policy.issuer;
-    check.audience = ilcf->policy.audience;
-    check.now = ngx_time();
-    check.leeway = ilcf->policy.leeway;
-
-    cln = ngx_pool_cleanup_add(r->pool, 0);
-    if (cln == NULL) {
-        return NGX_ERROR;
-    }
-
-    result = ngx_ims_jwt_verify(&token, &check, &ctx->jwt);
-
-    if (result == NGX_IMS_JWT_NO_MEMORY) {
-        return NGX_ERROR;
-    }
-
-    if (result != NGX_IMS_JWT_OK) {
-        ctx->error.data = (u_char *) ngx_ims_jwt_error(result);
-        ctx->error.len = ngx_strlen(ctx->error.data);
-
-        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                      "client sent a token that is refused: %V", &ctx->error);
-
-        return NGX_HTTP_UNAUTHORIZED;
-    }
-
-    cln->handler = ngx_http_ims_free_token;
-    cln->data = ctx->jwt;
-
-    ngx_ims_deny_token(ctx->jwt, &ids);
-
-    if (ngx_ims_deny_check(ilcf->policy.pool, &ids)) {
-        ngx_str_set(&ctx->error, "token is revoked");
-
-        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                      "client sent a token that is refused: %V", &ctx->error);
-
-        return NGX_HTTP_UNAUTHORIZED;
-    }
-
-    user = ngx_ims_jwt_subject(ctx->jwt);
-    ctx->user = user;
 
     return NGX_OK;
 }
@@ -134,31 +167,58 @@ ngx_http_ims_verify(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
 static void
 ngx_http_ims_free_token(void *data)
 {
-    ngx_ims_jwt_free(data);
+    ngx_ims_token_free(data);
 }
 
 
-ngx_int_t
-ngx_http_ims_challenge(ngx_http_request_t *r, ngx_http_ims_ctx_t *ctx)
+static ngx_int_t
+ngx_http_ims_refused(ngx_http_request_t *r, ngx_http_ims_ctx_t *ctx)
+{
+    ngx_int_t         rc;
+    ngx_ims_token_t  *t;
+
+    t = &ctx->token;
+
+    ctx->error.data = (u_char *) t->error;
+    ctx->error.len = ngx_strlen(t->error);
+
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "client sent a token that is refused: %s", t->error);
+
+    if (t->status == NGX_HTTP_SERVICE_UNAVAILABLE) {
+        rc = ngx_http_ims_retry_after(r, NGX_HTTP_IMS_RETRY);
+
+    } else {
+        rc = ngx_http_ims_challenge(r, t->code, t->error);
+    }
+
+    return rc == NGX_OK ? (ngx_int_t) t->status
+                        : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+/* RFC 6750 3.1: no error code when there were no credentials at all */
+
+static ngx_int_t
+ngx_http_ims_challenge(ngx_http_request_t *r, const char *code,
+    const char *error)
 {
     u_char     *p;
     ngx_str_t   value;
 
-    /* RFC 6750 3.1: no error code when there were no credentials at all */
-
-    if (ngx_strcmp(ctx->error.data, "no token") == 0) {
+    if (code == NULL) {
         ngx_str_set(&value, "Bearer realm=\"ims-portal\"");
 
     } else {
-        p = ngx_pnalloc(r->pool, 128 + ctx->error.len);
+        p = ngx_pnalloc(r->pool, 128 + ngx_strlen(code) + ngx_strlen(error));
         if (p == NULL) {
             return NGX_ERROR;
         }
 
         value.data = p;
         value.len = ngx_sprintf(p, "Bearer realm=\"ims-portal\", "
-                                "error=\"invalid_token\", "
-                                "error_description=\"%V\"", &ctx->error) - p;
+                                "error=\"%s\", error_description=\"%s\"",
+                                code, error) - p;
     }
 
     return ngx_http_ims_header(r, "WWW-Authenticate", &value);

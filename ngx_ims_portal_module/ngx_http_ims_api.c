@@ -7,35 +7,27 @@
 
 
 #include "ngx_http_ims_portal_module.h"
+#include "ngx_ims_lease.h"
 
 
+static ngx_int_t ngx_http_ims_api_lease(ngx_http_request_t *r,
+    ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx);
 static ngx_int_t ngx_http_ims_api_session(ngx_http_request_t *r,
     ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx, uint32_t lease,
     ngx_uint_t status);
-static u_char *ngx_http_ims_json(u_char *p, u_char *last, ngx_str_t *s);
 static u_char *ngx_http_ims_aliases(u_char *p, u_char *last,
     ngx_str_t *associated, ngx_str_t *impu);
 static u_char *ngx_http_ims_websocket(ngx_http_request_t *r,
     ngx_http_ims_loc_conf_t *ilcf, u_char *p, u_char *last);
-static ngx_int_t ngx_http_ims_problem(ngx_http_request_t *r,
-    ngx_uint_t status, const char *title, ngx_str_t *detail);
-static ngx_int_t ngx_http_ims_send(ngx_http_request_t *r, ngx_uint_t status,
-    const char *type, u_char *p, size_t len);
 
 
 ngx_int_t
 ngx_http_ims_api(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf,
     ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx)
 {
-    u_char          user[NGX_IMS_DIGEST_LEN], *p;
-    uint32_t        lease;
-    ngx_int_t       rc;
-    ngx_str_t       value;
-    ngx_uint_t      fresh;
-    ngx_ims_str_t   issuer, subject;
-    ngx_ims_pool_t *pool;
-
-    pool = ilcf->session_pool;
+    uint32_t    lease;
+    ngx_int_t   rc;
+    ngx_str_t   value;
 
     rc = ngx_http_discard_request_body(r);
 
@@ -50,69 +42,98 @@ ngx_http_ims_api(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf,
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        return ngx_http_ims_problem(r, 405, "Method Not Allowed", NULL);
+        return ngx_http_ims_problem(r, 405, NULL);
     }
 
     /* a cookie goes along with a form of a foreign page: it must not lease */
 
     if (ngx_http_ims_origin(r, ilcf) != NGX_OK) {
         ngx_str_set(&ctx->error, "foreign origin");
-        return ngx_http_ims_problem(r, 403, "Forbidden", &ctx->error);
+        return ngx_http_ims_problem(r, 403, &ctx->error);
     }
 
     rc = ngx_http_ims_verify(r, ilcf, ctx);
 
-    if (rc == NGX_ERROR) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (rc == NGX_AGAIN || rc == NGX_HTTP_INTERNAL_SERVER_ERROR) {
+        return rc;
     }
 
     if (rc != NGX_OK) {
-        if (ngx_http_ims_challenge(r, ctx) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        return ngx_http_ims_problem(r, 401, "Unauthorized", &ctx->error);
+        return ngx_http_ims_problem(r, rc == NGX_DECLINED ? 401 : rc,
+                                    &ctx->error);
     }
 
-    issuer = ngx_ims_jwt_issuer(ctx->jwt);
-    subject = ngx_ims_jwt_subject(ctx->jwt);
-    ngx_ims_pool_user(&issuer, &subject, user);
-
-    if (r->method != NGX_HTTP_POST) {
-
-        if (ngx_ims_pool_find(pool, user, &lease) != NGX_OK) {
-            ngx_str_set(&ctx->error, "no identity is leased");
-            return ngx_http_ims_problem(r, 404, "Not Found", &ctx->error);
-        }
-
-        return ngx_http_ims_api_session(r, ilcf, ctx, lease, 200);
+    if (r->method == NGX_HTTP_POST) {
+        return ngx_http_ims_api_lease(r, ilcf, ctx);
     }
 
-    rc = ngx_ims_pool_lease(pool, user, &lease, &fresh, r->connection->log);
+    if (ngx_ims_pool_find(ilcf->session_pool, ctx->token.grant.ids.user,
+                          &lease)
+        != NGX_OK)
+    {
+        ngx_str_set(&ctx->error, "no identity is leased");
+        return ngx_http_ims_problem(r, 404, &ctx->error);
+    }
 
-    if (rc == NGX_OK) {
+    return ngx_http_ims_api_session(r, ilcf, ctx, lease, 200);
+}
+
+
+static ngx_int_t
+ngx_http_ims_api_lease(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
+    ngx_http_ims_ctx_t *ctx)
+{
+    uint32_t           lease;
+    ngx_int_t          rc;
+    ngx_uint_t         fresh;
+    ngx_ims_pool_t    *pool;
+    ngx_ims_want_t     want;
+    ngx_ims_waiter_t   waiter;
+
+    pool = ilcf->session_pool;
+
+    ngx_ims_grant_want(&ctx->token.grant, &want);
+    ngx_http_ims_waiter(r, ctx, &waiter);
+
+    rc = ngx_ims_lease_get(pool, &want, &waiter, &lease, &fresh,
+                           r->connection->log);
+
+    switch (rc) {
+
+    case NGX_OK:
         return ngx_http_ims_api_session(r, ilcf, ctx, lease,
                                         fresh ? 201 : 200);
+
+    case NGX_AGAIN:
+        return NGX_AGAIN;
+
+    case NGX_DECLINED:
+        ngx_str_set(&ctx->error, "the identity is not allowed");
+        return ngx_http_ims_problem(r, 403, &ctx->error);
+
+    case NGX_ABORT:
+        ngx_str_set(&ctx->error, "the identity is taken");
+        return ngx_http_ims_problem(r, 409, &ctx->error);
+
+    case NGX_BUSY:
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                      "IMPU pool \"%V\" is exhausted", &pool->name);
+
+        ngx_str_set(&ctx->error, "all identities are taken");
+        break;
+
+    default:
+        ngx_str_set(&ctx->error, "identities cannot be leased now");
+        break;
     }
 
-    ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                  "IMPU pool \"%V\" is exhausted", &pool->name);
-
-    p = ngx_pnalloc(r->pool, NGX_TIME_T_LEN);
-    if (p == NULL) {
+    if (ngx_http_ims_retry_after(r, ngx_ims_lease_retry_after(pool, rc))
+        != NGX_OK)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    value.data = p;
-    value.len = ngx_sprintf(p, "%T", ngx_ims_pool_retry_after(pool)) - p;
-
-    if (ngx_http_ims_header(r, "Retry-After", &value) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ngx_str_set(&ctx->error, "all identities are taken");
-
-    return ngx_http_ims_problem(r, 503, "Service Unavailable", &ctx->error);
+    return ngx_http_ims_problem(r, 503, &ctx->error);
 }
 
 
@@ -158,7 +179,7 @@ ngx_http_ims_api_session(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
     ctx->impu.data = impu;
     ctx->impu.len = ngx_ims_pool_impu(ilcf->session_pool, lease, impu);
 
-    expires = ngx_ims_jwt_expires(ctx->jwt);
+    expires = ctx->token.grant.expires;
 
     p = ngx_slprintf(start, last, "{\"identity\":");
     p = ngx_http_ims_json(p, last, &ctx->impu);
@@ -182,27 +203,6 @@ ngx_http_ims_api_session(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
     p = ngx_slprintf(p, last, i ? "]}]}" "\n" : "]}" "\n");
 
     return ngx_http_ims_send(r, status, "application/json", start, p - start);
-}
-
-
-/* a JSON string (RFC 8259 7) */
-
-static u_char *
-ngx_http_ims_json(u_char *p, u_char *last, ngx_str_t *s)
-{
-    size_t  n;
-
-    n = ngx_escape_json(NULL, s->data, s->len) + s->len;
-
-    if ((size_t) (last - p) < n + 2) {
-        return p;
-    }
-
-    *p++ = '"';
-    p = (u_char *) ngx_escape_json(p, s->data, s->len);
-    *p++ = '"';
-
-    return p;
 }
 
 
@@ -283,80 +283,4 @@ ngx_http_ims_websocket(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
               - start;
 
     return ngx_http_ims_json(p, last, &url);
-}
-
-
-static ngx_int_t
-ngx_http_ims_problem(ngx_http_request_t *r, ngx_uint_t status,
-    const char *title, ngx_str_t *detail)
-{
-    u_char  *p, *start, *last;
-    size_t   size;
-
-    size = 256 + (detail ? detail->len * 6 : 0);
-
-    start = ngx_pnalloc(r->pool, size);
-    if (start == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    last = start + size;
-
-    p = ngx_slprintf(start, last, "{\"type\":\"about:blank\","
-                     "\"title\":\"%s\",\"status\":%ui", title, status);
-
-    if (detail != NULL && detail->len) {
-        p = ngx_slprintf(p, last, ",\"detail\":");
-        p = ngx_http_ims_json(p, last, detail);
-    }
-
-    p = ngx_slprintf(p, last, "}\n");
-
-    return ngx_http_ims_send(r, status, "application/problem+json", start,
-                             p - start);
-}
-
-
-static ngx_int_t
-ngx_http_ims_send(ngx_http_request_t *r, ngx_uint_t status, const char *type,
-    u_char *p, size_t len)
-{
-    ngx_int_t     rc;
-    ngx_buf_t    *b;
-    ngx_str_t     value;
-    ngx_chain_t   out;
-
-    ngx_str_set(&value, "no-store");
-
-    if (ngx_http_ims_header(r, "Cache-Control", &value) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    r->headers_out.status = status;
-    r->headers_out.content_length_n = len;
-    r->headers_out.content_type.data = (u_char *) type;
-    r->headers_out.content_type.len = ngx_strlen(type);
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
-
-    rc = ngx_http_send_header(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
-    }
-
-    b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
-
-    b->pos = p;
-    b->last = p + len;
-    b->memory = 1;
-    b->last_buf = (r == r->main);
-    b->last_in_chain = 1;
-
-    out.buf = b;
-    out.next = NULL;
-
-    return ngx_http_output_filter(r, &out);
 }

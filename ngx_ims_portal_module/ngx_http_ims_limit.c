@@ -425,8 +425,6 @@ ngx_http_ims_limit_open(ngx_http_request_t *r,
     ngx_http_ims_main_conf_t *imcf, ngx_http_ims_loc_conf_t *ilcf,
     ngx_http_ims_ctx_t *ctx, uint32_t *row)
 {
-    u_char                   digest[NGX_IMS_DIGEST_LEN];
-    ngx_ims_str_t            issuer, subject;
     ngx_connection_t        *c;
     ngx_ims_limit_key_t      address, user;
     ngx_ims_limit_socket_t   socket;
@@ -443,12 +441,8 @@ ngx_http_ims_limit_open(ngx_http_request_t *r,
         socket.address = &address;
     }
 
-    if (ctx->jwt != NULL) {
-        issuer = ngx_ims_jwt_issuer(ctx->jwt);
-        subject = ngx_ims_jwt_subject(ctx->jwt);
-        ngx_ims_pool_user(&issuer, &subject, digest);
-
-        ngx_ims_session_key(ilcf->pool, digest, &user);
+    if (ctx->token.jwt != NULL) {
+        ngx_ims_session_key(ilcf->pool, ctx->token.grant.ids.user, &user);
         socket.user = &user;
     }
 

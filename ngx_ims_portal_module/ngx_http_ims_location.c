@@ -13,6 +13,7 @@ static ngx_int_t ngx_http_ims_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_ims_content(ngx_http_request_t *r,
     ngx_http_ims_content_pt handler);
+static void ngx_http_ims_wake(void *data);
 static ngx_int_t ngx_http_ims_upgrade_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_ims_api_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_ims_status_handler(ngx_http_request_t *r);
@@ -51,6 +52,7 @@ static ngx_http_variable_t  ngx_http_ims_vars[] = {
 static ngx_int_t
 ngx_http_ims_content(ngx_http_request_t *r, ngx_http_ims_content_pt handler)
 {
+    ngx_int_t                  rc;
     ngx_http_ims_ctx_t        *ctx;
     ngx_http_ims_loc_conf_t   *ilcf;
     ngx_http_ims_main_conf_t  *imcf;
@@ -63,7 +65,63 @@ ngx_http_ims_content(ngx_http_request_t *r, ngx_http_ims_content_pt handler)
     imcf = ngx_http_get_module_main_conf(r, ngx_http_ims_portal_module);
     ilcf = ngx_http_get_module_loc_conf(r, ngx_http_ims_portal_module);
 
-    return handler(r, imcf, ilcf, ctx);
+    ctx->content = handler;
+
+    rc = handler(r, imcf, ilcf, ctx);
+
+    if (rc != NGX_AGAIN) {
+        return rc;
+    }
+
+    /* a client that leaves meanwhile is noticed */
+
+    r->read_event_handler = ngx_http_test_reading;
+    r->write_event_handler = ngx_http_request_empty_handler;
+    r->main->count++;
+
+    return NGX_DONE;
+}
+
+
+void
+ngx_http_ims_waiter(ngx_http_request_t *r, ngx_http_ims_ctx_t *ctx,
+    ngx_ims_waiter_t *waiter)
+{
+    waiter->handler = ngx_http_ims_wake;
+    waiter->data = r;
+    waiter->slot = &ctx->waiting;
+    waiter->log = r->connection->log;
+}
+
+
+/* the content handler begins anew */
+
+static void
+ngx_http_ims_wake(void *data)
+{
+    ngx_int_t                  rc;
+    ngx_connection_t          *c;
+    ngx_http_ims_ctx_t        *ctx;
+    ngx_http_request_t        *r;
+    ngx_http_ims_loc_conf_t   *ilcf;
+    ngx_http_ims_main_conf_t  *imcf;
+
+    r = data;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_ims_portal_module);
+    imcf = ngx_http_get_module_main_conf(r, ngx_http_ims_portal_module);
+    ilcf = ngx_http_get_module_loc_conf(r, ngx_http_ims_portal_module);
+
+    rc = ctx->content(r, imcf, ilcf, ctx);
+
+    if (rc != NGX_AGAIN) {
+        ngx_http_finalize_request(r, rc);
+    }
+
+    ngx_http_run_posted_requests(c);
 }
 
 

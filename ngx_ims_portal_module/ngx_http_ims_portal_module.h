@@ -56,13 +56,27 @@ typedef struct {
 } ngx_http_ims_loc_conf_t;
 
 
+typedef struct ngx_http_ims_ctx_s  ngx_http_ims_ctx_t;
+
+/*
+ * A content handler: what nginx expects of one, or NGX_AGAIN: it waits, and is
+ * called once more.
+ */
+typedef ngx_int_t (*ngx_http_ims_content_pt)(ngx_http_request_t *r,
+    ngx_http_ims_main_conf_t *imcf, ngx_http_ims_loc_conf_t *ilcf,
+    ngx_http_ims_ctx_t *ctx);
+
+
 /* what a request brought; for variables and for what comes after access */
-typedef struct {
-    ngx_ims_jwt_t            *jwt;            /* NULL: none, or refused */
+struct ngx_http_ims_ctx_s {
+    ngx_ims_token_t           token;          /* jwt NULL: none, or refused */
+    void                     *waiting;        /* see ngx_ims_waiter.h */
+    ngx_http_ims_content_pt   content;        /* who waits */
     ngx_str_t                 error;
     ngx_str_t                 user;
     ngx_str_t                 impu;
-} ngx_http_ims_ctx_t;
+    unsigned                  arrived:1;      /* counted by a limit */
+};
 
 
 /* directives that need more than a stock slot (ngx_http_ims_set.c) */
@@ -126,16 +140,31 @@ ngx_ims_pool_t *ngx_http_ims_find_pool(ngx_http_ims_main_conf_t *mcf,
     ngx_str_t *name);
 
 /*
- * Verifies the token of a request (ngx_http_ims_access.c).  NGX_OK with
- * ctx->jwt set, NGX_DECLINED: there is none, NGX_HTTP_UNAUTHORIZED: it is
- * refused, and WWW-Authenticate has been set, NGX_ERROR.
+ * Checks the token of a request (ngx_http_ims_access.c).  NGX_OK with
+ * ctx->token set; NGX_DECLINED: there is none; 401, 403 or 503: it is refused,
+ * ctx->error says why; for these WWW-Authenticate or Retry-After has been set.
+ * NGX_AGAIN: the request waits, and 500.
  */
 ngx_int_t ngx_http_ims_verify(ngx_http_request_t *r,
     ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx);
 
-/* adds "WWW-Authenticate: Bearer" (RFC 6750 3); NGX_OK or NGX_ERROR */
-ngx_int_t ngx_http_ims_challenge(ngx_http_request_t *r,
-    ngx_http_ims_ctx_t *ctx);
+/* how a request waits, for what returns NGX_AGAIN (ngx_http_ims_location.c) */
+void ngx_http_ims_waiter(ngx_http_request_t *r, ngx_http_ims_ctx_t *ctx,
+    ngx_ims_waiter_t *waiter);
+
+/* answers in JSON (ngx_http_ims_reply.c); a string with its quotes */
+u_char *ngx_http_ims_json(u_char *p, u_char *last, ngx_str_t *s);
+
+/* problem details (RFC 9457); detail may be NULL or empty.  As a handler. */
+ngx_int_t ngx_http_ims_problem(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *detail);
+
+/* a whole answer of len bytes at p, not to be stored.  As a handler. */
+ngx_int_t ngx_http_ims_send(ngx_http_request_t *r, ngx_uint_t status,
+    const char *type, u_char *p, size_t len);
+
+/* adds Retry-After, s; NGX_OK or NGX_ERROR */
+ngx_int_t ngx_http_ims_retry_after(ngx_http_request_t *r, time_t after);
 
 /* NGX_OK, or NGX_HTTP_FORBIDDEN for a foreign Origin (RFC 6455 10.2) */
 ngx_int_t ngx_http_ims_origin(ngx_http_request_t *r,
@@ -163,10 +192,6 @@ ngx_table_elt_t *ngx_http_ims_next_header(ngx_http_request_t *r,
 ngx_table_elt_t *ngx_http_ims_request_header(ngx_http_request_t *r,
     const char *name);
 
-typedef ngx_int_t (*ngx_http_ims_content_pt)(ngx_http_request_t *r,
-    ngx_http_ims_main_conf_t *imcf, ngx_http_ims_loc_conf_t *ilcf,
-    ngx_http_ims_ctx_t *ctx);
-
 /* the content handlers; each in the file of its name */
 ngx_int_t ngx_http_ims_upgrade(ngx_http_request_t *r,
     ngx_http_ims_main_conf_t *imcf, ngx_http_ims_loc_conf_t *ilcf,
@@ -181,6 +206,7 @@ ngx_int_t ngx_http_ims_status(ngx_http_request_t *r,
     ngx_http_ims_main_conf_t *imcf);
 
 
+extern ngx_command_t  ngx_http_ims_commands[];     /* ngx_http_ims_commands.c */
 extern ngx_module_t  ngx_ims_portal_module;
 extern ngx_module_t  ngx_http_ims_portal_module;
 

@@ -73,29 +73,25 @@ ngx_http_ims_upgrade(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf,
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 
-    rc = ngx_http_ims_limit_arrive(r, imcf, ilcf, ctx);
+    /* a handshake that waited for its keys is counted once */
+
+    rc = ctx->arrived ? NGX_OK : ngx_http_ims_limit_arrive(r, imcf, ilcf, ctx);
 
     if (rc != NGX_OK) {
         return rc;
     }
 
+    ctx->arrived = 1;
+
     if (ilcf->auth & NGX_IMS_AUTH_HANDSHAKE) {
         rc = ngx_http_ims_verify(r, ilcf, ctx);
 
-        if (rc == NGX_ERROR) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
         /* "both": what is missing here may come with the REGISTER */
 
-        if (rc == NGX_HTTP_UNAUTHORIZED
-            || (rc == NGX_DECLINED && !(ilcf->auth & NGX_IMS_AUTH_SIP)))
+        if (rc != NGX_OK
+            && !(rc == NGX_DECLINED && (ilcf->auth & NGX_IMS_AUTH_SIP)))
         {
-            if (ngx_http_ims_challenge(r, ctx) != NGX_OK) {
-                return NGX_HTTP_INTERNAL_SERVER_ERROR;
-            }
-
-            return NGX_HTTP_UNAUTHORIZED;
+            return rc == NGX_DECLINED ? NGX_HTTP_UNAUTHORIZED : rc;
         }
     }
 
@@ -123,8 +119,8 @@ ngx_http_ims_upgrade(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if ((ctx->jwt != NULL
-         && ngx_ims_session_identify(s, ctx->jwt) != NGX_OK)
+    if ((ctx->token.jwt != NULL
+         && ngx_ims_session_identify(s, &ctx->token.grant) != NGX_OK)
         || ngx_http_ims_switch(r, &key) != NGX_OK)
     {
         ngx_ims_session_abort(s);

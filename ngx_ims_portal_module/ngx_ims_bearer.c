@@ -8,17 +8,18 @@
 #include "ngx_ims_bearer.h"
 
 
+static void ngx_ims_bearer_wake(void *data);
+
+
 ngx_int_t
 ngx_ims_bearer_check(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
 {
     u_char                 *p, *last;
     ngx_int_t               rc;
-    ngx_ims_str_t           token, params, user;
-    ngx_ims_jwt_t          *jwt;
+    ngx_ims_str_t           token, params;
+    ngx_ims_token_t         t;
+    ngx_ims_waiter_t        waiter;
     ngx_ims_sip_hdr_t      *h;
-    ngx_ims_jwt_check_t     check;
-    ngx_ims_deny_token_t    ids;
-    ngx_ims_jwt_result_e    result;
 
     h = NULL;
 
@@ -63,43 +64,35 @@ ngx_ims_bearer_check(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
         token.len -= 2;
     }
 
-    ngx_memzero(&check, sizeof(ngx_ims_jwt_check_t));
-    check.keys = s->policy->keys;
-    check.issuer = s->policy->issuer;
-    check.audience = s->policy->audience;
-    check.now = ngx_time();
-    check.leeway = s->policy->leeway;
+    waiter.handler = ngx_ims_bearer_wake;
+    waiter.data = s;
+    waiter.slot = &s->waiting;
+    waiter.log = s->connection->log;
 
-    result = ngx_ims_jwt_verify(&token, &check, &jwt);
+    rc = ngx_ims_token_check(&s->policy->token, &token, &waiter, &t);
 
-    if (result != NGX_IMS_JWT_OK) {
-        ngx_log_error(NGX_LOG_INFO, s->connection->log, 0,
-                      "client sent a token that is refused: %s",
-                      ngx_ims_jwt_error(result));
-        ngx_ims_bearer_challenge(s, m, 401, "invalid_token");
-        return NGX_DECLINED;
+    if (rc == NGX_AGAIN) {
+        return NGX_AGAIN;
     }
-
-    ngx_ims_deny_token(jwt, &ids);
-
-    if (ngx_ims_deny_check(s->pool, &ids)) {
-        ngx_log_error(NGX_LOG_INFO, s->connection->log, 0,
-                      "client sent a token that is refused: revoked");
-        ngx_ims_jwt_free(jwt);
-        ngx_ims_bearer_challenge(s, m, 401, "invalid_token");
-        return NGX_DECLINED;
-    }
-
-    rc = ngx_ims_session_identify(s, jwt);
 
     if (rc == NGX_DECLINED) {
-        user = ngx_ims_jwt_subject(jwt);
         ngx_log_error(NGX_LOG_INFO, s->connection->log, 0,
-                      "client sent a token of another user, \"%V\"",
-                      &user);
+                      "client sent a token that is refused: %s", t.error);
+        ngx_ims_bearer_challenge(s, m, t.status, t.code);
+        return NGX_DECLINED;
     }
 
-    ngx_ims_jwt_free(jwt);
+    if (rc == NGX_OK) {
+        rc = ngx_ims_session_identify(s, &t.grant);
+
+        if (rc == NGX_DECLINED) {
+            ngx_log_error(NGX_LOG_INFO, s->connection->log, 0,
+                          "client sent a token of another user, \"%V\"",
+                          &t.grant.subject);
+        }
+
+        ngx_ims_token_free(&t);
+    }
 
     if (rc == NGX_BUSY) {
         ngx_ims_session_limited(s, NGX_IMS_LIMITED_USER_SOCKETS);
@@ -115,6 +108,18 @@ ngx_ims_bearer_check(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
     }
 
     return NGX_OK;
+}
+
+
+/* the request that waits is looked at again, with all behind it */
+
+static void
+ngx_ims_bearer_wake(void *data)
+{
+    ngx_ims_session_t  *s;
+
+    s = data;
+    s->worker->wake(s);
 }
 
 

@@ -14,7 +14,8 @@
 
 /*
  * Checks the Bearer of any request, if there is one (RG-1, RG-3).  NGX_OK: it
- * is good, or there is none and the session is known; else an answer was sent.
+ * is good, or there is none and the session is known; NGX_AGAIN: s->waiting has
+ * it, and w->wake() will be called; else an answer was sent.
  */
 ngx_int_t ngx_ims_bearer_check(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m);
 

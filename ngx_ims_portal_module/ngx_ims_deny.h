@@ -11,8 +11,8 @@
 #define _NGX_IMS_DENY_H_INCLUDED_
 
 
-#include "ngx_ims_jwt.h"
 #include "ngx_ims_pool.h"
+#include "ngx_ims_jwt.h"
 
 
 typedef enum {

@@ -74,6 +74,7 @@ ngx_ims_edge_init(ngx_ims_worker_t *w)
     w->end = ngx_ims_edge_end;
     w->token_end = ngx_ims_edge_token_end;
     w->refresh = ngx_ims_register_refresh;
+    w->wake = ngx_ims_forward_wake;
 
     ngx_ims_handover_init(ngx_ims_edge_handed);
     ngx_ims_turn_init(w, ngx_ims_edge_waited);
@@ -175,20 +176,32 @@ ngx_ims_edge_resume_up(ngx_ims_session_t *s, ngx_ims_flow_t *flow, u_char *p,
 static void
 ngx_ims_edge_request_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
 {
+    ngx_int_t          rc;
     ngx_uint_t         status;
     ngx_ims_worker_t  *w;
 
     w = s->worker;
+    rc = NGX_OK;
 
     if (m->method == NGX_IMS_SIP_REGISTER) {
-        ngx_ims_register_request(s, m);
-        return;
+        rc = ngx_ims_register_request(s, m);
+
+        if (rc == NGX_OK) {
+            return;
+        }
+
+    } else if (m->method != NGX_IMS_SIP_ACK && m->method != NGX_IMS_SIP_CANCEL
+               && !ngx_ims_screen_emergency(s, m))
+    {
+        rc = ngx_ims_bearer_check(s, m);
     }
 
-    if (m->method != NGX_IMS_SIP_ACK && m->method != NGX_IMS_SIP_CANCEL
-        && !ngx_ims_screen_emergency(s, m)
-        && ngx_ims_bearer_check(s, m) != NGX_OK)
-    {
+    if (rc == NGX_AGAIN && ngx_ims_forward_pause(s, m) != NGX_OK) {
+        ngx_ims_waiter_cancel(&s->waiting);
+        ngx_ims_call_refuse(w, &s->flow, m, 503, "Retry-After: 5" CRLF);
+    }
+
+    if (rc != NGX_OK) {
         return;
     }
 

@@ -18,7 +18,6 @@
 static void ngx_ims_forward_server(ngx_ims_txn_t *t, ngx_int_t rc,
     ngx_ims_sip_msg_t *m);
 static void ngx_ims_forward_timer(ngx_event_t *ev);
-static void ngx_ims_forward_resume(ngx_ims_session_t *s, ngx_uint_t up);
 static void ngx_ims_forward_purge(ngx_queue_t *queue);
 static void ngx_ims_forward_uncount(ngx_ims_forward_t *fw);
 
@@ -522,7 +521,7 @@ ngx_ims_forward_hold(ngx_ims_session_t *s, ngx_uint_t up,
 }
 
 
-static void
+void
 ngx_ims_forward_resume(ngx_ims_session_t *s, ngx_uint_t up)
 {
     u_char             *p, *again;

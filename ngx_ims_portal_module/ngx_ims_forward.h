@@ -194,6 +194,18 @@ ngx_int_t ngx_ims_forward_hold(ngx_ims_session_t *s, ngx_uint_t up,
     ngx_ims_forward_t *fw, ngx_ims_flow_t *flow, u_char *p, size_t len,
     ngx_uint_t always);
 
+/* goes on with what was held back, as long as nothing keeps the side busy */
+void ngx_ims_forward_resume(ngx_ims_session_t *s, ngx_uint_t up);
+
+/*
+ * A request of a browser waits for what s->waiting is for, and all that comes
+ * after it waits behind it.  NGX_OK, or NGX_ERROR: no memory.
+ */
+ngx_int_t ngx_ims_forward_pause(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m);
+
+/* ... and goes on: it is looked at as if it came now */
+void ngx_ims_forward_wake(ngx_ims_session_t *s);
+
 /* 1 when the body of m is SDP */
 ngx_uint_t ngx_ims_forward_has_sdp(ngx_ims_sip_msg_t *m);
 

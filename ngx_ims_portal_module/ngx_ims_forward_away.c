@@ -22,6 +22,7 @@ enum {
 
 static void ngx_ims_forward_join(ngx_ims_forward_t *fw,
     ngx_ims_session_t *s);
+static void ngx_ims_forward_unwait(ngx_ims_session_t *s);
 static void ngx_ims_forward_append(ngx_queue_t *to, ngx_queue_t *from);
 static ngx_uint_t ngx_ims_forward_waits(ngx_ims_forward_t *fw);
 static void ngx_ims_forward_aways_init(ngx_log_t *log);
@@ -54,6 +55,73 @@ ngx_ims_forward_facts(ngx_ims_forward_t *fw, ngx_ims_facts_t *f)
 }
 
 
+ngx_int_t
+ngx_ims_forward_pause(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
+{
+    ngx_queue_t  behind;
+
+    /* it was the next one: what has come since is behind it */
+
+    ngx_queue_init(&behind);
+    ngx_ims_forward_append(&behind, &s->up);
+
+    if (ngx_ims_forward_hold(s, 1, NULL, &s->flow, m->text.data, m->text.len,
+                             1)
+        != NGX_OK)
+    {
+        ngx_ims_forward_append(&s->up, &behind);
+        return NGX_ERROR;
+    }
+
+    ngx_ims_forward_append(&s->up, &behind);
+
+    s->up_busy = 1;
+    s->up_waits = 1;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_ims_forward_wake(ngx_ims_session_t *s)
+{
+    if (s->up_waits) {
+        s->up_waits = 0;
+        s->up_busy = 0;
+        ngx_ims_forward_resume(s, 1);
+    }
+}
+
+
+/*
+ * A socket that is left does not hear what it waited for: the request is sent
+ * again over the next one.
+ */
+
+static void
+ngx_ims_forward_unwait(ngx_ims_session_t *s)
+{
+    ngx_queue_t     *q;
+    ngx_ims_held_t  *held;
+
+    ngx_ims_waiter_cancel(&s->waiting);
+
+    if (!s->up_waits) {
+        return;
+    }
+
+    s->up_waits = 0;
+    s->up_busy = 0;
+
+    q = ngx_queue_head(&s->up);
+    ngx_queue_remove(q);
+    s->nwaiting--;
+
+    held = ngx_queue_data(q, ngx_ims_held_t, queue);
+    ngx_free(held);
+}
+
+
 void
 ngx_ims_forward_move(ngx_ims_session_t *from, ngx_ims_session_t *to)
 {
@@ -72,6 +140,7 @@ ngx_ims_forward_move(ngx_ims_session_t *from, ngx_ims_session_t *to)
         ngx_ims_forward_join(fw, to);
     }
 
+    ngx_ims_forward_unwait(from);
     ngx_ims_forward_append(&to->up, &from->up);
     ngx_ims_forward_append(&to->down, &from->down);
 

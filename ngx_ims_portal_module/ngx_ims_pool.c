@@ -24,6 +24,8 @@ static ngx_ims_block_t *ngx_ims_pool_block(ngx_ims_pool_t *pool,
 static uint32_t *ngx_ims_pool_bucket(ngx_ims_pool_t *pool, u_char *user);
 static uint32_t ngx_ims_pool_lookup(ngx_ims_pool_t *pool, u_char *user);
 static void ngx_ims_pool_sweep(ngx_ims_pool_t *pool, time_t now);
+static void ngx_ims_pool_holder(ngx_ims_pool_t *pool, ngx_ims_lease_sh_t *l,
+    ngx_ims_want_t *want);
 
 
 static ngx_ims_block_t *
@@ -247,7 +249,10 @@ void
 ngx_ims_pool_forget(ngx_ims_pool_t *pool, uint32_t i)
 {
     uint32_t            *link;
+    ngx_str_t            nobody;
     ngx_ims_lease_sh_t  *lease;
+
+    ngx_str_null(&nobody);
 
     lease = &pool->zone.leases[i];
 
@@ -263,20 +268,24 @@ ngx_ims_pool_forget(ngx_ims_pool_t *pool, uint32_t i)
 
     lease->user_next = NGX_IMS_NONE;
     ngx_memzero(lease->user, NGX_IMS_DIGEST_LEN);
+
+    (void) ngx_ims_zone_put(&pool->zone, &lease->holder, &nobody);
 }
 
 
 ngx_int_t
-ngx_ims_pool_lease(ngx_ims_pool_t *pool, u_char *user, uint32_t *lease,
-    ngx_uint_t *fresh, ngx_log_t *log)
+ngx_ims_pool_lease(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
+    uint32_t *lease, ngx_uint_t *fresh, ngx_log_t *log)
 {
     time_t               now;
+    u_char              *user;
     uint32_t             i, *bucket;
     ngx_ims_zone_sh_t   *sh;
     ngx_ims_lease_sh_t  *l;
 
     sh = pool->zone.sh;
     now = ngx_time();
+    user = want->user;
 
     ngx_ims_zone_lock(&pool->zone);
 
@@ -329,7 +338,10 @@ ngx_ims_pool_lease(ngx_ims_pool_t *pool, u_char *user, uint32_t *lease,
     if (*fresh) {
         sh->leased++;
         l->seq++;
+        l->since = now;
     }
+
+    ngx_ims_pool_holder(pool, l, want);
 
     l->expires = now + pool->lease;
 
@@ -354,6 +366,31 @@ ngx_ims_pool_lease(ngx_ims_pool_t *pool, u_char *user, uint32_t *lease,
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * Who has it, for administrators: subject, NUL, issuer.  A zone without room
+ * for that still leases.
+ */
+
+static void
+ngx_ims_pool_holder(ngx_ims_pool_t *pool, ngx_ims_lease_sh_t *l,
+    ngx_ims_want_t *want)
+{
+    u_char     text[2 * 256], *p;
+    ngx_str_t  holder;
+
+    p = ngx_cpymem(text, want->subject.data, ngx_min(want->subject.len, 255));
+    *p++ = '\0';
+    p = ngx_cpymem(p, want->issuer.data, ngx_min(want->issuer.len, 255));
+
+    holder.data = text;
+    holder.len = p - text;
+
+    if (!ngx_ims_zone_equal(&pool->zone, &l->holder, &holder)) {
+        (void) ngx_ims_zone_put(&pool->zone, &l->holder, &holder);
+    }
 }
 
 

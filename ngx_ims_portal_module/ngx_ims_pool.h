@@ -142,11 +142,24 @@ ngx_int_t ngx_ims_pool_keep(ngx_ims_pool_t *pool, uint32_t lease,
 void ngx_ims_pool_user(ngx_ims_str_t *issuer, ngx_ims_str_t *subject,
     u_char *out);
 
+/* who wants an identity; texts have no control characters */
+typedef struct {
+    u_char                   *user;           /* ngx_ims_pool_user() */
+    ngx_str_t                 subject;        /* for administrators, <= 255 */
+    ngx_str_t                 issuer;         /* the same */
+    ngx_str_t                 identity;       /* an IMPU that his token asks
+                                                 for, or empty */
+    unsigned                  guest:1;        /* for a short while */
+} ngx_ims_want_t;
+
+
 /*
  * Leases or renews.  NGX_OK with *lease set and *fresh = 1 when it was not
- * leased to this user at that moment; NGX_BUSY: all identities are taken.
+ * leased to this user at that moment; NGX_BUSY: all identities are taken;
+ * NGX_DECLINED: the one that he asks for is not of this pool, or not for him;
+ * NGX_ABORT: it is another user's at the moment.
  */
-ngx_int_t ngx_ims_pool_lease(ngx_ims_pool_t *pool, u_char *user,
+ngx_int_t ngx_ims_pool_lease(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
     uint32_t *lease, ngx_uint_t *fresh, ngx_log_t *log);
 
 /* the running lease of a user without renewing it; NGX_OK or NGX_DECLINED */

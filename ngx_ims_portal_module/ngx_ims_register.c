@@ -58,7 +58,7 @@ ngx_ims_register_cap(ngx_ims_session_t *s, time_t expires)
 {
     time_t  left;
 
-    left = s->token_expires - s->policy->leeway - ngx_time();
+    left = s->token_expires - s->policy->token.leeway - ngx_time();
 
     return ngx_min(expires, left);
 }

@@ -21,7 +21,8 @@ typedef void (*ngx_ims_register_moved_pt)(ngx_ims_worker_t *w,
 void ngx_ims_register_init(ngx_ims_register_moved_pt moved);
 
 /* a new REGISTER from the browser; m is valid during the call */
-void ngx_ims_register_request(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m);
+ngx_int_t ngx_ims_register_request(ngx_ims_session_t *s,
+    ngx_ims_sip_msg_t *m);
 
 /* the core's clock asks for a refresh */
 void ngx_ims_register_refresh(ngx_ims_session_t *s);

@@ -11,6 +11,7 @@
 #include "ngx_ims_register_int.h"
 #include "ngx_ims_bearer.h"
 #include "ngx_ims_clock.h"
+#include "ngx_ims_lease.h"
 #include "ngx_ims_linger.h"
 #include "ngx_ims_park.h"
 #include "ngx_ims_regevent.h"
@@ -21,6 +22,9 @@
 #define NGX_IMS_REGISTER_DEFAULT  600         /* s, when none is asked */
 
 
+static void ngx_ims_register_known(ngx_ims_session_t *s,
+    ngx_ims_sip_msg_t *m);
+static void ngx_ims_register_wake(void *data);
 static ngx_int_t ngx_ims_register_lease(ngx_ims_session_t *s,
     ngx_ims_sip_msg_t *m);
 static ngx_int_t ngx_ims_register_identity(ngx_ims_session_t *s,
@@ -35,20 +39,32 @@ static ngx_uint_t ngx_ims_register_features(ngx_ims_session_t *s,
     ngx_ims_sip_msg_t *m, ngx_ims_sip_addr_t *contact);
 
 
-void
+ngx_int_t
 ngx_ims_register_request(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_ims_bearer_check(s, m);
+
+    if (rc == NGX_OK) {
+        rc = ngx_ims_register_lease(s, m);
+    }
+
+    if (rc == NGX_OK && ngx_ims_register_identity(s, m) == NGX_OK) {
+        ngx_ims_register_known(s, m);
+    }
+
+    return rc == NGX_AGAIN ? NGX_AGAIN : NGX_OK;
+}
+
+
+static void
+ngx_ims_register_known(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
 {
     time_t              expires, now;
     ngx_uint_t          changed;
     ngx_ims_binding_t   b;
     ngx_ims_sip_addr_t  contact;
-
-    if (ngx_ims_bearer_check(s, m) != NGX_OK
-        || ngx_ims_register_lease(s, m) != NGX_OK
-        || ngx_ims_register_identity(s, m) != NGX_OK)
-    {
-        return;
-    }
 
     now = ngx_time();
 
@@ -147,27 +163,64 @@ ngx_ims_register_forgotten(ngx_ims_session_t *s, ngx_ims_binding_t *b)
 static ngx_int_t
 ngx_ims_register_lease(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
 {
-    u_char      retry[64];
-    ngx_int_t   rc;
-    ngx_uint_t  fresh;
+    u_char            extra[128];
+    ngx_int_t         rc;
+    ngx_uint_t        fresh;
+    ngx_ims_want_t    want;
+    ngx_ims_waiter_t  waiter;
 
-    rc = ngx_ims_pool_lease(s->pool, s->ids.user, &s->lease, &fresh,
-                            s->connection->log);
+    ngx_ims_grant_want(s->grant, &want);
 
-    if (rc == NGX_OK) {
+    waiter.handler = ngx_ims_register_wake;
+    waiter.data = s;
+    waiter.slot = &s->waiting;
+    waiter.log = s->connection->log;
+
+    rc = ngx_ims_lease_get(s->pool, &want, &waiter, &s->lease, &fresh,
+                           s->connection->log);
+
+    switch (rc) {
+
+    case NGX_OK:
         s->leased = 1;
         return NGX_OK;
+
+    case NGX_AGAIN:
+        return NGX_AGAIN;
+
+    case NGX_DECLINED:
+        ngx_ims_call_refuse(s->worker, &s->flow, m, 403,
+                            "Warning: 399 portal \"identity not allowed\""
+                            CRLF);
+        return NGX_DECLINED;
+
+    case NGX_ABORT:
+        ngx_ims_call_refuse(s->worker, &s->flow, m, 403,
+                            "Warning: 399 portal \"identity is taken\"" CRLF);
+        return NGX_DECLINED;
+
+    case NGX_BUSY:
+        ngx_log_error(NGX_LOG_WARN, s->connection->log, 0,
+                      "IMPU pool \"%V\" is exhausted", &s->pool->name);
+        break;
     }
 
-    ngx_log_error(NGX_LOG_WARN, s->connection->log, 0,
-                  "IMPU pool \"%V\" is exhausted", &s->pool->name);
+    *ngx_sprintf(extra, "Retry-After: %T" CRLF,
+                 ngx_ims_lease_retry_after(s->pool, rc)) = '\0';
 
-    *ngx_sprintf(retry, "Retry-After: %T" CRLF,
-                 ngx_ims_pool_retry_after(s->pool)) = '\0';
-
-    ngx_ims_call_refuse(s->worker, &s->flow, m, 503, (char *) retry);
+    ngx_ims_call_refuse(s->worker, &s->flow, m, 503, (char *) extra);
 
     return NGX_DECLINED;
+}
+
+
+static void
+ngx_ims_register_wake(void *data)
+{
+    ngx_ims_session_t  *s;
+
+    s = data;
+    s->worker->wake(s);
 }
 
 

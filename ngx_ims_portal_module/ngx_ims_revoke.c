@@ -102,7 +102,9 @@ ngx_ims_revoke_sessions(ngx_ims_worker_t *w)
         next = ngx_queue_next(q);
         s = ngx_queue_data(q, ngx_ims_session_t, queue);
 
-        if (!s->known || s->closing || !ngx_ims_deny_check(s->pool, &s->ids)) {
+        if (!s->known || s->closing
+            || !ngx_ims_deny_check(s->pool, &s->grant->ids))
+        {
             continue;
         }
 

@@ -114,57 +114,61 @@ ngx_ims_session_start(ngx_ims_session_t *s, ngx_str_t *left)
 
 
 ngx_int_t
-ngx_ims_session_identify(ngx_ims_session_t *s, ngx_ims_jwt_t *jwt)
+ngx_ims_session_identify(ngx_ims_session_t *s, ngx_ims_grant_t *grant)
 {
     time_t                now;
     ngx_msec_t            wait;
-    ngx_ims_str_t         subject;
+    ngx_ims_grant_t      *copy;
     ngx_ims_limit_key_t   key;
-    ngx_ims_deny_token_t  ids;
 
-    subject = ngx_ims_jwt_subject(jwt);
+    if (s->known
+        && ngx_memcmp(grant->ids.user, s->grant->ids.user,
+                      NGX_IMS_DIGEST_LEN)
+           != 0)
+    {
+        return NGX_DECLINED;
+    }
 
-    ngx_ims_deny_token(jwt, &ids);
+    /* an older token does not shorten the life that a newer one gave */
 
-    if (s->known) {
-        if (ngx_memcmp(ids.user, s->ids.user, NGX_IMS_DIGEST_LEN) != 0) {
-            return NGX_DECLINED;
-        }
+    if (s->known && grant->expires + s->policy->token.leeway
+                    <= s->token_expires)
+    {
+        return NGX_OK;
+    }
 
-    } else {
-        ngx_ims_session_key(s->pool, ids.user, &key);
+    copy = ngx_ims_grant_copy(grant, s->connection->log);
+    if (copy == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (!s->known) {
+        ngx_ims_session_key(s->pool, copy->ids.user, &key);
 
         if (ngx_ims_limit_verified(s->worker->limit, s->row, &key,
                                    s->policy->limits.user_sockets)
             != NGX_OK)
         {
+            ngx_free(copy);
             return NGX_BUSY;
         }
 
-        s->user.data = ngx_alloc(subject.len, s->connection->log);
-        if (s->user.data == NULL) {
-            return NGX_ERROR;
-        }
-
-        ngx_memcpy(s->user.data, subject.data, subject.len);
-        s->user.len = subject.len;
-
         s->known = 1;
+
+    } else {
+        ngx_free(s->grant);
     }
 
-    /* an older token does not shorten the life that a newer one gave */
+    s->grant = copy;
+    s->user = copy->subject;
+    s->token_expires = copy->expires + s->policy->token.leeway;
+    s->expired = 0;
 
-    if (ngx_ims_jwt_expires(jwt) + s->policy->leeway > s->token_expires) {
-        s->token_expires = ngx_ims_jwt_expires(jwt) + s->policy->leeway;
-        s->ids = ids;
-        s->expired = 0;
+    now = ngx_time();
+    wait = s->token_expires > now ? (s->token_expires - now) : 0;
+    wait = ngx_min(wait, 86400 * 7) * 1000 + 1;
 
-        now = ngx_time();
-        wait = s->token_expires > now ? (s->token_expires - now) : 0;
-        wait = ngx_min(wait, 86400 * 7) * 1000 + 1;
-
-        ngx_add_timer(&s->token_event, wait);
-    }
+    ngx_add_timer(&s->token_event, wait);
 
     return NGX_OK;
 }
@@ -537,6 +541,8 @@ ngx_ims_session_end(ngx_ims_session_t *s, ngx_ims_end_e how)
         ngx_del_timer(&s->refresh_event);
     }
 
+    ngx_ims_waiter_cancel(&s->waiting);
+
     /* first, so that nothing that ends with it can close it again */
 
     s->ended = 1;
@@ -563,8 +569,8 @@ ngx_ims_session_abort(ngx_ims_session_t *s)
 
     ngx_ims_limit_close(s->worker->limit, s->row, &s->worker->self);
 
-    if (s->user.data != NULL) {
-        ngx_free(s->user.data);
+    if (s->grant != NULL) {
+        ngx_free(s->grant);
     }
 
     ngx_free(s);

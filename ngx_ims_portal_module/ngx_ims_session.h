@@ -12,13 +12,13 @@
 
 
 #include "ngx_ims_core.h"
-#include "ngx_ims_deny.h"
 #include "ngx_ims_leader.h"
 #include "ngx_ims_dialog.h"
 #include "ngx_ims_ipc.h"
 #include "ngx_ims_jwt.h"
 #include "ngx_ims_limit.h"
 #include "ngx_ims_media.h"
+#include "ngx_ims_token.h"
 #include "ngx_ims_txn.h"
 #include "ngx_ims_workers.h"
 #include "ngx_ims_ws.h"
@@ -49,10 +49,7 @@ typedef enum {
 /* what a location says about its browsers; read-only after configuration */
 typedef struct {
     ngx_ims_pool_t           *pool;
-    ngx_ims_jwt_keys_t       *keys;
-    ngx_str_t                 issuer;
-    ngx_str_t                 audience;
-    time_t                    leeway;         /* s */
+    ngx_ims_token_policy_t    token;
     ngx_uint_t                auth;           /* ngx_ims_auth_e */
     ngx_msec_t                ping;           /* ms */
     ngx_uint_t                ping_misses;
@@ -94,6 +91,7 @@ typedef void (*ngx_ims_message_pt)(ngx_ims_session_t *s, u_char *p,
 typedef void (*ngx_ims_end_pt)(ngx_ims_session_t *s, ngx_ims_end_e how);
 typedef void (*ngx_ims_token_end_pt)(ngx_ims_session_t *s);
 typedef void (*ngx_ims_refresh_pt)(ngx_ims_session_t *s);
+typedef void (*ngx_ims_wake_session_pt)(ngx_ims_session_t *s);
 typedef void (*ngx_ims_close_pt)(ngx_connection_t *c);
 
 
@@ -115,6 +113,8 @@ struct ngx_ims_worker_s {
     ngx_ims_end_pt            end;            /* once per session */
     ngx_ims_token_end_pt      token_end;      /* its token ended */
     ngx_ims_refresh_pt        refresh;        /* the core's clock asks */
+    ngx_ims_wake_session_pt   wake;           /* what s->waiting was for has
+                                                 come */
     ngx_ims_close_pt          close;          /* of who accepted it */
 
     ngx_queue_t               buckets[NGX_IMS_SESSION_BUCKETS];
@@ -163,8 +163,9 @@ struct ngx_ims_session_s {
     ngx_queue_t               bucket;         /* by binding, when bound */
 
     ngx_str_t                 host;           /* of the handshake */
-    ngx_str_t                 user;           /* the token's subject */
-    ngx_ims_deny_token_t      ids;            /* of its latest token */
+    ngx_str_t                 user;           /* the grant's subject */
+    ngx_ims_grant_t          *grant;          /* of its latest token; NULL:
+                                                 none has been seen */
     time_t                    token_expires;
     time_t                    expires;        /* granted to the browser */
 
@@ -183,6 +184,7 @@ struct ngx_ims_session_s {
     void                     *registration;   /* see ngx_ims_uac.h */
     void                     *clock;          /* of its dialogs, or NULL */
     void                     *challenge;      /* see ngx_ims_retry.h */
+    void                     *waiting;        /* see ngx_ims_waiter.h */
 
     ngx_queue_t               requests;       /* forwarded, under way */
     ngx_uint_t                nrequests;
@@ -227,6 +229,8 @@ struct ngx_ims_session_s {
     unsigned                  expired:1;      /* no new calls */
     unsigned                  up_busy:1;      /* a message waits: helper */
     unsigned                  down_busy:1;
+    unsigned                  up_waits:1;     /* ... not for the helper, see
+                                                 ngx_ims_forward_pause() */
     unsigned                  heard:1;        /* since the last ping */
     unsigned                  slow:1;         /* its queue is full */
 };
@@ -275,11 +279,12 @@ ngx_ims_session_t *ngx_ims_session_find(ngx_ims_worker_t *w,
 void ngx_ims_session_bind(ngx_ims_session_t *s, ngx_ims_ref_t *ref);
 
 /*
- * Who the browser is, from a verified token; a later token must be of the same
- * user.  NGX_OK, NGX_DECLINED: another user, NGX_BUSY: the user has too many
- * sockets, NGX_ERROR: no memory.
+ * Who the browser is, from a verified token, whose grant is copied; a later
+ * token must be of the same user.  NGX_OK, NGX_DECLINED: another user,
+ * NGX_BUSY: the user has too many sockets, NGX_ERROR: no memory.
  */
-ngx_int_t ngx_ims_session_identify(ngx_ims_session_t *s, ngx_ims_jwt_t *jwt);
+ngx_int_t ngx_ims_session_identify(ngx_ims_session_t *s,
+    ngx_ims_grant_t *grant);
 
 /*
  * Called when something that kept the session busy has ended: a draining or

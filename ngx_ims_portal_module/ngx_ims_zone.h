@@ -55,6 +55,12 @@ typedef enum {
 } ngx_ims_lease_state_e;
 
 
+typedef enum {
+    NGX_IMS_LEASE_CONFIGURED = 0,        /* the configuration has its text */
+    NGX_IMS_LEASE_CLAIMED                /* a token named it, within a block */
+} ngx_ims_lease_kind_e;
+
+
 typedef struct {
     uint64_t                  identity;       /* hash of the IMPU's text */
     u_char                    user[NGX_IMS_DIGEST_LEN];  /* issuer + subject */
@@ -69,6 +75,17 @@ typedef struct {
     uint32_t                  removed;        /* not in the configuration */
     uint64_t                  calls;          /* of the user's limits: ms,  */
     uint64_t                  premium;        /* when their buckets are full */
+    ngx_ims_blob_t            holder;         /* who has or had it: subject,
+                                                 NUL, issuer */
+    ngx_ims_blob_t            text;           /* "IMPU IMPI", when it is none
+                                                 of the configuration's */
+    uint64_t                  generation;     /* of a server that hosts share;
+                                                 0: none */
+    time_t                    since;          /* s, when it was leased */
+    time_t                    confirmed;      /* s, until when that server has
+                                                 it for us */
+    uint32_t                  kind;           /* ngx_ims_lease_kind_e */
+    uint32_t                  devices;        /* of this user, 0: the pool's */
 } ngx_ims_lease_sh_t;
 
 

@@ -23,8 +23,8 @@
 
 #define NGX_IMS_ZONE_UNIT                                                     \
     (sizeof(ngx_ims_lease_sh_t) + 2 * sizeof(ngx_ims_binding_sh_t)            \
-     + 2 * sizeof(ngx_ims_dialog_sh_t) + 16 * sizeof(ngx_ims_chunk_sh_t)      \
-     + 16 / 8 + 3 * sizeof(uint32_t)                                          \
+     + 2 * sizeof(ngx_ims_dialog_sh_t) + 18 * sizeof(ngx_ims_chunk_sh_t)      \
+     + 18 / 8 + 3 * sizeof(uint32_t)                                          \
      + sizeof(ngx_ims_deny_sh_t) / NGX_IMS_ZONE_DENY + 1)
 
 
@@ -134,8 +134,8 @@ ngx_ims_zone_open(ngx_ims_zone_t *zone, ngx_str_t *name, ngx_str_t *store,
 
 /*
  * Capacities follow from the size of the zone: every identity can be leased,
- * and has its share of two bindings, two dialogs and 16 chunks for their texts,
- * of which a registration takes about five and a call eight.
+ * and has its share of two bindings, two dialogs and 18 chunks for their texts,
+ * of which a registration takes about six and a call eight.
  */
 
 static ngx_int_t
@@ -161,7 +161,7 @@ ngx_ims_zone_capacity(ngx_ims_zone_t *zone, size_t size, ngx_uint_t leases,
     want->nleases = n;
     want->nbindings = 2 * n;
     want->ndialogs = 2 * n;
-    want->nchunks = 16 * n;
+    want->nchunks = 18 * n;
     want->ndeny = NGX_IMS_ZONE_DENY + n / NGX_IMS_ZONE_DENY;
 
     /* at most n of them */

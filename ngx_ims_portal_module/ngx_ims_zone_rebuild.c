@@ -107,6 +107,19 @@ ngx_ims_zone_leases(ngx_ims_zone_t *zone)
         l->prev = NGX_IMS_NONE;
         l->next = NGX_IMS_NONE;
 
+        if (l->state == NGX_IMS_LEASE_UNUSED) {
+            ngx_ims_zone_set(l->holder.word, 0);
+            ngx_ims_zone_set(l->text.word, 0);
+        }
+
+        if (!ngx_ims_zone_claim(zone, &l->holder)) {
+            l->holder.word = 0;
+        }
+
+        if (!ngx_ims_zone_claim(zone, &l->text)) {
+            l->text.word = 0;
+        }
+
         sh->leases_used += (l->state != NGX_IMS_LEASE_UNUSED);
         sh->leased += (l->state == NGX_IMS_LEASE_LEASED);
 

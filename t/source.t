@@ -92,11 +92,13 @@ my @floors = (
     [ 'str' ], [ qw/ sip ws ng jwt aka / ],     # pure
     [ qw/ route digest reginfo dial / ],
     [ 'ims' ],                                  # nginx from here on
+    [ 'waiter' ],
     [ 'shared' ],
     [ qw/ health limit / ],
     [ qw/ zone txn core leader ipc media secret / ],   # one resource each
     [ qw/ pool loop probe / ],
-    [ qw/ binding deny workers / ], [ 'dialog' ],      # records
+    [ 'redis' ], [ qw/ binding deny workers lease / ], # records
+    [ qw/ dialog grant / ], [ 'token' ],
     [ 'session' ],                              # one browser
     [ 'retry' ],
     [ qw/ call handover turn / ],

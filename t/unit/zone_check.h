@@ -260,6 +260,14 @@ zone_check_bindings(ngx_ims_zone_t *zone)
             continue;
         }
 
+        if ((bad = zone_check_text(zone, &zone->leases[k].holder, "lease", k,
+                                   0))
+            || (bad = zone_check_text(zone, &zone->leases[k].text, "lease", k,
+                                      0)))
+        {
+            return bad;
+        }
+
         n = 0;
 
         for (i = zone->leases[k].bindings;

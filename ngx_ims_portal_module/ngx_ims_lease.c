@@ -1,0 +1,28 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * No timers.
+ */
+
+
+#include "ngx_ims_lease.h"
+
+
+#define NGX_IMS_LEASE_AGAIN  5                /* s */
+
+
+ngx_int_t
+ngx_ims_lease_get(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
+    ngx_ims_waiter_t *waiter, uint32_t *lease, ngx_uint_t *fresh,
+    ngx_log_t *log)
+{
+    return ngx_ims_pool_lease(pool, want, lease, fresh, log);
+}
+
+
+time_t
+ngx_ims_lease_retry_after(ngx_ims_pool_t *pool, ngx_int_t rc)
+{
+    return rc == NGX_BUSY ? ngx_ims_pool_retry_after(pool)
+                          : NGX_IMS_LEASE_AGAIN;
+}
