@@ -8,6 +8,7 @@
 
 #include "ngx_http_ims_portal_module.h"
 #include "ngx_ims_lease.h"
+#include "ngx_ims_renew.h"
 
 
 static ngx_int_t ngx_http_ims_api_lease(ngx_http_request_t *r,
@@ -101,6 +102,8 @@ ngx_http_ims_api_lease(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
     switch (rc) {
 
     case NGX_OK:
+        (void) ngx_ims_renew_user(pool, &ctx->token.grant);
+
         return ngx_http_ims_api_session(r, ilcf, ctx, lease,
                                         fresh ? 201 : 200);
 

@@ -267,6 +267,7 @@ ngx_ims_pool_forget(ngx_ims_pool_t *pool, uint32_t i)
     }
 
     lease->user_next = NGX_IMS_NONE;
+    lease->token_expires = 0;
     ngx_memzero(lease->user, NGX_IMS_DIGEST_LEN);
 
     (void) ngx_ims_zone_put(&pool->zone, &lease->holder, &nobody);

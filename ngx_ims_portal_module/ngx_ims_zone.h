@@ -86,6 +86,12 @@ typedef struct {
                                                  it for us */
     uint32_t                  kind;           /* ngx_ims_lease_kind_e */
     uint32_t                  devices;        /* of this user, 0: the pool's */
+    time_t                    token_expires;  /* s, of the longest token that
+                                                 was seen of him since; 0: none
+                                                 (ngx_ims_renew.h) */
+    time_t                    token_issued;   /* s */
+    u_char                    token_jti[NGX_IMS_DIGEST_LEN];
+    u_char                    token_kid[NGX_IMS_DIGEST_LEN];
 } ngx_ims_lease_sh_t;
 
 

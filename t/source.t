@@ -98,7 +98,7 @@ my @floors = (
     [ qw/ zone txn core leader ipc media secret / ],   # one resource each
     [ qw/ pool loop probe / ],
     [ 'redis' ], [ qw/ binding deny workers lease / ], # records
-    [ qw/ dialog grant / ], [ 'token' ],
+    [ qw/ dialog grant / ], [ qw/ token renew / ],
     [ 'session' ],                              # one browser
     [ 'retry' ],
     [ qw/ call handover turn / ],
