@@ -9,7 +9,21 @@
 
 
 static ngx_uint_t ngx_ims_grant_plain(ngx_str_t *text);
-static u_char *ngx_ims_grant_text(u_char *p, ngx_str_t *text);
+
+
+/* each text that a grant has: what is not here a copy would share */
+
+static size_t  ngx_ims_grant_texts[] = {
+    offsetof(ngx_ims_grant_t, subject),
+    offsetof(ngx_ims_grant_t, issuer),
+    offsetof(ngx_ims_grant_t, identity)
+};
+
+#define NGX_IMS_GRANT_NTEXTS                                                  \
+    (sizeof(ngx_ims_grant_texts) / sizeof(ngx_ims_grant_texts[0]))
+
+#define ngx_ims_grant_text(g, i)                                              \
+    ((ngx_str_t *) ((u_char *) (g) + ngx_ims_grant_texts[i]))
 
 
 ngx_int_t
@@ -58,33 +72,71 @@ ngx_ims_grant_copy(ngx_ims_grant_t *grant, ngx_log_t *log)
     u_char           *p;
     ngx_ims_grant_t  *copy;
 
-    copy = ngx_alloc(sizeof(ngx_ims_grant_t) + grant->subject.len
-                     + grant->issuer.len + grant->identity.len, log);
+    copy = ngx_alloc(ngx_ims_grant_size(grant), log);
     if (copy == NULL) {
         return NULL;
     }
 
-    *copy = *grant;
+    p = (u_char *) copy;
 
-    p = (u_char *) copy + sizeof(ngx_ims_grant_t);
-    p = ngx_ims_grant_text(p, &copy->subject);
-    p = ngx_ims_grant_text(p, &copy->issuer);
-    (void) ngx_ims_grant_text(p, &copy->identity);
+    ngx_ims_grant_pack(grant, p);
+    ngx_ims_grant_unpack(copy, p);
 
     return copy;
 }
 
 
-static u_char *
-ngx_ims_grant_text(u_char *p, ngx_str_t *text)
+size_t
+ngx_ims_grant_size(ngx_ims_grant_t *grant)
 {
-    if (text->len) {
-        ngx_memcpy(p, text->data, text->len);
+    size_t      size;
+    ngx_uint_t  i;
+
+    size = sizeof(ngx_ims_grant_t);
+
+    for (i = 0; i < NGX_IMS_GRANT_NTEXTS; i++) {
+        size += ngx_ims_grant_text(grant, i)->len;
     }
 
-    text->data = p;
+    return size;
+}
 
-    return p + text->len;
+
+void
+ngx_ims_grant_pack(ngx_ims_grant_t *grant, u_char *p)
+{
+    ngx_str_t   *text;
+    ngx_uint_t   i;
+
+    ngx_memcpy(p, grant, sizeof(ngx_ims_grant_t));
+
+    p += sizeof(ngx_ims_grant_t);
+
+    for (i = 0; i < NGX_IMS_GRANT_NTEXTS; i++) {
+        text = ngx_ims_grant_text(grant, i);
+
+        if (text->len) {
+            p = ngx_cpymem(p, text->data, text->len);
+        }
+    }
+}
+
+
+void
+ngx_ims_grant_unpack(ngx_ims_grant_t *grant, u_char *p)
+{
+    ngx_str_t   *text;
+    ngx_uint_t   i;
+
+    ngx_memmove(grant, p, sizeof(ngx_ims_grant_t));
+
+    p += sizeof(ngx_ims_grant_t);
+
+    for (i = 0; i < NGX_IMS_GRANT_NTEXTS; i++) {
+        text = ngx_ims_grant_text(grant, i);
+        text->data = p;
+        p += text->len;
+    }
 }
 
 

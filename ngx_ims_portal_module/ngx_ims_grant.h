@@ -38,6 +38,14 @@ ngx_int_t ngx_ims_grant_make(ngx_ims_jwt_t *jwt, ngx_ims_grant_t *grant,
 /* a copy with its texts, for ngx_free(); NULL: no memory */
 ngx_ims_grant_t *ngx_ims_grant_copy(ngx_ims_grant_t *grant, ngx_log_t *log);
 
+/*
+ * The same for memory of the caller's, which may be shared: how many bytes it
+ * takes, writing them, and a grant whose texts stand in them.
+ */
+size_t ngx_ims_grant_size(ngx_ims_grant_t *grant);
+void ngx_ims_grant_pack(ngx_ims_grant_t *grant, u_char *p);
+void ngx_ims_grant_unpack(ngx_ims_grant_t *grant, u_char *p);
+
 /* what its user wants of the pool; texts are the grant's */
 void ngx_ims_grant_want(ngx_ims_grant_t *grant, ngx_ims_want_t *want);
 
