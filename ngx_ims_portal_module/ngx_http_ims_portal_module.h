@@ -85,14 +85,16 @@ char *ngx_http_ims_media(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_http_ims_media_create(ngx_conf_t *cf,
     ngx_ims_media_conf_t *media);
 ngx_int_t ngx_http_ims_media_init(ngx_conf_t *cf, ngx_ims_media_conf_t *media);
-char *ngx_http_ims_jwt(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_ims_jwt_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ims_set_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ims_ping(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ims_session_timer(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 extern ngx_conf_enum_t  ngx_http_ims_refer[];
 char *ngx_http_ims_ice_server(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* tokens (ngx_http_ims_jwt.c) */
+char *ngx_http_ims_jwt(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ims_jwt_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* limits (ngx_http_ims_limit.c); defaults of a level, merging two */
 char *ngx_http_ims_limit_sockets(ngx_conf_t *cf, ngx_command_t *cmd,
