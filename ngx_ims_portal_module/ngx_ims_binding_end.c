@@ -122,6 +122,7 @@ void
 ngx_ims_binding_free(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
     ngx_ims_owner_t *owner)
 {
+    uint32_t               lease;
     ngx_ims_binding_sh_t  *sh;
 
     ngx_ims_zone_lock(&pool->zone);
@@ -129,8 +130,11 @@ ngx_ims_binding_free(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
     sh = ngx_ims_binding_sh(pool, ref);
 
     if (ngx_ims_binding_is_claimed(sh, owner)) {
+        lease = sh->lease;
+
         ngx_ims_binding_unlink(&pool->zone, sh, ref->index);
         ngx_ims_zone_free_binding(&pool->zone, ref->index);
+        ngx_ims_pool_left(pool, lease);
     }
 
     ngx_ims_zone_unlock(&pool->zone);

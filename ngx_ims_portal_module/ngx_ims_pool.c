@@ -24,6 +24,8 @@ static ngx_ims_block_t *ngx_ims_pool_block(ngx_ims_pool_t *pool,
 static uint32_t *ngx_ims_pool_bucket(ngx_ims_pool_t *pool, u_char *user);
 static uint32_t ngx_ims_pool_lookup(ngx_ims_pool_t *pool, u_char *user);
 static void ngx_ims_pool_sweep(ngx_ims_pool_t *pool, time_t now);
+static void ngx_ims_pool_rest(ngx_ims_pool_t *pool, uint32_t i,
+    time_t expires);
 static void ngx_ims_pool_holder(ngx_ims_pool_t *pool, ngx_ims_lease_sh_t *l,
     ngx_ims_want_t *want);
 
@@ -345,6 +347,7 @@ ngx_ims_pool_lease(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
     ngx_ims_pool_holder(pool, l, want);
 
     l->expires = now + pool->lease;
+    l->release = NGX_IMS_RELEASE_NONE;
 
     ngx_memory_barrier();
     l->state = NGX_IMS_LEASE_LEASED;
@@ -408,6 +411,7 @@ ngx_ims_pool_find(ngx_ims_pool_t *pool, u_char *user, uint32_t *lease)
 
     if (i != NGX_IMS_NONE
         && (pool->zone.leases[i].state != NGX_IMS_LEASE_LEASED
+            || pool->zone.leases[i].release
             || (pool->identity_of[i] == NGX_IMS_NONE
                 && pool->zone.leases[i].nbindings == 0)))
     {
@@ -470,18 +474,15 @@ ngx_ims_pool_sweep(ngx_ims_pool_t *pool, time_t now)
         }
 
         l = &pool->zone.leases[i];
-        ngx_ims_pool_list_del(pool, i);
 
         if (l->nbindings) {
+            ngx_ims_pool_list_del(pool, i);
             l->expires = now + pool->lease;
             ngx_ims_pool_list_add(pool, &sh->leased_head, &sh->leased_tail, i);
             continue;
         }
 
-        l->expires += pool->quarantine;
-        l->state = NGX_IMS_LEASE_RESTING;
-        sh->leased--;
-        ngx_ims_pool_list_add(pool, &sh->rest_head, &sh->rest_tail, i);
+        ngx_ims_pool_rest(pool, i, l->expires + pool->quarantine);
     }
 
     if (sh->leased * 10 < pool->total * 9) {
@@ -508,6 +509,88 @@ ngx_ims_pool_sweep(ngx_ims_pool_t *pool, time_t now)
 
         l->state = NGX_IMS_LEASE_FREE;
         ngx_ims_pool_list_add(pool, &sh->free_head, &sh->free_tail, i);
+    }
+}
+
+
+/* a lease ends, and its quarantine begins; it has no bindings */
+
+static void
+ngx_ims_pool_rest(ngx_ims_pool_t *pool, uint32_t i, time_t expires)
+{
+    ngx_ims_zone_sh_t   *sh;
+    ngx_ims_lease_sh_t  *l;
+
+    sh = pool->zone.sh;
+    l = &pool->zone.leases[i];
+
+    ngx_ims_pool_list_del(pool, i);
+
+    l->expires = expires;
+    l->release = NGX_IMS_RELEASE_NONE;
+    l->state = NGX_IMS_LEASE_RESTING;
+    sh->leased--;
+
+    ngx_ims_pool_list_add(pool, &sh->rest_head, &sh->rest_tail, i);
+}
+
+
+ngx_int_t
+ngx_ims_pool_release(ngx_ims_pool_t *pool, uint32_t lease, uint32_t seq,
+    ngx_uint_t now)
+{
+    ngx_int_t            rc;
+    ngx_ims_lease_sh_t  *l;
+
+    if (lease >= pool->zone.sh->nleases) {
+        return NGX_DECLINED;
+    }
+
+    rc = NGX_DECLINED;
+    l = &pool->zone.leases[lease];
+
+    ngx_ims_zone_lock(&pool->zone);
+
+    if (l->state == NGX_IMS_LEASE_LEASED && (seq == 0 || l->seq == seq)) {
+        rc = l->nbindings ? NGX_AGAIN : NGX_OK;
+        l->release = now ? NGX_IMS_RELEASE_NOW : NGX_IMS_RELEASE_REST;
+
+        ngx_ims_pool_left(pool, lease);
+    }
+
+    ngx_ims_zone_unlock(&pool->zone);
+
+    return rc;
+}
+
+
+void
+ngx_ims_pool_left(ngx_ims_pool_t *pool, uint32_t lease)
+{
+    time_t               now;
+    ngx_ims_lease_sh_t  *l;
+
+    if (lease >= pool->zone.sh->nleases) {
+        return;
+    }
+
+    l = &pool->zone.leases[lease];
+
+    if (l->state != NGX_IMS_LEASE_LEASED || l->nbindings) {
+        return;
+    }
+
+    now = ngx_time();
+
+    switch (l->release) {
+
+    case NGX_IMS_RELEASE_REST:
+        ngx_ims_pool_rest(pool, lease, now + pool->quarantine);
+        break;
+
+    case NGX_IMS_RELEASE_NOW:
+        ngx_ims_pool_rest(pool, lease, now);
+        break;
     }
 }
 

@@ -65,6 +65,8 @@ typedef struct {
     ngx_uint_t                sockets;        /* of all its users, 0: any */
     ngx_uint_t                dialogs;        /* of a user, 0: any */
     ngx_msec_t                grace;          /* ms, longest of a location */
+    ngx_str_t                 identity_claim; /* path of the claim that names
+                                                 an identity, or empty */
 
     uint32_t                 *identity_of;    /* lease entry -> identity */
     uint32_t                 *lease_of;       /* and back */
@@ -162,9 +164,29 @@ typedef struct {
 ngx_int_t ngx_ims_pool_lease(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
     uint32_t *lease, ngx_uint_t *fresh, ngx_log_t *log);
 
-/* the running lease of a user without renewing it; NGX_OK or NGX_DECLINED */
+/*
+ * The running lease of a user without renewing it; NGX_OK or NGX_DECLINED, also
+ * when he gave it back
+ */
 ngx_int_t ngx_ims_pool_find(ngx_ims_pool_t *pool, u_char *user,
     uint32_t *lease);
+
+/*
+ * The user gives his identity back, or an administrator takes it.  With browsers
+ * it is his until the last of them is gone, who can only leave: ending their
+ * sockets is the caller's.  If he leases it again before that, it stays his.
+ *
+ * seq  of the lease entry that is meant, 0: whoever has it
+ * now  1: without quarantine
+ *
+ * NGX_OK: released; NGX_AGAIN: it will be with its last binding; NGX_DECLINED:
+ * it is not leased, or not by whom it was.  Takes the lock itself.
+ */
+ngx_int_t ngx_ims_pool_release(ngx_ims_pool_t *pool, uint32_t lease,
+    uint32_t seq, ngx_uint_t now);
+
+/* when the last binding of a lease went; the lock is held */
+void ngx_ims_pool_left(ngx_ims_pool_t *pool, uint32_t lease);
 
 /* seconds until a resting or leased identity may be free again, 1..3600 */
 time_t ngx_ims_pool_retry_after(ngx_ims_pool_t *pool);

@@ -61,6 +61,13 @@ typedef enum {
 } ngx_ims_lease_kind_e;
 
 
+typedef enum {
+    NGX_IMS_RELEASE_NONE = 0,
+    NGX_IMS_RELEASE_REST,                /* with its quarantine */
+    NGX_IMS_RELEASE_NOW                  /* without */
+} ngx_ims_release_e;
+
+
 typedef struct {
     uint64_t                  identity;       /* hash of the IMPU's text */
     u_char                    user[NGX_IMS_DIGEST_LEN];  /* issuer + subject */
@@ -92,6 +99,12 @@ typedef struct {
     time_t                    token_issued;   /* s */
     u_char                    token_jti[NGX_IMS_DIGEST_LEN];
     u_char                    token_kid[NGX_IMS_DIGEST_LEN];
+    uint32_t                  release;        /* it ends with its last binding,
+                                                 see ngx_ims_release_e */
+    uint32_t                  guest;          /* the user is one */
+    uint32_t                  reserved;       /* for a user of the
+                                                 configuration */
+    uint32_t                  claim_next;     /* hash chain of CLAIMED ones */
 } ngx_ims_lease_sh_t;
 
 

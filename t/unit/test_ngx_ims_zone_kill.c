@@ -328,7 +328,11 @@ step(held_t *h, ngx_ims_owner_t *self)
     letters(&two, b);
     letters(&three, c);
 
-    switch (h->ref.seq ? rnd(12) : 0) {
+    switch (h->ref.seq ? rnd(13) : 0) {
+
+    case 12:
+        (void) ngx_ims_pool_release(&pool, h->lease, 0, rnd(2));
+        break;
 
     case 0:
         come(h, self);
