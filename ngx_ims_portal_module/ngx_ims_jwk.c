@@ -1,21 +1,17 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * Import of verification keys: JWK sets and single JWKs (RFC 7517, 7518 6,
- * 8037 2), and what PEM keys share with them.  Each key leaves here bound to
- * its algorithms.  A key of an unknown kind or for another use is skipped, a
- * weak or broken one refuses the whole set.
+ * Import of one verification key: a JWK (RFC 7517, 7518 6, 8037 2), and what
+ * PEM keys and secrets share with it.  Each key leaves here bound to its
+ * algorithms.  A key of an unknown kind or for another use is skipped.
  */
 
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
-#include <openssl/err.h>
 #include <openssl/param_build.h>
 
 #include "ngx_ims_jwt_int.h"
@@ -30,7 +26,6 @@
 
 
 enum {
-    NGX_IMS_JWK_MAX_TEXT = 1048576,      /* bytes of a key set */
     NGX_IMS_JWK_MAX_MEMBER = 8192,       /* bytes of n, x, k, base64url */
     NGX_IMS_JWK_MIN_RSA = 2048,          /* bits */
     NGX_IMS_JWK_MAX_RSA = 16384
@@ -53,11 +48,6 @@ static const ngx_ims_jwk_curve_t  ngx_ims_jwk_curves[] = {
 };
 
 
-static int ngx_ims_jwk_text(ngx_ims_jwk_import_t *im,
-    const ngx_ims_str_t *text);
-static int ngx_ims_jwk_set(ngx_ims_jwk_import_t *im,
-    const ngx_ims_str_t *text);
-static int ngx_ims_jwk_one(ngx_ims_jwk_import_t *im, const json_t *jwk);
 static int ngx_ims_jwk_wanted(const json_t *jwk, unsigned *algs);
 static int ngx_ims_jwk_oct(ngx_ims_jwk_import_t *im, const json_t *jwk,
     unsigned algs);
@@ -75,148 +65,7 @@ static int ngx_ims_jwk_add(ngx_ims_jwk_import_t *im, const json_t *jwk,
 static int ngx_ims_jwk_rsa_strong(const EVP_PKEY *pkey);
 
 
-ngx_ims_jwt_keys_t *
-ngx_ims_jwt_keys_parse(const ngx_ims_str_t *text, char *err, size_t size)
-{
-    int                   rc;
-    ngx_ims_jwk_import_t  im;
-
-    im.err = err;
-    im.size = size;
-    im.keys = calloc(1, sizeof(ngx_ims_jwt_keys_t));
-
-    if (im.keys == NULL) {
-        ngx_ims_jwk_fail(&im, "no memory for the key set");
-        return NULL;
-    }
-
-    ERR_set_mark();
-
-    rc = ngx_ims_jwk_text(&im, text);
-
-    ERR_pop_to_mark();
-
-    if (rc == NGX_IMS_OK && im.keys->n == 0) {
-        rc = ngx_ims_jwk_fail(&im, "neither a JWK nor PEM for signatures");
-    }
-
-    if (rc != NGX_IMS_OK) {
-        ngx_ims_jwt_keys_free(im.keys);
-        return NULL;
-    }
-
-    return im.keys;
-}
-
-
-void
-ngx_ims_jwt_keys_free(ngx_ims_jwt_keys_t *keys)
-{
-    unsigned  i;
-
-    if (keys == NULL) {
-        return;
-    }
-
-    for (i = 0; i < keys->n; i++) {
-        ngx_ims_jws_key_clean(&keys->keys[i]);
-    }
-
-    free(keys);
-}
-
-
-unsigned
-ngx_ims_jwt_keys_count(const ngx_ims_jwt_keys_t *keys)
-{
-    return keys->n;
-}
-
-
 int
-ngx_ims_jwk_fail(ngx_ims_jwk_import_t *im, const char *fmt, ...)
-{
-    va_list  args;
-
-    if (im->size) {
-        va_start(args, fmt);
-        vsnprintf(im->err, im->size, fmt, args);
-        va_end(args);
-    }
-
-    return NGX_IMS_INVALID;
-}
-
-
-static int
-ngx_ims_jwk_text(ngx_ims_jwk_import_t *im, const ngx_ims_str_t *text)
-{
-    size_t  i;
-
-    if (text->len > NGX_IMS_JWK_MAX_TEXT) {
-        return ngx_ims_jwk_fail(im, "key set is too long");
-    }
-
-    for (i = 0; i < text->len; i++) {
-
-        switch (text->data[i]) {
-
-        case ' ':
-        case '\t':
-        case '\r':
-        case '\n':
-            continue;
-
-        case '{':
-            return ngx_ims_jwk_set(im, text);
-
-        default:
-            return ngx_ims_jwk_pem(im, text);
-        }
-    }
-
-    return ngx_ims_jwk_fail(im, "key set is empty");
-}
-
-
-/* RFC 7517 4 and 5 */
-
-static int
-ngx_ims_jwk_set(ngx_ims_jwk_import_t *im, const ngx_ims_str_t *text)
-{
-    int      rc;
-    size_t   i;
-    json_t  *json, *keys;
-
-    json = ngx_ims_jws_json(text->data, text->len);
-
-    if (json == NULL) {
-        return ngx_ims_jwk_fail(im, "key set is not well-formed JSON");
-    }
-
-    keys = json_object_get(json, "keys");
-    rc = NGX_IMS_OK;
-
-    if (keys == NULL) {
-        rc = ngx_ims_jwk_one(im, json);
-
-    } else if (!json_is_array(keys)) {
-        rc = ngx_ims_jwk_fail(im, "\"keys\" is not an array");
-
-    } else {
-
-        for (i = 0; i < json_array_size(keys) && rc == NGX_IMS_OK; i++) {
-            rc = ngx_ims_jwk_one(im, json_array_get(keys, i));
-        }
-    }
-
-    json_decref(json);
-
-    return rc;
-}
-
-
-static int
 ngx_ims_jwk_one(ngx_ims_jwk_import_t *im, const json_t *jwk)
 {
     unsigned     algs;
@@ -316,14 +165,31 @@ ngx_ims_jwk_oct(ngx_ims_jwk_import_t *im, const json_t *jwk, unsigned algs)
 {
     int            rc;
     size_t         len;
-    unsigned       allowed;
     unsigned char  secret[NGX_IMS_JWK_MAX_MEMBER];
+
+    if (im->published) {
+        return NGX_IMS_OK;
+    }
 
     if (ngx_ims_jwk_bytes(jwk, "k", secret, &len) != NGX_IMS_OK) {
         return ngx_ims_jwk_fail(im, "oct key without a well-formed \"k\"");
     }
 
-    /* RFC 7518 3.2: at least as long as the hash */
+    rc = ngx_ims_jwk_hmac(im, jwk, algs, secret, len);
+
+    OPENSSL_cleanse(secret, sizeof(secret));
+
+    return rc;
+}
+
+
+/* RFC 7518 3.2: at least as long as the hash */
+
+int
+ngx_ims_jwk_hmac(ngx_ims_jwk_import_t *im, const json_t *jwk, unsigned algs,
+    const unsigned char *secret, size_t len)
+{
+    unsigned  allowed;
 
     allowed = 0;
 
@@ -340,16 +206,11 @@ ngx_ims_jwk_oct(ngx_ims_jwk_import_t *im, const json_t *jwk, unsigned algs)
     }
 
     if ((algs & allowed) == 0) {
-        rc = ngx_ims_jwk_fail(im, "oct key of %zu bytes is too short, or its "
-                              "\"alg\" is of another type", len);
-
-    } else {
-        rc = ngx_ims_jwk_add(im, jwk, NULL, algs & allowed, secret, len);
+        return ngx_ims_jwk_fail(im, "secret of %zu bytes is too short, or its "
+                                "\"alg\" is of another type", len);
     }
 
-    OPENSSL_cleanse(secret, sizeof(secret));
-
-    return rc;
+    return ngx_ims_jwk_add(im, jwk, NULL, algs & allowed, secret, len);
 }
 
 
@@ -444,22 +305,30 @@ ngx_ims_jwk_ec(ngx_ims_jwk_import_t *im, const json_t *jwk, unsigned algs)
 static int
 ngx_ims_jwk_okp(ngx_ims_jwk_import_t *im, const json_t *jwk, unsigned algs)
 {
-    size_t          len;
+    size_t          len, size;
     EVP_PKEY       *pkey;
-    const char     *crv;
+    const char     *crv, *type;
     unsigned char   x[NGX_IMS_JWK_MAX_MEMBER];
 
     crv = json_string_value(json_object_get(jwk, "crv"));
 
-    if (crv == NULL || strcmp(crv, "Ed25519") != 0) {
+    if (crv != NULL && strcmp(crv, "Ed25519") == 0) {
+        type = "ED25519";
+        size = 32;
+
+    } else if (crv != NULL && strcmp(crv, "Ed448") == 0) {
+        type = "ED448";
+        size = 57;
+
+    } else {
         return NGX_IMS_OK;
     }
 
-    if (ngx_ims_jwk_bytes(jwk, "x", x, &len) != NGX_IMS_OK || len != 32) {
+    if (ngx_ims_jwk_bytes(jwk, "x", x, &len) != NGX_IMS_OK || len != size) {
         return ngx_ims_jwk_fail(im, "OKP key without a well-formed \"x\"");
     }
 
-    pkey = EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, x, len);
+    pkey = EVP_PKEY_new_raw_public_key_ex(NULL, type, NULL, x, len);
 
     return ngx_ims_jwk_add_pkey(im, jwk, pkey, algs);
 }
@@ -535,7 +404,10 @@ ngx_ims_jwk_add_pkey(ngx_ims_jwk_import_t *im, const json_t *jwk,
         allowed = NGX_IMS_JWK_RSA;
 
     } else if (EVP_PKEY_is_a(pkey, "ED25519")) {
-        allowed = ngx_ims_jwk_bit(EDDSA);
+        allowed = ngx_ims_jwk_bit(EDDSA) | ngx_ims_jwk_bit(ED25519);
+
+    } else if (EVP_PKEY_is_a(pkey, "ED448")) {
+        allowed = ngx_ims_jwk_bit(EDDSA) | ngx_ims_jwk_bit(ED448);
 
     } else if (EVP_PKEY_is_a(pkey, "EC")
                && EVP_PKEY_get_group_name(pkey, group, sizeof(group), NULL)

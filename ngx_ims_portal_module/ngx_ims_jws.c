@@ -38,7 +38,9 @@ static const ngx_ims_jws_alg_t  ngx_ims_jws_algs[NGX_IMS_JWS_N] = {
     [NGX_IMS_JWS_ES256] = { "ES256", "SHA256", 32, 0 },
     [NGX_IMS_JWS_ES384] = { "ES384", "SHA384", 48, 0 },
     [NGX_IMS_JWS_ES512] = { "ES512", "SHA512", 66, 0 },
-    [NGX_IMS_JWS_EDDSA] = { "EdDSA", NULL, 0, 0 }
+    [NGX_IMS_JWS_EDDSA] = { "EdDSA", NULL, 0, 0 },
+    [NGX_IMS_JWS_ED25519] = { "Ed25519", NULL, 0, 0 },
+    [NGX_IMS_JWS_ED448] = { "Ed448", NULL, 0, 0 }
 };
 
 
@@ -68,6 +70,24 @@ ngx_ims_jws_alg(const char *name, size_t len)
     }
 
     return i;
+}
+
+
+unsigned
+ngx_ims_jwt_alg(const ngx_ims_str_t *name)
+{
+    ngx_ims_jws_alg_e  alg;
+
+    alg = ngx_ims_jws_alg((char *) name->data, name->len);
+
+    return (alg == NGX_IMS_JWS_N) ? 0 : 1U << alg;
+}
+
+
+int
+ngx_ims_jwt_base64url(const ngx_ims_str_t *text, unsigned char *out, size_t *n)
+{
+    return ngx_ims_jws_base64url(text->data, text->len, out, n) == NGX_IMS_OK;
 }
 
 

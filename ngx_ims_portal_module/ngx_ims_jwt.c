@@ -1,42 +1,23 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * Verification of one compact token and access to its claims (RFC 7515 5.2,
- * RFC 7519 7.2, RFC 8725).  Claims are parsed only after the signature held.
+ * Verification of one compact token (RFC 7515 5.2, RFC 7519 7.2, RFC 8725).
  */
 
 
-#include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <openssl/err.h>
 
 #include "ngx_ims_jwt_int.h"
 
 
 enum {
-    NGX_IMS_JWT_MAX_SUBJECT = 255,       /* bytes */
-    NGX_IMS_JWT_MAX_PATH = 255           /* bytes of a claim's path */
+    NGX_IMS_JWT_MAX_SUBJECT = 255        /* bytes */
 };
 
 
 #define NGX_IMS_JWT_MAX_TIME  253402300799LL     /* end of the year 9999 */
-
-
-typedef struct ngx_ims_jwt_text_s  ngx_ims_jwt_text_t;
-
-struct ngx_ims_jwt_text_s {
-    ngx_ims_jwt_text_t  *next;
-    char                 text[24];       /* an integer, printed */
-};
-
-
-struct ngx_ims_jwt_s {
-    json_t              *claims;
-    ngx_ims_jwt_text_t  *texts;
-    time_t               expires;
-    time_t               issued;
-    ngx_ims_str_t        kid;            /* of the key, which outlives it */
-};
 
 
 typedef struct {
@@ -50,50 +31,59 @@ typedef struct {
 static ngx_ims_jwt_result_e ngx_ims_jwt_split(const ngx_ims_str_t *token,
     ngx_ims_jwt_parts_t *parts);
 static json_t *ngx_ims_jwt_decode(const ngx_ims_str_t *part);
-static ngx_ims_jwt_result_e ngx_ims_jwt_signature(
-    const ngx_ims_jwt_parts_t *parts, const ngx_ims_jwt_keys_t *keys,
-    ngx_ims_str_t *kid_used);
-static ngx_ims_jwt_result_e ngx_ims_jwt_header(const json_t *header,
-    ngx_ims_jws_alg_e *alg, json_t **kid);
+static ngx_ims_jwt_result_e ngx_ims_jwt_header(ngx_ims_jwt_t *jwt,
+    const json_t *header);
+static char *ngx_ims_jwt_copy(const json_t *text, size_t *len);
+static ngx_ims_jwt_result_e ngx_ims_jwt_try(const ngx_ims_jwt_t *jwt,
+    const ngx_ims_jwt_keys_t *keys, unsigned algs, const unsigned char *sig,
+    size_t len, const ngx_ims_jws_key_t **found);
 static int ngx_ims_jwt_kid_fits(const ngx_ims_jws_key_t *key,
-    const json_t *kid);
-static ngx_ims_jwt_result_e ngx_ims_jwt_claims(ngx_ims_jwt_t *jwt,
-    const ngx_ims_jwt_check_t *check);
+    const ngx_ims_jwt_t *jwt);
 static ngx_ims_jwt_result_e ngx_ims_jwt_times(ngx_ims_jwt_t *jwt,
     const ngx_ims_jwt_check_t *check);
 static int ngx_ims_jwt_time(const json_t *claims, const char *name,
     int64_t *t);
 static int ngx_ims_jwt_is(const json_t *json, const ngx_ims_str_t *s);
-static int ngx_ims_jwt_for(const json_t *aud, const ngx_ims_str_t *audience);
-static ngx_ims_str_t ngx_ims_jwt_string(const ngx_ims_jwt_t *jwt,
-    const char *name);
-static json_t *ngx_ims_jwt_find(const json_t *object, char *path);
 
 
 ngx_ims_jwt_result_e
 ngx_ims_jwt_verify(const ngx_ims_str_t *token,
     const ngx_ims_jwt_check_t *check, ngx_ims_jwt_t **jwt)
 {
-    ngx_ims_jwt_t         *t;
-    ngx_ims_jwt_parts_t    parts;
-    ngx_ims_str_t          kid;
-    ngx_ims_jwt_result_e   rc;
+    ngx_ims_jwt_result_e  rc;
 
-    *jwt = NULL;
-
-    rc = ngx_ims_jwt_split(token, &parts);
+    rc = ngx_ims_jwt_open(token, jwt);
 
     if (rc != NGX_IMS_JWT_OK) {
         return rc;
     }
 
-    /* a refused signature leaves errors, those of others stay */
+    rc = ngx_ims_jwt_signed(*jwt, check->keys, 0);
 
-    ERR_set_mark();
+    if (rc == NGX_IMS_JWT_OK) {
+        rc = ngx_ims_jwt_valid(*jwt, check);
+    }
 
-    rc = ngx_ims_jwt_signature(&parts, check->keys, &kid);
+    if (rc != NGX_IMS_JWT_OK) {
+        ngx_ims_jwt_free(*jwt);
+        *jwt = NULL;
+    }
 
-    ERR_pop_to_mark();
+    return rc;
+}
+
+
+ngx_ims_jwt_result_e
+ngx_ims_jwt_open(const ngx_ims_str_t *token, ngx_ims_jwt_t **jwt)
+{
+    json_t                *header;
+    ngx_ims_jwt_t         *t;
+    ngx_ims_jwt_parts_t    parts;
+    ngx_ims_jwt_result_e   rc;
+
+    *jwt = NULL;
+
+    rc = ngx_ims_jwt_split(token, &parts);
 
     if (rc != NGX_IMS_JWT_OK) {
         return rc;
@@ -105,19 +95,35 @@ ngx_ims_jwt_verify(const ngx_ims_str_t *token,
         return NGX_IMS_JWT_NO_MEMORY;
     }
 
-    t->kid = kid;
-    t->claims = ngx_ims_jwt_decode(&parts.payload);
+    t->refs = 1;
+    t->text = parts.text;
+    t->signature = parts.signature;
 
-    rc = t->claims ? ngx_ims_jwt_claims(t, check) : NGX_IMS_JWT_MALFORMED;
+    header = ngx_ims_jwt_decode(&parts.header);
+    rc = ngx_ims_jwt_header(t, header);
+    json_decref(header);
 
     if (rc != NGX_IMS_JWT_OK) {
         ngx_ims_jwt_free(t);
         return rc;
     }
 
+    /* what is no object here is told after the signature */
+
+    t->claims = ngx_ims_jwt_decode(&parts.payload);
+
     *jwt = t;
 
     return NGX_IMS_JWT_OK;
+}
+
+
+ngx_ims_jwt_t *
+ngx_ims_jwt_keep(ngx_ims_jwt_t *jwt)
+{
+    jwt->refs++;
+
+    return jwt;
 }
 
 
@@ -126,7 +132,7 @@ ngx_ims_jwt_free(ngx_ims_jwt_t *jwt)
 {
     ngx_ims_jwt_text_t  *text;
 
-    if (jwt == NULL) {
+    if (jwt == NULL || --jwt->refs) {
         return;
     }
 
@@ -137,6 +143,8 @@ ngx_ims_jwt_free(ngx_ims_jwt_t *jwt)
     }
 
     json_decref(jwt->claims);
+    free(jwt->kid);
+    free(jwt->typ);
     free(jwt);
 }
 
@@ -209,50 +217,135 @@ ngx_ims_jwt_decode(const ngx_ims_str_t *part)
 }
 
 
-/* the key says what may be used, the token only which of it was */
+/*
+ * alg is one of ours, kid is text or not there, and nothing is critical: we
+ * implement no extension (RFC 7515 4.1.11).
+ */
 
 static ngx_ims_jwt_result_e
-ngx_ims_jwt_signature(const ngx_ims_jwt_parts_t *parts,
-    const ngx_ims_jwt_keys_t *keys, ngx_ims_str_t *kid_used)
+ngx_ims_jwt_header(ngx_ims_jwt_t *jwt, const json_t *header)
 {
-    size_t                    len;
-    json_t                   *header, *kid;
-    unsigned                  i;
-    unsigned char             sig[NGX_IMS_JWT_MAX_TOKEN];
-    ngx_ims_jws_alg_e         alg;
-    ngx_ims_jwt_result_e      rc;
-    const ngx_ims_jws_key_t  *key;
+    json_t  *alg, *kid, *typ;
 
-    header = ngx_ims_jwt_decode(&parts->header);
+    alg = json_object_get(header, "alg");
+    kid = json_object_get(header, "kid");
+    typ = json_object_get(header, "typ");
 
-    if (header == NULL) {
+    if (!json_is_string(alg) || (kid != NULL && !json_is_string(kid))
+        || json_object_get(header, "crit") != NULL)
+    {
         return NGX_IMS_JWT_MALFORMED;
     }
 
-    rc = ngx_ims_jwt_header(header, &alg, &kid);
+    jwt->alg = ngx_ims_jws_alg(json_string_value(alg),
+                               json_string_length(alg));
 
-    if (rc != NGX_IMS_JWT_OK) {
-        goto done;
+    if (jwt->alg == NGX_IMS_JWS_N) {
+        return NGX_IMS_JWT_ALGORITHM;
     }
 
-    if (ngx_ims_jws_base64url(parts->signature.data, parts->signature.len,
-                              sig, &len)
+    if (kid != NULL) {
+        jwt->kid = ngx_ims_jwt_copy(kid, &jwt->kid_len);
+
+        if (jwt->kid == NULL) {
+            return NGX_IMS_JWT_NO_MEMORY;
+        }
+    }
+
+    if (json_is_string(typ)) {
+        jwt->typ = ngx_ims_jwt_copy(typ, &jwt->typ_len);
+
+        if (jwt->typ == NULL) {
+            return NGX_IMS_JWT_NO_MEMORY;
+        }
+    }
+
+    return NGX_IMS_JWT_OK;
+}
+
+
+static char *
+ngx_ims_jwt_copy(const json_t *text, size_t *len)
+{
+    char  *copy;
+
+    *len = json_string_length(text);
+    copy = malloc(*len + 1);
+
+    if (copy != NULL) {
+        memcpy(copy, json_string_value(text), *len + 1);
+    }
+
+    return copy;
+}
+
+
+ngx_ims_jwt_result_e
+ngx_ims_jwt_signed(ngx_ims_jwt_t *jwt, const ngx_ims_jwt_keys_t *keys,
+    unsigned algs)
+{
+    size_t                    len;
+    unsigned char             sig[NGX_IMS_JWT_MAX_TOKEN];
+    ngx_ims_jwt_result_e      rc;
+    const ngx_ims_jws_key_t  *key;
+
+    if (ngx_ims_jws_base64url(jwt->signature.data, jwt->signature.len, sig,
+                              &len)
         != NGX_IMS_OK)
     {
-        rc = NGX_IMS_JWT_MALFORMED;
-        goto done;
+        return NGX_IMS_JWT_MALFORMED;
     }
+
+    key = NULL;
+
+    /* a refused signature leaves errors, those of others stay */
+
+    ERR_set_mark();
+
+    rc = ngx_ims_jwt_try(jwt, keys, algs ? algs : ~0U, sig, len, &key);
+
+    ERR_pop_to_mark();
+
+    if (key == NULL || jwt->kid != NULL || key->kid == NULL) {
+        return rc;
+    }
+
+    /* sets of keys come and go, what is told of a token stays with it */
+
+    jwt->kid = malloc(key->kid_len + 1);
+
+    if (jwt->kid == NULL) {
+        return NGX_IMS_JWT_NO_MEMORY;
+    }
+
+    memcpy(jwt->kid, key->kid, key->kid_len + 1);
+    jwt->kid_len = key->kid_len;
+
+    return NGX_IMS_JWT_OK;
+}
+
+
+/* the key says what may be used, the token only which of it was */
+
+static ngx_ims_jwt_result_e
+ngx_ims_jwt_try(const ngx_ims_jwt_t *jwt, const ngx_ims_jwt_keys_t *keys,
+    unsigned algs, const unsigned char *sig, size_t len,
+    const ngx_ims_jws_key_t **found)
+{
+    unsigned                  i;
+    ngx_ims_jwt_result_e      rc;
+    const ngx_ims_jws_key_t  *key;
 
     rc = NGX_IMS_JWT_UNKNOWN_KEY;
 
     for (i = 0; i < keys->n; i++) {
         key = &keys->keys[i];
 
-        if (!ngx_ims_jwt_kid_fits(key, kid)) {
+        if (!ngx_ims_jwt_kid_fits(key, jwt)) {
             continue;
         }
 
-        if (!(key->algs & (1U << alg))) {
+        if (!(key->algs & algs & (1U << jwt->alg))) {
 
             if (rc == NGX_IMS_JWT_UNKNOWN_KEY) {
                 rc = NGX_IMS_JWT_ALGORITHM;
@@ -263,70 +356,38 @@ ngx_ims_jwt_signature(const ngx_ims_jwt_parts_t *parts,
 
         rc = NGX_IMS_JWT_SIGNATURE;
 
-        if (ngx_ims_jws_key_verify(key, alg, &parts->text, sig, len)
+        if (ngx_ims_jws_key_verify(key, jwt->alg, &jwt->text, sig, len)
             == NGX_IMS_OK)
         {
-            kid_used->data = (unsigned char *) key->kid;
-            kid_used->len = key->kid_len;
-
-            rc = NGX_IMS_JWT_OK;
-            break;
+            *found = key;
+            return NGX_IMS_JWT_OK;
         }
     }
 
-done:
-
-    json_decref(header);
-
     return rc;
-}
-
-
-/*
- * alg is one of ours, kid is text or not there, and nothing is critical: we
- * implement no extension (RFC 7515 4.1.11).  *kid belongs to the header.
- */
-
-static ngx_ims_jwt_result_e
-ngx_ims_jwt_header(const json_t *header, ngx_ims_jws_alg_e *alg, json_t **kid)
-{
-    json_t  *name;
-
-    name = json_object_get(header, "alg");
-    *kid = json_object_get(header, "kid");
-
-    if (!json_is_string(name) || (*kid != NULL && !json_is_string(*kid))
-        || json_object_get(header, "crit") != NULL)
-    {
-        return NGX_IMS_JWT_MALFORMED;
-    }
-
-    *alg = ngx_ims_jws_alg(json_string_value(name), json_string_length(name));
-
-    return (*alg == NGX_IMS_JWS_N) ? NGX_IMS_JWT_ALGORITHM : NGX_IMS_JWT_OK;
 }
 
 
 /* a key without an id, as those from PEM, may serve any token */
 
 static int
-ngx_ims_jwt_kid_fits(const ngx_ims_jws_key_t *key, const json_t *kid)
+ngx_ims_jwt_kid_fits(const ngx_ims_jws_key_t *key, const ngx_ims_jwt_t *jwt)
 {
-    return kid == NULL || key->kid == NULL
-           || (json_string_length(kid) == key->kid_len
-               && memcmp(json_string_value(kid), key->kid, key->kid_len) == 0);
+    return jwt->kid == NULL || key->kid == NULL
+           || (jwt->kid_len == key->kid_len
+               && memcmp(jwt->kid, key->kid, key->kid_len) == 0);
 }
 
 
-static ngx_ims_jwt_result_e
-ngx_ims_jwt_claims(ngx_ims_jwt_t *jwt, const ngx_ims_jwt_check_t *check)
+ngx_ims_jwt_result_e
+ngx_ims_jwt_valid(ngx_ims_jwt_t *jwt, const ngx_ims_jwt_check_t *check)
 {
     size_t   len;
     json_t  *iss, *sub;
 
     iss = json_object_get(jwt->claims, "iss");
 
-    if (iss != NULL && !json_is_string(iss)) {
+    if (jwt->claims == NULL || (iss != NULL && !json_is_string(iss))) {
         return NGX_IMS_JWT_MALFORMED;
     }
 
@@ -334,10 +395,7 @@ ngx_ims_jwt_claims(ngx_ims_jwt_t *jwt, const ngx_ims_jwt_check_t *check)
         return NGX_IMS_JWT_ISSUER;
     }
 
-    if (check->audience.len
-        && !ngx_ims_jwt_for(json_object_get(jwt->claims, "aud"),
-                            &check->audience))
-    {
+    if (check->audience.len && !ngx_ims_jwt_for(jwt, &check->audience)) {
         return NGX_IMS_JWT_AUDIENCE;
     }
 
@@ -449,10 +507,13 @@ ngx_ims_jwt_is(const json_t *json, const ngx_ims_str_t *s)
 
 /* aud is a string or an array of strings (RFC 7519 4.1.3) */
 
-static int
-ngx_ims_jwt_for(const json_t *aud, const ngx_ims_str_t *audience)
+int
+ngx_ims_jwt_for(const ngx_ims_jwt_t *jwt, const ngx_ims_str_t *audience)
 {
-    size_t  i;
+    size_t   i;
+    json_t  *aud;
+
+    aud = json_object_get(jwt->claims, "aud");
 
     if (!json_is_array(aud)) {
         return ngx_ims_jwt_is(aud, audience);
@@ -469,186 +530,28 @@ ngx_ims_jwt_for(const json_t *aud, const ngx_ims_str_t *audience)
 }
 
 
-ngx_ims_str_t
-ngx_ims_jwt_subject(const ngx_ims_jwt_t *jwt)
-{
-    return ngx_ims_jwt_string(jwt, "sub");
-}
-
-
-ngx_ims_str_t
-ngx_ims_jwt_issuer(const ngx_ims_jwt_t *jwt)
-{
-    return ngx_ims_jwt_string(jwt, "iss");
-}
-
-
-time_t
-ngx_ims_jwt_expires(const ngx_ims_jwt_t *jwt)
-{
-    return jwt->expires;
-}
-
-
-time_t
-ngx_ims_jwt_issued(const ngx_ims_jwt_t *jwt)
-{
-    return jwt->issued;
-}
-
-
-ngx_ims_str_t
-ngx_ims_jwt_kid(const ngx_ims_jwt_t *jwt)
-{
-    return jwt->kid;
-}
-
-
-static ngx_ims_str_t
-ngx_ims_jwt_string(const ngx_ims_jwt_t *jwt, const char *name)
-{
-    json_t         *json;
-    ngx_ims_str_t   s;
-
-    json = json_object_get(jwt->claims, name);
-
-    s.len = json_string_length(json);
-    s.data = (unsigned char *) json_string_value(json);
-
-    return s;
-}
-
-
-int
-ngx_ims_jwt_claim(ngx_ims_jwt_t *jwt, const char *path, ngx_ims_str_t *value)
-{
-    char                 copy[NGX_IMS_JWT_MAX_PATH + 1];
-    size_t               len;
-    json_t              *json;
-    ngx_ims_jwt_text_t  *text;
-
-    len = strlen(path);
-
-    if (len > NGX_IMS_JWT_MAX_PATH) {
-        return 0;
-    }
-
-    memcpy(copy, path, len + 1);
-    json = ngx_ims_jwt_find(jwt->claims, copy);
-
-    if (json_is_string(json)) {
-        value->len = json_string_length(json);
-        value->data = (unsigned char *) json_string_value(json);
-        return 1;
-    }
-
-    if (json_is_boolean(json)) {
-        value->data = (unsigned char *) (json_is_true(json) ? "true"
-                                                            : "false");
-        value->len = strlen((char *) value->data);
-        return 1;
-    }
-
-    if (!json_is_integer(json)) {
-        return 0;
-    }
-
-    text = malloc(sizeof(ngx_ims_jwt_text_t));
-
-    if (text == NULL) {
-        return 0;
-    }
-
-    value->len = snprintf(text->text, sizeof(text->text), "%lld",
-                          (long long) json_integer_value(json));
-    value->data = (unsigned char *) text->text;
-
-    text->next = jwt->texts;
-    jwt->texts = text;
-
-    return 1;
-}
-
-
 /*
- * A member by its path.  A name may hold dots itself, as those that are URLs
- * do (RFC 7519 4.2), so the longest name is tried first.
+ * RFC 7515 4.1.9: a media type, whose case does not count and which may lack
+ * "application/".
  */
 
-static json_t *
-ngx_ims_jwt_find(const json_t *object, char *path)
+int
+ngx_ims_jwt_typ(const ngx_ims_jwt_t *jwt, const ngx_ims_str_t *typ)
 {
-    char    *dot;
-    json_t  *json;
+    size_t       len;
+    const char  *p;
 
-    json = json_object_get(object, path);
+    p = jwt->typ;
+    len = jwt->typ_len;
 
-    if (json != NULL) {
-        return json;
+    if (p == NULL) {
+        return 0;
     }
 
-    for (dot = strchr(path, '.'); dot; dot = strchr(dot + 1, '.')) {
-        *dot = '\0';
-        json = json_object_get(object, path);
-        *dot = '.';
-
-        if (json_is_object(json)) {
-            json = ngx_ims_jwt_find(json, dot + 1);
-
-            if (json != NULL) {
-                return json;
-            }
-        }
+    if (len > 12 && strncasecmp(p, "application/", 12) == 0) {
+        p += 12;
+        len -= 12;
     }
 
-    return NULL;
-}
-
-
-const char *
-ngx_ims_jwt_error(ngx_ims_jwt_result_e result)
-{
-    switch (result) {
-
-    case NGX_IMS_JWT_OK:
-        return "token is valid";
-
-    case NGX_IMS_JWT_MALFORMED:
-        return "token is malformed";
-
-    case NGX_IMS_JWT_ALGORITHM:
-        return "token has an algorithm that is not allowed";
-
-    case NGX_IMS_JWT_UNKNOWN_KEY:
-        return "token is signed with an unknown key";
-
-    case NGX_IMS_JWT_SIGNATURE:
-        return "token has a wrong signature";
-
-    case NGX_IMS_JWT_ENCRYPTED:
-        return "token is encrypted";
-
-    case NGX_IMS_JWT_ISSUER:
-        return "token is of another issuer";
-
-    case NGX_IMS_JWT_AUDIENCE:
-        return "token is for another audience";
-
-    case NGX_IMS_JWT_NO_SUBJECT:
-        return "token has no usable subject";
-
-    case NGX_IMS_JWT_NO_EXPIRY:
-        return "token has no expiry";
-
-    case NGX_IMS_JWT_EXPIRED:
-        return "token has expired";
-
-    case NGX_IMS_JWT_NOT_YET:
-        return "token is not yet valid";
-
-    case NGX_IMS_JWT_NO_MEMORY:
-        return "no memory to verify a token";
-    }
-
-    return "unknown result";
+    return len == typ->len && strncasecmp(p, (char *) typ->data, len) == 0;
 }

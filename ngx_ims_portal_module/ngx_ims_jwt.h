@@ -35,16 +35,41 @@ typedef struct ngx_ims_jwt_s       ngx_ims_jwt_t;
  * certificates (several may follow one another).  A JWK with "alg" is bound to
  * that one; else to what its type allows: oct by length HS256 (and HS384/512
  * when long enough), RSA >= 2048 bits RS256/384/512 and PS256/384/512, EC by
- * curve ES256/384/512, OKP Ed25519 EdDSA.  Keys with "use" other than "sig" are
+ * curve ES256/384/512, OKP Ed25519 and Ed448 EdDSA.  Keys with "use" other than "sig" are
  * skipped; private members are ignored except "k" of oct.
  *
- * error     on failure a static or err-owned text, lower case (err has size)
+ * err       on failure says why, lower case; has size bytes
  *
  * Returns the set, to be freed with ngx_ims_jwt_keys_free(), or NULL (no usable
  * key, weak key, unreadable text).
  */
 ngx_ims_jwt_keys_t *ngx_ims_jwt_keys_parse(const ngx_ims_str_t *text,
     char *err, size_t size);
+
+/*
+ * The same for JSON that somebody publishes: there a secret is none, and is
+ * skipped; keys that are weak or broken are skipped, too, as RFC 7517 5 wants,
+ * and more than NGX_IMS_JWT_MAX_KEYS.
+ */
+ngx_ims_jwt_keys_t *ngx_ims_jwt_keys_published(const ngx_ims_str_t *text,
+    char *err, size_t size);
+
+/*
+ * A set of one secret, as it is.  For HS256, and HS384 and HS512 when it is
+ * long enough; NULL as above (shorter than NGX_IMS_JWT_MIN_SECRET).
+ */
+ngx_ims_jwt_keys_t *ngx_ims_jwt_keys_secret(const ngx_ims_str_t *secret,
+    char *err, size_t size);
+
+/* base64url; out has room for len / 4 * 3 + 2.  1 with *n set, or 0 */
+int ngx_ims_jwt_base64url(const ngx_ims_str_t *text, unsigned char *out,
+    size_t *n);
+
+/* the bit of an algorithm's name, e.g. "ES256"; 0: none of ours */
+unsigned ngx_ims_jwt_alg(const ngx_ims_str_t *name);
+
+/* 1 when a secret is among them */
+int ngx_ims_jwt_keys_shared(const ngx_ims_jwt_keys_t *keys);
 
 void ngx_ims_jwt_keys_free(ngx_ims_jwt_keys_t *keys);
 
@@ -65,6 +90,7 @@ typedef enum {
     NGX_IMS_JWT_NO_EXPIRY,
     NGX_IMS_JWT_EXPIRED,
     NGX_IMS_JWT_NOT_YET,                 /* nbf or iat in the future */
+    NGX_IMS_JWT_TYPE,                    /* another typ than wanted */
     NGX_IMS_JWT_NO_MEMORY
 } ngx_ims_jwt_result_e;
 
@@ -92,13 +118,43 @@ typedef struct {
 ngx_ims_jwt_result_e ngx_ims_jwt_verify(const ngx_ims_str_t *token,
     const ngx_ims_jwt_check_t *check, ngx_ims_jwt_t **jwt);
 
+/*
+ * The same in steps, for a caller who has several sets of keys, and chooses by
+ * what the token says before that is verified.
+ *
+ * ngx_ims_jwt_open() reads a token: OK with *jwt set, MALFORMED, ENCRYPTED,
+ * ALGORITHM, NO_MEMORY.  Until ngx_ims_jwt_signed() gave OK nothing in it may be
+ * believed, and the text has to stay.
+ *
+ * ngx_ims_jwt_signed() checks the signature: OK, UNKNOWN_KEY, ALGORITHM,
+ * SIGNATURE, MALFORMED, NO_MEMORY.  algs: bits of what is allowed, 0: what the
+ * keys allow.  May be called again with other keys.
+ *
+ * ngx_ims_jwt_valid() checks the claims (keys of the check are not used).
+ */
+ngx_ims_jwt_result_e ngx_ims_jwt_open(const ngx_ims_str_t *token,
+    ngx_ims_jwt_t **jwt);
+ngx_ims_jwt_result_e ngx_ims_jwt_signed(ngx_ims_jwt_t *jwt,
+    const ngx_ims_jwt_keys_t *keys, unsigned algs);
+ngx_ims_jwt_result_e ngx_ims_jwt_valid(ngx_ims_jwt_t *jwt,
+    const ngx_ims_jwt_check_t *check);
+
+/* 1 when the audience is the token's, or among them (RFC 7519 4.1.3) */
+int ngx_ims_jwt_for(const ngx_ims_jwt_t *jwt, const ngx_ims_str_t *audience);
+
+/* 1 when its header has this typ, without "application/" (RFC 8725 3.11) */
+int ngx_ims_jwt_typ(const ngx_ims_jwt_t *jwt, const ngx_ims_str_t *typ);
+
+/* one user more, who calls ngx_ims_jwt_free(), too; returns jwt */
+ngx_ims_jwt_t *ngx_ims_jwt_keep(ngx_ims_jwt_t *jwt);
+
 void ngx_ims_jwt_free(ngx_ims_jwt_t *jwt);
 
 /* spans live as long as the token object; issuer may be empty */
 ngx_ims_str_t ngx_ims_jwt_subject(const ngx_ims_jwt_t *jwt);
 ngx_ims_str_t ngx_ims_jwt_issuer(const ngx_ims_jwt_t *jwt);
 
-/* of the key that verified it, which keeps the text; empty: it has none */
+/* as its header says, else of the key that verified it; empty: none */
 ngx_ims_str_t ngx_ims_jwt_kid(const ngx_ims_jwt_t *jwt);
 
 time_t ngx_ims_jwt_expires(const ngx_ims_jwt_t *jwt);

@@ -30,6 +30,8 @@ typedef enum {
     NGX_IMS_JWS_ES384,
     NGX_IMS_JWS_ES512,
     NGX_IMS_JWS_EDDSA,
+    NGX_IMS_JWS_ED25519,                 /* RFC 9864 */
+    NGX_IMS_JWS_ED448,
     NGX_IMS_JWS_N                        /* also: not an algorithm of ours */
 } ngx_ims_jws_alg_e;
 
@@ -52,7 +54,36 @@ struct ngx_ims_jwt_keys_s {
 };
 
 
-/* the algorithm of a name (RFC 7518 3.1, RFC 8037 3.1), else NGX_IMS_JWS_N */
+/* an integer claim, printed */
+
+typedef struct ngx_ims_jwt_text_s  ngx_ims_jwt_text_t;
+
+struct ngx_ims_jwt_text_s {
+    ngx_ims_jwt_text_t  *next;
+    const json_t        *json;
+    char                 text[24];
+};
+
+
+struct ngx_ims_jwt_s {
+    unsigned             refs;
+    json_t              *claims;         /* NULL: no JSON object */
+    ngx_ims_jwt_text_t  *texts;
+    time_t               expires;
+    time_t               issued;
+    ngx_ims_jws_alg_e    alg;
+    char                *kid;            /* NULL: none */
+    size_t               kid_len;
+    char                *typ;            /* NULL: none */
+    size_t               typ_len;
+
+    /* the caller's, until it is verified */
+    ngx_ims_str_t        text;           /* what is signed */
+    ngx_ims_str_t        signature;      /* in base64url */
+};
+
+
+/* the algorithm of a name (RFC 7518 3.1, RFC 8037 3.1, RFC 9864), else NGX_IMS_JWS_N */
 ngx_ims_jws_alg_e ngx_ims_jws_alg(const char *name, size_t len);
 
 /*
@@ -93,11 +124,19 @@ typedef struct {
     ngx_ims_jwt_keys_t  *keys;
     char                *err;            /* the caller's, size bytes */
     size_t               size;
+    int                  published;      /* anybody can read it */
 } ngx_ims_jwk_import_t;
 
 /* says why in im->err; always returns NGX_IMS_INVALID */
 int ngx_ims_jwk_fail(ngx_ims_jwk_import_t *im, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* one JWK; NGX_IMS_OK: added or skipped, or NGX_IMS_INVALID with im->err set */
+int ngx_ims_jwk_one(ngx_ims_jwk_import_t *im, const json_t *jwk);
+
+/* a secret of len bytes for those of algs that it is long enough for */
+int ngx_ims_jwk_hmac(ngx_ims_jwk_import_t *im, const json_t *jwk,
+    unsigned algs, const unsigned char *secret, size_t len);
 
 /*
  * Adds a public key for those of algs that its type allows; jwk is NULL or has

@@ -21,4 +21,6 @@ void test_free(void *p);
 #include "../../ngx_ims_portal_module/ngx_ims_jws.c"
 #include "../../ngx_ims_portal_module/ngx_ims_jwk.c"
 #include "../../ngx_ims_portal_module/ngx_ims_jwk_pem.c"
+#include "../../ngx_ims_portal_module/ngx_ims_jwk_import.c"
 #include "../../ngx_ims_portal_module/ngx_ims_jwt.c"
+#include "../../ngx_ims_portal_module/ngx_ims_jwt_claim.c"
