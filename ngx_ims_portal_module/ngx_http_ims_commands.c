@@ -132,6 +132,20 @@ ngx_command_t  ngx_http_ims_commands[] = {
       offsetof(ngx_http_ims_loc_conf_t, leeway),
       NULL },
 
+    { ngx_string("ims_portal_token_end"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE12,
+      ngx_http_ims_token_end,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("ims_portal_token_grace"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE1,
+      ngx_http_ims_token_grace,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("ims_portal_authz_server"),
       NGX_HTTP_IMS_ALL|NGX_CONF_TAKE1,
       ngx_conf_set_str_slot,

@@ -148,6 +148,8 @@ ngx_http_ims_create_loc_conf(ngx_conf_t *cf)
     ilcf->policy.refer = NGX_CONF_UNSET_UINT;
     ilcf->policy.session_timer = NGX_CONF_UNSET;
     ilcf->policy.session_min = NGX_CONF_UNSET;
+    ilcf->policy.token_finish = NGX_CONF_UNSET;
+    ilcf->policy.token_grace = NGX_CONF_UNSET;
     ngx_http_ims_limit_unset(&ilcf->policy.limits);
 
     return ilcf;
@@ -169,6 +171,7 @@ ngx_http_ims_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                          prev->policy.session_timer, 1800);
     ngx_conf_merge_value(conf->policy.session_min, prev->policy.session_min,
                          NGX_IMS_SESSION_MIN);
+    ngx_http_ims_life_merge(&prev->policy, &conf->policy);
     ngx_conf_merge_ptr_value(conf->tokens, prev->tokens, NULL);
     ngx_conf_merge_ptr_value(conf->keys, prev->keys, NULL);
     ngx_conf_merge_str_value(conf->issuer, prev->issuer, "");

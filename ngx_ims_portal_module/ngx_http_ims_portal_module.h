@@ -96,6 +96,12 @@ char *ngx_http_ims_ice_server(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ims_jwt(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ims_jwt_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
+/* the end of a token (ngx_http_ims_life.c) */
+char *ngx_http_ims_token_end(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ims_token_grace(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+void ngx_http_ims_life_merge(ngx_ims_policy_t *prev, ngx_ims_policy_t *conf);
+
 /* limits (ngx_http_ims_limit.c); defaults of a level, merging two */
 char *ngx_http_ims_limit_sockets(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

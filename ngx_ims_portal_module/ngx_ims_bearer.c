@@ -8,6 +8,8 @@
 #include "ngx_ims_bearer.h"
 
 
+static ngx_int_t ngx_ims_bearer_lasts(ngx_ims_session_t *s,
+    ngx_ims_sip_msg_t *m);
 static void ngx_ims_bearer_wake(void *data);
 
 
@@ -37,7 +39,7 @@ ngx_ims_bearer_check(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
         || ngx_strncasecmp(h->value.data, (u_char *) "Bearer ", 7) != 0)
     {
         if (s->known) {
-            return NGX_OK;
+            return ngx_ims_bearer_lasts(s, m);
         }
 
         ngx_ims_bearer_challenge(s, m, 401, NULL);
@@ -108,6 +110,32 @@ ngx_ims_bearer_check(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * A request without a token lives on the one of the session; what belongs to a
+ * running call passes behind its end, too.
+ */
+
+static ngx_int_t
+ngx_ims_bearer_lasts(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
+{
+    if (!s->expired || m->to.tag.len || ngx_ims_session_renew(s)) {
+        return NGX_OK;
+    }
+
+    if (s->policy->auth & NGX_IMS_AUTH_SIP) {
+        ngx_ims_bearer_challenge(s, m, 401, "invalid_token");
+        return NGX_DECLINED;
+    }
+
+    /* nothing that SIP could mend: the page needs another socket */
+
+    ngx_ims_call_refuse(s->worker, &s->flow, m, 403,
+                        "Warning: 399 portal \"token ended\"" CRLF);
+
+    return NGX_DECLINED;
 }
 
 

@@ -64,7 +64,6 @@ static void ngx_ims_edge_handed(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_ims_flow_t *flow, u_char *p, size_t len);
 static void ngx_ims_edge_waited(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_ims_flow_t *flow, u_char *p, size_t len);
-static void ngx_ims_edge_token_end(ngx_ims_session_t *s);
 
 
 void
@@ -680,21 +679,4 @@ ngx_ims_edge_waited(ngx_ims_worker_t *w, ngx_ims_core_t *core,
     ngx_ims_flow_t *flow, u_char *p, size_t len)
 {
     ngx_ims_edge_receive(w, core, flow, p, len, 0);
-}
-
-
-static void
-ngx_ims_edge_token_end(ngx_ims_session_t *s)
-{
-    ngx_ims_register_expire(s);
-
-    if (s->ncalls || s->nrequests || s->registering != NULL) {
-
-        /* running calls finish; ngx_ims_session_settle() comes back here */
-
-        return;
-    }
-
-    ngx_ims_session_close(s, NGX_IMS_WS_TOKEN_ENDED, "token ended",
-                          NGX_IMS_END_EXPIRED);
 }

@@ -199,6 +199,48 @@ ngx_ims_edge_end(ngx_ims_session_t *s, ngx_ims_end_e how)
 
 
 /*
+ * The token has ended: no new calls, and no registration.  Running calls go on
+ * for a time, and where a REGISTER can bring a fresh token, the socket waits a
+ * little for that.
+ */
+
+void
+ngx_ims_edge_token_end(ngx_ims_session_t *s)
+{
+    time_t      until;
+    ngx_uint_t  busy;
+
+    ngx_ims_register_expire(s);
+
+    busy = s->ncalls || s->nrequests || s->registering != NULL;
+    until = s->token_expires;
+
+    if (busy) {
+        until += s->policy->token_finish;
+
+    } else if (s->policy->auth & NGX_IMS_AUTH_SIP) {
+        until += s->policy->token_grace;
+    }
+
+    if (until > ngx_time()) {
+
+        /* ngx_ims_session_settle() comes here, too, when nothing is left */
+
+        ngx_ims_session_until(s, until);
+        return;
+    }
+
+    if (s->ncalls && s->bound) {
+        ngx_ims_call_end_all(s->worker, s, s->pool, &s->binding,
+                             "SIP;cause=480;text=\"token ended\"");
+    }
+
+    ngx_ims_session_close(s, NGX_IMS_WS_TOKEN_ENDED, "token ended",
+                          NGX_IMS_END_EXPIRED);
+}
+
+
+/*
  * What the core asked of the browser, and is not answered, waits for its next
  * socket.  A page that left may be loaded again: then what rang rings on; its
  * calls are over.

@@ -25,6 +25,9 @@ void ngx_ims_edge_park(ngx_ims_worker_t *w, ngx_ims_core_t *core,
 /* an answer of a browser: its request may have come from another worker */
 void ngx_ims_edge_answer(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m);
 
+/* its token has ended: see ngx_ims_token_end_pt */
+void ngx_ims_edge_token_end(ngx_ims_session_t *s);
+
 /* the end of a session: see ngx_ims_end_pt */
 void ngx_ims_edge_end(ngx_ims_session_t *s, ngx_ims_end_e how);
 

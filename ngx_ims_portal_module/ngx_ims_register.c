@@ -58,6 +58,8 @@ ngx_ims_register_cap(ngx_ims_session_t *s, time_t expires)
 {
     time_t  left;
 
+    (void) ngx_ims_session_renew(s);
+
     left = s->token_expires - s->policy->token.leeway - ngx_time();
 
     return ngx_min(expires, left);

@@ -20,6 +20,7 @@
 
 
 #define NGX_IMS_REGISTER_DEFAULT  600         /* s, when none is asked */
+#define NGX_IMS_REGISTER_LEAST    2           /* s that are worth a REGISTER */
 
 
 static void ngx_ims_register_known(ngx_ims_session_t *s,
@@ -111,13 +112,14 @@ ngx_ims_register_known(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
         return;
     }
 
-    expires = ngx_ims_register_cap(s, expires);
-
-    if (expires <= 0) {
+    if (ngx_ims_register_cap(s, NGX_IMS_REGISTER_LEAST)
+        < NGX_IMS_REGISTER_LEAST)
+    {
         ngx_ims_bearer_challenge(s, m, 401, "invalid_token");
         return;
     }
 
+    expires = ngx_ims_register_cap(s, expires);
     changed = ngx_ims_register_features(s, m, &contact);
 
     if (!changed

@@ -102,9 +102,15 @@ ngx_ims_revoke_sessions(ngx_ims_worker_t *w)
         next = ngx_queue_next(q);
         s = ngx_queue_data(q, ngx_ims_session_t, queue);
 
-        if (!s->known || s->closing
-            || !ngx_ims_deny_check(s->pool, &s->grant->ids))
-        {
+        if (!s->known || s->closing) {
+            continue;
+        }
+
+        /* the last token that its user showed is what counts */
+
+        (void) ngx_ims_session_renew(s);
+
+        if (!ngx_ims_deny_check(s->pool, &s->grant->ids)) {
             continue;
         }
 

@@ -8,9 +8,9 @@
  * Timers: the read event's is the ping clock and, as it is not cancelable,
  * keeps an old worker alive; after our close frame it bounds the wait for the
  * browser's.  It strikes early for a message that takes too long.  The write
- * event's bounds a slow reader.  token_event fires at the
- * token's exp, refresh_event when the registration at the core is to be
- * refreshed.
+ * event's bounds a slow reader.  token_event is that of
+ * ngx_ims_session_token.c, refresh_event strikes when the registration at the
+ * core is to be refreshed.
  */
 
 
@@ -19,7 +19,6 @@
 
 static void ngx_ims_session_read(ngx_event_t *rev);
 static void ngx_ims_session_write(ngx_event_t *wev);
-static void ngx_ims_session_token(ngx_event_t *ev);
 static void ngx_ims_session_refresh(ngx_event_t *ev);
 static void ngx_ims_session_tick(ngx_ims_session_t *s);
 static void ngx_ims_session_drain(ngx_ims_session_t *s);
@@ -110,87 +109,6 @@ ngx_ims_session_start(ngx_ims_session_t *s, ngx_str_t *left)
     }
 
     ngx_ims_session_read(c->read);
-}
-
-
-ngx_int_t
-ngx_ims_session_identify(ngx_ims_session_t *s, ngx_ims_grant_t *grant)
-{
-    time_t                now;
-    ngx_msec_t            wait;
-    ngx_ims_grant_t      *copy;
-    ngx_ims_limit_key_t   key;
-
-    if (s->known
-        && ngx_memcmp(grant->ids.user, s->grant->ids.user,
-                      NGX_IMS_DIGEST_LEN)
-           != 0)
-    {
-        return NGX_DECLINED;
-    }
-
-    /* an older token does not shorten the life that a newer one gave */
-
-    if (s->known && grant->expires + s->policy->token.leeway
-                    <= s->token_expires)
-    {
-        return NGX_OK;
-    }
-
-    copy = ngx_ims_grant_copy(grant, s->connection->log);
-    if (copy == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (!s->known) {
-        ngx_ims_session_key(s->pool, copy->ids.user, &key);
-
-        if (ngx_ims_limit_verified(s->worker->limit, s->row, &key,
-                                   s->policy->limits.user_sockets)
-            != NGX_OK)
-        {
-            ngx_free(copy);
-            return NGX_BUSY;
-        }
-
-        s->known = 1;
-
-    } else {
-        ngx_free(s->grant);
-    }
-
-    s->grant = copy;
-    s->user = copy->subject;
-    s->token_expires = copy->expires + s->policy->token.leeway;
-    s->expired = 0;
-
-    now = ngx_time();
-    wait = s->token_expires > now ? (s->token_expires - now) : 0;
-    wait = ngx_min(wait, 86400 * 7) * 1000 + 1;
-
-    ngx_add_timer(&s->token_event, wait);
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_ims_session_token(ngx_event_t *ev)
-{
-    time_t              left;
-    ngx_ims_session_t  *s;
-
-    s = ev->data;
-
-    left = s->token_expires - ngx_time();
-
-    if (left > 0) {
-        ngx_add_timer(ev, ngx_min(left, 86400 * 7) * 1000 + 1);
-        return;
-    }
-
-    s->expired = 1;
-    s->worker->token_end(s);
 }
 
 

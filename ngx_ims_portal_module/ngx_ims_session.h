@@ -58,6 +58,9 @@ typedef struct {
     ngx_msec_t                handshake;      /* ms until a REGISTER */
     ngx_msec_t                drain;          /* ms, jitter at a reload */
     time_t                    register_expires;  /* s asked of the core */
+    time_t                    token_grace;    /* s for a fresh one in SIP */
+    time_t                    token_finish;   /* s that calls may go on behind
+                                                 the token's end; 0: none */
     ngx_str_t                 authz_server;   /* of 401, may be empty */
     ngx_uint_t                refer;          /* ngx_ims_refer_e */
     time_t                    session_timer;  /* s, RFC 4028; 0: off */
@@ -111,7 +114,9 @@ struct ngx_ims_worker_s {
 
     ngx_ims_message_pt        message;        /* a whole SIP message came */
     ngx_ims_end_pt            end;            /* once per session */
-    ngx_ims_token_end_pt      token_end;      /* its token ended */
+    ngx_ims_token_end_pt      token_end;      /* its token has ended, and again
+                                                 when nothing keeps it, or at
+                                                 ngx_ims_session_until() */
     ngx_ims_refresh_pt        refresh;        /* the core's clock asks */
     ngx_ims_wake_session_pt   wake;           /* what s->waiting was for has
                                                  come */
@@ -285,6 +290,15 @@ void ngx_ims_session_bind(ngx_ims_session_t *s, ngx_ims_ref_t *ref);
  */
 ngx_int_t ngx_ims_session_identify(ngx_ims_session_t *s,
     ngx_ims_grant_t *grant);
+
+/*
+ * Looks whether a fresh token of the user was seen somewhere else, and lives as
+ * long as that, if it is longer: 1.  Cheap enough for each REGISTER.
+ */
+ngx_uint_t ngx_ims_session_renew(ngx_ims_session_t *s);
+
+/* w->token_end() is to be called once more at that time, s */
+void ngx_ims_session_until(ngx_ims_session_t *s, time_t until);
 
 /*
  * Called when something that kept the session busy has ended: a draining or

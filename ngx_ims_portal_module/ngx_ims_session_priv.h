@@ -48,6 +48,9 @@ ngx_int_t ngx_ims_session_pace(ngx_ims_session_t *s);
  */
 ngx_int_t ngx_ims_session_pace_tick(ngx_ims_session_t *s);
 
+/* the token_event has struck (ngx_ims_session_token.c) */
+void ngx_ims_session_token(ngx_event_t *ev);
+
 /* frees a session whose end was told, and closes its connection */
 void ngx_ims_session_free(ngx_ims_session_t *s);
 

@@ -23,6 +23,18 @@ select STDOUT; $| = 1;
 # nginx -t must say
 
 my @cases = (
+    [ 'end of a token that is neither', 'ims_portal_plain_ws',
+        'ims_portal_token_end later; ims_portal_plain_ws',
+        qr/"ims_portal_token_end".* must be "finish"/ ],
+    [ 'end of a token with a time', 'ims_portal_plain_ws',
+        'ims_portal_token_end end 5s; ims_portal_plain_ws',
+        qr/"ims_portal_token_end".* must be "finish"/ ],
+    [ 'calls that never finish', 'ims_portal_plain_ws',
+        'ims_portal_token_end finish 2d; ims_portal_plain_ws',
+        qr/"ims_portal_token_end".* must have a time/ ],
+    [ 'a long time for a fresh token', 'ims_portal_plain_ws',
+        'ims_portal_token_grace 5m; ims_portal_plain_ws',
+        qr/"ims_portal_token_grace".* must be a time up to 60s/ ],
     [ 'session timer below its minimum', 'ims_portal_plain_ws',
         'ims_portal_session_timer 60s; ims_portal_plain_ws',
         qr/"ims_portal_session_timer".* must be "off" or a time/ ],
