@@ -59,6 +59,7 @@ ngx_ims_binding_get(ngx_ims_pool_t *pool, uint32_t lease, u_char *instance,
         b = &zone->bindings[i];
         b->lease = lease;
         b->dialogs = NGX_IMS_NONE;
+        b->since = ngx_time();
         ngx_memcpy(b->instance, instance, NGX_IMS_DIGEST_LEN);
 
         if (ngx_ims_pool_keep(pool, lease, &b->identity) != NGX_OK) {

@@ -10,13 +10,11 @@
 #include "ngx_ims_register.h"
 
 
-#define NGX_IMS_REVOKE_TICK  500              /* ms */
-
-
 typedef struct {
     ngx_event_t               event;
     ngx_ims_worker_t         *worker;
     ngx_atomic_uint_t        *seen;           /* of each pool's list */
+    ngx_ims_revoke_orders_t  *orders;
 } ngx_ims_revoke_t;
 
 
@@ -46,6 +44,11 @@ ngx_ims_revoke_init(ngx_ims_worker_t *w)
 
     for (i = 0; i < w->pools->nelts; i++) {
         revoke->seen[i] = pool[i]->zone.sh->deny_changed;
+    }
+
+    revoke->orders = ngx_ims_revoke_orders_create(w);
+    if (revoke->orders == NULL) {
+        return NGX_ERROR;
     }
 
     revoke->worker = w;
@@ -84,6 +87,8 @@ ngx_ims_revoke_tick(ngx_event_t *ev)
     if (changed) {
         ngx_ims_revoke_sessions(revoke->worker);
     }
+
+    ngx_ims_revoke_orders(revoke->orders);
 
     ngx_add_timer(ev, NGX_IMS_REVOKE_TICK);
 }

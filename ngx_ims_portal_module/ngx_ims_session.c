@@ -76,6 +76,9 @@ ngx_ims_session_create(ngx_connection_t *c, ngx_ims_worker_t *worker,
     s->refresh_event.log = c->log;
     s->refresh_event.cancelable = 1;
 
+    s->opened_after = ngx_ims_order_now(s->pool);
+    s->bound_after = s->opened_after;
+
     ngx_queue_insert_tail(&worker->sessions, &s->queue);
     worker->nsessions++;
 
@@ -340,7 +343,9 @@ ngx_ims_session_settle(ngx_ims_session_t *s)
     }
 
     if (s->leave) {
-        ngx_ims_session_close(s, s->leave, "registration lost",
+        ngx_ims_session_close(s, s->leave,
+                              s->leave_reason ? s->leave_reason
+                                              : "registration lost",
                               NGX_IMS_END_LEFT);
         return;
     }

@@ -18,6 +18,7 @@
 #include "ngx_ims_jwt.h"
 #include "ngx_ims_limit.h"
 #include "ngx_ims_media.h"
+#include "ngx_ims_order.h"
 #include "ngx_ims_token.h"
 #include "ngx_ims_txn.h"
 #include "ngx_ims_workers.h"
@@ -174,6 +175,8 @@ struct ngx_ims_session_s {
     time_t                    token_expires;
     time_t                    expires;        /* granted to the browser */
 
+    uint32_t                  opened_after;   /* orders, see ngx_ims_order.h */
+    uint32_t                  bound_after;
     uint32_t                  lease;
     ngx_ims_ref_t             binding;
     u_char                    token[NGX_IMS_TOKEN_LEN];  /* of the binding */
@@ -219,6 +222,7 @@ struct ngx_ims_session_s {
 
     ngx_uint_t                misses;         /* pings without a sign */
     ngx_uint_t                leave;          /* close code behind its calls */
+    const char               *leave_reason;   /* NULL: registration lost */
 
     unsigned                  tls:1;
     unsigned                  known:1;        /* a token was verified */

@@ -107,6 +107,7 @@ ngx_ims_session_bind(ngx_ims_session_t *s, ngx_ims_ref_t *ref)
 
     s->binding = *ref;
     s->bound = 1;
+    s->bound_after = ngx_ims_order_now(s->pool);
     ngx_ims_binding_token(s->pool, ref, s->token);
 
     /* nobody can make it up: the token ends with 64 bits of HMAC */

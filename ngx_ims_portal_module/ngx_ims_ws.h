@@ -46,7 +46,10 @@ enum {
     NGX_IMS_WS_TOKEN_ENDED = 4401,
     NGX_IMS_WS_FORBIDDEN = 4403,
     NGX_IMS_WS_AGAIN = 4408,             /* a page's: another one follows */
-    NGX_IMS_WS_REPLACED = 4409
+    NGX_IMS_WS_REPLACED = 4409,
+    NGX_IMS_WS_LOST = 4410,              /* another host's user has the
+                                            identity */
+    NGX_IMS_WS_ENDED = 4411              /* by an administrator */
 };
 
 

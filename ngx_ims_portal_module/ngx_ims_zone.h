@@ -33,6 +33,7 @@ enum {
     NGX_IMS_CHUNK = 124,                 /* bytes of text in one chunk */
     NGX_IMS_MAX_BLOB = 4096,             /* bytes of one text */
     NGX_IMS_USAGES = 4,                  /* subscriptions in one dialog */
+    NGX_IMS_ORDERS = 64,                 /* to end users, at a time */
     NGX_IMS_ZONE_NAME = 64               /* bytes of a name, and its end */
 };
 
@@ -105,6 +106,7 @@ typedef struct {
     uint32_t                  reserved;       /* for a user of the
                                                  configuration */
     uint32_t                  claim_next;     /* hash chain of CLAIMED ones */
+    uint64_t                  order;          /* see ngx_ims_order.h */
 } ngx_ims_lease_sh_t;
 
 
@@ -142,6 +144,8 @@ typedef struct {
     ngx_ims_blob_t            identity;       /* "IMPU IMPI" */
     time_t                    registered;     /* s, when the core last said so
                                                  */
+    uint64_t                  order;          /* see ngx_ims_order.h */
+    time_t                    since;          /* s, when it was made */
 } ngx_ims_binding_sh_t;
 
 
@@ -208,6 +212,14 @@ typedef struct {
 } ngx_ims_deny_sh_t;
 
 
+/* a user's sockets are to be ended; see ngx_ims_order.h */
+typedef struct {
+    u_char                    user[NGX_IMS_DIGEST_LEN];
+    uint64_t                  order;          /* stored last; 0: none */
+    time_t                    at;             /* s */
+} ngx_ims_order_sh_t;
+
+
 typedef struct {
     ngx_atomic_t              calls;
     ngx_atomic_t              registers;
@@ -272,6 +284,12 @@ typedef struct {
     ngx_ims_counters_sh_t     counters;
     ngx_atomic_t              sockets[NGX_IMS_MAX_WORKERS];  /* by place, see
                                                  ngx_ims_workers.h */
+
+    ngx_atomic_t              orders;         /* number of the last one */
+    uint32_t                  drain;          /* ngx_ims_drain_e */
+    uint32_t                  unused_drain;
+    time_t                    drain_since;    /* s */
+    ngx_ims_order_sh_t        users[NGX_IMS_ORDERS];
 } ngx_ims_zone_sh_t;
 
 

@@ -97,6 +97,7 @@ my @floors = (
     [ qw/ health limit / ],
     [ qw/ zone txn core leader ipc media secret / ],   # one resource each
     [ qw/ pool loop probe / ],
+    [ 'order' ],
     [ 'redis' ], [ qw/ binding deny workers lease / ], # records
     [ qw/ dialog grant / ], [ qw/ token renew / ],
     [ 'session' ],                              # one browser
