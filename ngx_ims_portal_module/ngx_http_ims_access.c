@@ -71,7 +71,7 @@ ngx_http_ims_verify(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
     ngx_ims_waiter_t     waiter;
     ngx_pool_cleanup_t  *cln;
 
-    if (ctx->token.jwt != NULL) {
+    if (ctx->known) {
         return NGX_OK;
     }
 
@@ -102,6 +102,7 @@ ngx_http_ims_verify(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
         cln->handler = ngx_http_ims_free_token;
         cln->data = &ctx->token;
         ctx->user = ctx->token.grant.subject;
+        ctx->known = 1;
         return NGX_OK;
 
     case NGX_AGAIN:

@@ -218,9 +218,16 @@ ngx_command_t  ngx_http_ims_commands[] = {
 
     { ngx_string("ims_portal_limit_handshakes"),
       NGX_HTTP_IMS_ALL|NGX_CONF_TAKE23,
-      ngx_http_ims_limit_handshakes,
+      ngx_http_ims_limit_arrivals,
       NGX_HTTP_LOC_CONF_OFFSET,
-      0,
+      NGX_IMS_RATE_HANDSHAKES,
+      NULL },
+
+    { ngx_string("ims_portal_limit_sessions"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE23,
+      ngx_http_ims_limit_arrivals,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      NGX_IMS_RATE_SESSIONS,
       NULL },
 
     { ngx_string("ims_portal_limit_messages"),
@@ -313,6 +320,13 @@ ngx_command_t  ngx_http_ims_commands[] = {
     { ngx_string("ims_portal_ice_server"),
       NGX_HTTP_IMS_ALL|NGX_CONF_1MORE,
       ngx_http_ims_ice_server,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("ims_portal_turn"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_2MORE,
+      ngx_http_ims_set_turn,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },

@@ -19,6 +19,10 @@ static void ngx_http_ims_limit_say(ngx_http_request_t *r,
     ngx_http_ims_ctx_t *ctx, ngx_ims_pool_t *pool, ngx_uint_t what);
 static void ngx_http_ims_limit_merge_rate(ngx_ims_rate_t *prev,
     ngx_ims_rate_t *conf, ngx_uint_t per_second, ngx_uint_t burst);
+static ngx_int_t ngx_http_ims_limit_check(ngx_http_request_t *r,
+    ngx_http_ims_main_conf_t *imcf, ngx_http_ims_loc_conf_t *ilcf,
+    ngx_http_ims_ctx_t *ctx, ngx_ims_limit_key_t *key, ngx_ims_rate_t *rate,
+    ngx_uint_t which, ngx_uint_t what);
 static ngx_int_t ngx_http_ims_limit_refuse(ngx_http_request_t *r,
     ngx_http_ims_ctx_t *ctx, ngx_uint_t what, ngx_msec_t wait,
     ngx_uint_t status);
@@ -84,7 +88,7 @@ invalid:
 /* address | user, then as below */
 
 char *
-ngx_http_ims_limit_handshakes(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_ims_limit_arrivals(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_ims_loc_conf_t *ilcf = conf;
 
@@ -96,16 +100,17 @@ ngx_http_ims_limit_handshakes(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     if (ngx_strcmp(value[1].data, "address") == 0) {
-        rate = &limits->handshakes;
+        rate = cmd->offset == NGX_IMS_RATE_SESSIONS ? &limits->sessions
+                                                    : &limits->handshakes;
 
     } else if (ngx_strcmp(value[1].data, "user") == 0) {
-        rate = &limits->user[NGX_IMS_RATE_HANDSHAKES];
+        rate = &limits->user[cmd->offset];
 
     } else {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid parameter \"%V\" in "
-                           "\"ims_portal_limit_handshakes\", it is of an "
-                           "\"address\" or of a \"user\"", &value[1]);
+                           "invalid parameter \"%V\" in \"%V\", it is of an "
+                           "\"address\" or of a \"user\"", &value[1],
+                           &value[0]);
         return NGX_CONF_ERROR;
     }
 
@@ -268,6 +273,7 @@ ngx_http_ims_limit_unset(ngx_ims_limits_t *limits)
     limits->unverified = NGX_CONF_UNSET_UINT;
     limits->user_sockets = NGX_CONF_UNSET_UINT;
     limits->handshakes.interval = NGX_CONF_UNSET_UINT;
+    limits->sessions.interval = NGX_CONF_UNSET_UINT;
     limits->frames.interval = NGX_CONF_UNSET_UINT;
     limits->requests = NGX_CONF_UNSET_UINT;
     limits->waiting = NGX_CONF_UNSET_UINT;
@@ -302,8 +308,13 @@ ngx_http_ims_limit_merge(ngx_conf_t *cf, ngx_ims_limits_t *prev,
 
     ngx_http_ims_limit_merge_rate(&prev->handshakes, &conf->handshakes,
                                   500, 10000);
+    ngx_http_ims_limit_merge_rate(&prev->sessions, &conf->sessions,
+                                  500, 10000);
     ngx_http_ims_limit_merge_rate(&prev->user[NGX_IMS_RATE_HANDSHAKES],
                                   &conf->user[NGX_IMS_RATE_HANDSHAKES],
+                                  5, 50);
+    ngx_http_ims_limit_merge_rate(&prev->user[NGX_IMS_RATE_SESSIONS],
+                                  &conf->user[NGX_IMS_RATE_SESSIONS],
                                   5, 50);
     ngx_http_ims_limit_merge_rate(&prev->user[NGX_IMS_RATE_MESSAGES],
                                   &conf->user[NGX_IMS_RATE_MESSAGES],
@@ -390,33 +401,67 @@ ngx_http_ims_limit_arrive(ngx_http_request_t *r,
     ngx_http_ims_main_conf_t *imcf, ngx_http_ims_loc_conf_t *ilcf,
     ngx_http_ims_ctx_t *ctx)
 {
-    ngx_uint_t           say;
-    ngx_msec_t           wait;
-    ngx_connection_t    *c;
-    ngx_ims_limit_key_t  key;
+    ngx_ims_limits_t     *limits;
+    ngx_ims_limit_key_t   key;
 
-    c = r->connection;
-    say = 0;
-
-    if (ngx_ims_limit_address(c->sockaddr, &key) != NGX_OK) {
+    if (ngx_ims_limit_address(r->connection->sockaddr, &key) != NGX_OK) {
         return NGX_OK;
     }
 
-    wait = ngx_ims_limit_arrive(imcf->limit, &key,
-                                &ilcf->policy.limits.handshakes, &say);
+    limits = &ilcf->policy.limits;
+
+    if (ilcf->pool != NULL) {
+        return ngx_http_ims_limit_check(r, imcf, ilcf, ctx, &key,
+                                        &limits->handshakes,
+                                        NGX_IMS_RATE_HANDSHAKES,
+                                        NGX_IMS_LIMITED_ADDRESS_HANDSHAKES);
+    }
+
+    return ngx_http_ims_limit_check(r, imcf, ilcf, ctx, &key,
+                                    &limits->sessions, NGX_IMS_RATE_SESSIONS,
+                                    NGX_IMS_LIMITED_ADDRESS_SESSIONS);
+}
+
+
+ngx_int_t
+ngx_http_ims_limit_session(ngx_http_request_t *r,
+    ngx_http_ims_main_conf_t *imcf, ngx_http_ims_loc_conf_t *ilcf,
+    ngx_http_ims_ctx_t *ctx)
+{
+    ngx_ims_limit_key_t  key;
+
+    ngx_ims_session_key(ilcf->session_pool, ctx->token.grant.ids.user, &key);
+
+    return ngx_http_ims_limit_check(r, imcf, ilcf, ctx, &key,
+                              &ilcf->policy.limits.user[NGX_IMS_RATE_SESSIONS],
+                              NGX_IMS_RATE_SESSIONS,
+                              NGX_IMS_LIMITED_USER_SESSIONS);
+}
+
+
+static ngx_int_t
+ngx_http_ims_limit_check(ngx_http_request_t *r,
+    ngx_http_ims_main_conf_t *imcf, ngx_http_ims_loc_conf_t *ilcf,
+    ngx_http_ims_ctx_t *ctx, ngx_ims_limit_key_t *key, ngx_ims_rate_t *rate,
+    ngx_uint_t which, ngx_uint_t what)
+{
+    ngx_uint_t  say;
+    ngx_msec_t  wait;
+
+    say = 0;
+
+    wait = ngx_ims_limit_arrive(imcf->limit, key, rate, which, what, &say);
 
     if (wait == 0) {
         return NGX_OK;
     }
 
     if (say) {
-        ngx_http_ims_limit_say(r, ctx, ilcf->pool,
-                               NGX_IMS_LIMITED_ADDRESS_HANDSHAKES);
+        ngx_http_ims_limit_say(r, ctx, ilcf->policy.pool, what);
     }
 
-    return ngx_http_ims_limit_refuse(r, ctx,
-                                     NGX_IMS_LIMITED_ADDRESS_HANDSHAKES,
-                                     wait, NGX_HTTP_TOO_MANY_REQUESTS);
+    return ngx_http_ims_limit_refuse(r, ctx, what, wait,
+                                     NGX_HTTP_TOO_MANY_REQUESTS);
 }
 
 
@@ -441,7 +486,7 @@ ngx_http_ims_limit_open(ngx_http_request_t *r,
         socket.address = &address;
     }
 
-    if (ctx->token.jwt != NULL) {
+    if (ctx->known) {
         ngx_ims_session_key(ilcf->pool, ctx->token.grant.ids.user, &user);
         socket.user = &user;
     }
@@ -478,6 +523,7 @@ ngx_http_ims_limit_say(ngx_http_request_t *r, ngx_http_ims_ctx_t *ctx,
 
     case NGX_IMS_LIMITED_USER_SOCKETS:
     case NGX_IMS_LIMITED_USER_HANDSHAKES:
+    case NGX_IMS_LIMITED_USER_SESSIONS:
         ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
                       "user \"%V\" of pool \"%V\" is at a limit: %s",
                       &ctx->user, &pool->name, ngx_ims_limit_words(what));

@@ -145,6 +145,7 @@ ngx_http_ims_create_loc_conf(ngx_conf_t *cf)
     ilcf->handshake = NGX_CONF_UNSET_MSEC;
     ilcf->expires = NGX_CONF_UNSET;
     ilcf->ice_servers = NGX_CONF_UNSET_PTR;
+    ilcf->turns = NGX_CONF_UNSET_PTR;
     ilcf->policy.refer = NGX_CONF_UNSET_UINT;
     ilcf->policy.session_timer = NGX_CONF_UNSET;
     ilcf->policy.session_min = NGX_CONF_UNSET;
@@ -189,6 +190,7 @@ ngx_http_ims_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_msec_value(conf->handshake, prev->handshake, 10000);
     ngx_conf_merge_sec_value(conf->expires, prev->expires, 3600);
     ngx_conf_merge_ptr_value(conf->ice_servers, prev->ice_servers, NULL);
+    ngx_conf_merge_ptr_value(conf->turns, prev->turns, NULL);
 
     if (ngx_http_ims_limit_merge(cf, &prev->policy.limits,
                                  &conf->policy.limits)

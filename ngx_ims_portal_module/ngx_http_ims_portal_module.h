@@ -53,6 +53,7 @@ typedef struct {
     ngx_msec_t                handshake;
     time_t                    expires;
     ngx_array_t              *ice_servers;    /* ngx_str_t */
+    ngx_array_t              *turns;          /* ngx_http_ims_turn_t */
 } ngx_http_ims_loc_conf_t;
 
 
@@ -69,13 +70,17 @@ typedef ngx_int_t (*ngx_http_ims_content_pt)(ngx_http_request_t *r,
 
 /* what a request brought; for variables and for what comes after access */
 struct ngx_http_ims_ctx_s {
-    ngx_ims_token_t           token;          /* jwt NULL: none, or refused */
+    ngx_ims_token_t           token;          /* see known */
     void                     *waiting;        /* see ngx_ims_waiter.h */
     ngx_http_ims_content_pt   content;        /* who waits */
     ngx_str_t                 error;
     ngx_str_t                 user;
     ngx_str_t                 impu;
     unsigned                  arrived:1;      /* counted by a limit */
+    unsigned                  counted:1;      /* ... of the user */
+    unsigned                  known:1;        /* token.grant is good: of a
+                                                 token, or of a ticket, which
+                                                 has no token.jwt */
 };
 
 
@@ -105,7 +110,7 @@ void ngx_http_ims_life_merge(ngx_ims_policy_t *prev, ngx_ims_policy_t *conf);
 /* limits (ngx_http_ims_limit.c); defaults of a level, merging two */
 char *ngx_http_ims_limit_sockets(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-char *ngx_http_ims_limit_handshakes(ngx_conf_t *cf, ngx_command_t *cmd,
+char *ngx_http_ims_limit_arrivals(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_ims_limit_rate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 void ngx_http_ims_limit_unset(ngx_ims_limits_t *limits);
@@ -115,7 +120,8 @@ char *ngx_http_ims_limit_zone(ngx_conf_t *cf, ngx_http_ims_main_conf_t *imcf);
 
 /*
  * A handshake before its token is looked at, and after: NGX_OK, the second with
- * the row of the socket, or 429 or 503 with Retry-After set, or 500.
+ * the row of the socket, or 429 or 503 with Retry-After set, or 500.  The first
+ * and the last are those of the session API, too.
  */
 ngx_int_t ngx_http_ims_limit_arrive(ngx_http_request_t *r,
     ngx_http_ims_main_conf_t *imcf, ngx_http_ims_loc_conf_t *ilcf,
@@ -123,6 +129,9 @@ ngx_int_t ngx_http_ims_limit_arrive(ngx_http_request_t *r,
 ngx_int_t ngx_http_ims_limit_open(ngx_http_request_t *r,
     ngx_http_ims_main_conf_t *imcf, ngx_http_ims_loc_conf_t *ilcf,
     ngx_http_ims_ctx_t *ctx, uint32_t *row);
+ngx_int_t ngx_http_ims_limit_session(ngx_http_request_t *r,
+    ngx_http_ims_main_conf_t *imcf, ngx_http_ims_loc_conf_t *ilcf,
+    ngx_http_ims_ctx_t *ctx);
 
 /* the counters, as a member of the status */
 #define NGX_HTTP_IMS_LIMIT_STATUS  1024       /* bytes of it at most */
@@ -171,6 +180,9 @@ ngx_int_t ngx_http_ims_problem(ngx_http_request_t *r, ngx_uint_t status,
 ngx_int_t ngx_http_ims_send(ngx_http_request_t *r, ngx_uint_t status,
     const char *type, u_char *p, size_t len);
 
+/* 204, not to be stored.  As a handler. */
+ngx_int_t ngx_http_ims_no_content(ngx_http_request_t *r);
+
 /* adds Retry-After, s; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_http_ims_retry_after(ngx_http_request_t *r, time_t after);
 
@@ -212,6 +224,25 @@ ngx_int_t ngx_http_ims_revocation(ngx_http_request_t *r,
     ngx_http_ims_ctx_t *ctx);
 ngx_int_t ngx_http_ims_status(ngx_http_request_t *r,
     ngx_http_ims_main_conf_t *imcf);
+
+
+#define NGX_HTTP_IMS_API_METHODS  "GET, HEAD, POST, PUT, OPTIONS"
+
+/* what a user with a lease is told; as a handler (its own file) */
+ngx_int_t ngx_http_ims_api_session(ngx_http_request_t *r,
+    ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx, uint32_t lease,
+    ngx_uint_t status);
+
+/*
+ * Credentials for TURN servers (ngx_http_ims_turn.c): how many bytes they take
+ * at most, and members of "ice_servers", behind what ilcf->ice_servers made.
+ * NULL: no memory.
+ */
+char *ngx_http_ims_set_turn(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+size_t ngx_http_ims_turn_size(ngx_http_ims_loc_conf_t *ilcf);
+u_char *ngx_http_ims_turn_write(ngx_http_request_t *r,
+    ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx, u_char *p,
+    u_char *last);
 
 
 extern ngx_command_t  ngx_http_ims_commands[];     /* ngx_http_ims_commands.c */

@@ -24,6 +24,7 @@ static ngx_http_ims_title_t  ngx_http_ims_titles[] = {
     { 404, "Not Found" },
     { 405, "Method Not Allowed" },
     { 409, "Conflict" },
+    { 411, "Length Required" },
     { 413, "Content Too Large" },
     { 415, "Unsupported Media Type" },
     { 429, "Too Many Requests" },
@@ -144,6 +145,24 @@ ngx_http_ims_send(ngx_http_request_t *r, ngx_uint_t status, const char *type,
     out.next = NULL;
 
     return ngx_http_output_filter(r, &out);
+}
+
+
+ngx_int_t
+ngx_http_ims_no_content(ngx_http_request_t *r)
+{
+    ngx_str_t  value;
+
+    ngx_str_set(&value, "no-store");
+
+    if (ngx_http_ims_header(r, "Cache-Control", &value) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->headers_out.status = NGX_HTTP_NO_CONTENT;
+    r->header_only = 1;
+
+    return ngx_http_send_header(r);
 }
 
 

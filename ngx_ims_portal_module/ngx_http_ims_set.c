@@ -221,7 +221,7 @@ ngx_http_ims_ice_server(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (i = 1; i < cf->args->nelts; i++) {
 
-        /* TURN needs credentials, which the session API does not give yet */
+        /* TURN needs credentials: "ims_portal_turn" */
 
         if (ngx_strncmp(value[i].data, "stun:", 5) != 0
             && ngx_strncmp(value[i].data, "stuns:", 6) != 0)

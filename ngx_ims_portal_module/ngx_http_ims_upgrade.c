@@ -119,7 +119,7 @@ ngx_http_ims_upgrade(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if ((ctx->token.jwt != NULL
+    if ((ctx->known
          && ngx_ims_session_identify(s, &ctx->token.grant) != NGX_OK)
         || ngx_http_ims_switch(r, &key) != NGX_OK)
     {

@@ -25,8 +25,8 @@ static ngx_uint_t ngx_ims_limit_say(ngx_atomic_t *said);
 
 
 ngx_msec_t
-ngx_ims_limit_arrive(ngx_ims_limit_t *limit, ngx_ims_limit_key_t *address,
-    ngx_ims_rate_t *rate, ngx_uint_t *say)
+ngx_ims_limit_arrive(ngx_ims_limit_t *limit, ngx_ims_limit_key_t *key,
+    ngx_ims_rate_t *rate, ngx_uint_t which, ngx_uint_t what, ngx_uint_t *say)
 {
     ngx_msec_t              wait;
     ngx_ims_limit_entry_t  *e;
@@ -39,10 +39,10 @@ ngx_ims_limit_arrive(ngx_ims_limit_t *limit, ngx_ims_limit_key_t *address,
 
     ngx_ims_limit_lock(limit);
 
-    e = ngx_ims_limit_find(limit, address, 1);
+    e = ngx_ims_limit_find(limit, key, 1);
 
     if (e != NULL) {
-        wait = ngx_ims_limit_take(&e->rates[NGX_IMS_RATE_HANDSHAKES], rate);
+        wait = ngx_ims_limit_take(&e->rates[which], rate);
 
         if (wait) {
             *say = ngx_ims_limit_say(&e->said[NGX_IMS_SAID_LIMIT]);
@@ -52,7 +52,7 @@ ngx_ims_limit_arrive(ngx_ims_limit_t *limit, ngx_ims_limit_key_t *address,
     ngx_ims_limit_unlock(limit);
 
     if (wait) {
-        ngx_ims_limit_count(limit, NGX_IMS_LIMITED_ADDRESS_HANDSHAKES);
+        ngx_ims_limit_count(limit, what);
     }
 
     return wait;

@@ -36,8 +36,10 @@ typedef enum {
     NGX_IMS_LIMITED_ADDRESS_SOCKETS = 0,
     NGX_IMS_LIMITED_ADDRESS_UNVERIFIED,
     NGX_IMS_LIMITED_ADDRESS_HANDSHAKES,
+    NGX_IMS_LIMITED_ADDRESS_SESSIONS,
     NGX_IMS_LIMITED_USER_SOCKETS,
     NGX_IMS_LIMITED_USER_HANDSHAKES,
+    NGX_IMS_LIMITED_USER_SESSIONS,
     NGX_IMS_LIMITED_POOL_SOCKETS,
     NGX_IMS_LIMITED_MESSAGES,
     NGX_IMS_LIMITED_REGISTERS,
@@ -65,6 +67,7 @@ typedef enum {
     NGX_IMS_RATE_MESSAGES,
     NGX_IMS_RATE_REGISTERS,
     NGX_IMS_RATE_INVITES,
+    NGX_IMS_RATE_SESSIONS,               /* requests of the session API */
     NGX_IMS_RATES
 } ngx_ims_rate_e;
 
@@ -91,6 +94,7 @@ typedef struct {
     ngx_uint_t                unverified;     /* of them, without a token */
     ngx_uint_t                user_sockets;
     ngx_ims_rate_t            handshakes;     /* of an address */
+    ngx_ims_rate_t            sessions;       /* the same */
     ngx_ims_rate_t            user[NGX_IMS_RATES];  /* of a user */
     ngx_ims_rate_t            frames;         /* of a socket */
     ngx_uint_t                requests;       /* under way, of a socket */
@@ -187,11 +191,13 @@ ngx_int_t ngx_ims_limit_address(struct sockaddr *sa, ngx_ims_limit_key_t *key);
 ngx_msec_t ngx_ims_limit_take(ngx_atomic_t *word, ngx_ims_rate_t *rate);
 
 /*
- * A handshake of an address: ms to wait, as above.  *say is 1 when a line in
- * the log is due.
+ * A handshake, or a request of the session API (which: ngx_ims_rate_e), of an
+ * address or a user: ms to wait, as above.  What is refused is counted as what
+ * (ngx_ims_limited_e); *say is 1 when a line in the log is due.
  */
 ngx_msec_t ngx_ims_limit_arrive(ngx_ims_limit_t *limit,
-    ngx_ims_limit_key_t *address, ngx_ims_rate_t *rate, ngx_uint_t *say);
+    ngx_ims_limit_key_t *key, ngx_ims_rate_t *rate, ngx_uint_t which,
+    ngx_uint_t what, ngx_uint_t *say);
 
 /* a socket that is about to be opened */
 typedef struct {

@@ -35,6 +35,8 @@ my @sip = (
     [ 'ims_portal_limit_handshakes user off; '
         . 'ims_portal_limit_handshakes user off;',
         qr/"ims_portal_limit_handshakes" directive is duplicate/ ],
+    [ 'ims_portal_limit_sessions any rate=1r/s;',
+        qr/invalid parameter "any" in "ims_portal_limit_sessions"/ ],
     [ 'ims_portal_limit_messages rate=5;',
         qr!invalid parameter "rate=5" in "ims_portal_limit_messages"! ],
     [ 'ims_portal_limit_messages rate=r/s;',
