@@ -21,13 +21,8 @@
 
 static ngx_ims_block_t *ngx_ims_pool_block(ngx_ims_pool_t *pool,
     ngx_uint_t identity, ngx_uint_t *number);
-static uint32_t *ngx_ims_pool_bucket(ngx_ims_pool_t *pool, u_char *user);
-static uint32_t ngx_ims_pool_lookup(ngx_ims_pool_t *pool, u_char *user);
-static void ngx_ims_pool_sweep(ngx_ims_pool_t *pool, time_t now);
 static void ngx_ims_pool_rest(ngx_ims_pool_t *pool, uint32_t i,
     time_t expires);
-static void ngx_ims_pool_holder(ngx_ims_pool_t *pool, ngx_ims_lease_sh_t *l,
-    ngx_ims_want_t *want);
 
 
 static ngx_ims_block_t *
@@ -214,7 +209,7 @@ ngx_ims_pool_user(ngx_ims_str_t *issuer, ngx_ims_str_t *subject, u_char *out)
 }
 
 
-static uint32_t *
+uint32_t *
 ngx_ims_pool_bucket(ngx_ims_pool_t *pool, u_char *user)
 {
     uint32_t  h;
@@ -225,7 +220,7 @@ ngx_ims_pool_bucket(ngx_ims_pool_t *pool, u_char *user)
 }
 
 
-static uint32_t
+uint32_t
 ngx_ims_pool_lookup(ngx_ims_pool_t *pool, u_char *user)
 {
     uint32_t  i;
@@ -273,6 +268,7 @@ ngx_ims_pool_forget(ngx_ims_pool_t *pool, uint32_t i)
     ngx_memzero(lease->user, NGX_IMS_DIGEST_LEN);
 
     (void) ngx_ims_zone_put(&pool->zone, &lease->holder, &nobody);
+    (void) ngx_ims_zone_put(&pool->zone, &lease->away, &nobody);
 }
 
 
@@ -378,7 +374,7 @@ ngx_ims_pool_lease(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
  * for that still leases.
  */
 
-static void
+void
 ngx_ims_pool_holder(ngx_ims_pool_t *pool, ngx_ims_lease_sh_t *l,
     ngx_ims_want_t *want)
 {
@@ -456,7 +452,7 @@ ngx_ims_pool_retry_after(ngx_ims_pool_t *pool)
 }
 
 
-static void
+void
 ngx_ims_pool_sweep(ngx_ims_pool_t *pool, time_t now)
 {
     uint32_t             i;

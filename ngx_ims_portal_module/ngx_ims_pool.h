@@ -72,6 +72,9 @@ typedef struct {
     uint32_t                 *lease_of;       /* and back */
     ngx_uint_t                warned;         /* 90 % full was said */
 
+    struct ngx_ims_lease_share_s  *share;     /* what other hosts have, too,
+                                                 see ngx_ims_lease.h; or NULL */
+
     u_char                   *file;           /* where it was defined */
     ngx_uint_t                line;
 } ngx_ims_pool_t;

@@ -107,6 +107,11 @@ typedef struct {
                                                  configuration */
     uint32_t                  claim_next;     /* hash chain of CLAIMED ones */
     uint64_t                  order;          /* see ngx_ims_order.h */
+    ngx_ims_blob_t            away;           /* URL of the host that has his
+                                                 calls; empty: this one */
+    uint32_t                  here;           /* 1: the server was told that he
+                                                 has browsers here */
+    uint32_t                  unused_here;
 } ngx_ims_lease_sh_t;
 
 
@@ -231,6 +236,16 @@ typedef struct {
 } ngx_ims_counters_sh_t;
 
 
+/* what came of the server that hosts share; see ngx_ims_lease.h */
+typedef struct {
+    ngx_atomic_t              asked;          /* round trips */
+    ngx_atomic_t              failed;         /* without an answer */
+    ngx_atomic_t              asserted;       /* leases, after it was lost */
+    ngx_atomic_t              won;            /* conflicts */
+    ngx_atomic_t              lost;
+} ngx_ims_share_sh_t;
+
+
 /*
  * How entries are laid out.  Fields are only ever added at the end of an entry
  * and of the head, so a file of a former version can be taken over.
@@ -290,6 +305,7 @@ typedef struct {
     uint32_t                  unused_drain;
     time_t                    drain_since;    /* s */
     ngx_ims_order_sh_t        users[NGX_IMS_ORDERS];
+    ngx_ims_share_sh_t        share;
 } ngx_ims_zone_sh_t;
 
 

@@ -110,6 +110,7 @@ ngx_ims_zone_leases(ngx_ims_zone_t *zone)
         if (l->state == NGX_IMS_LEASE_UNUSED) {
             ngx_ims_zone_set(l->holder.word, 0);
             ngx_ims_zone_set(l->text.word, 0);
+            ngx_ims_zone_set(l->away.word, 0);
         }
 
         if (!ngx_ims_zone_claim(zone, &l->holder)) {
@@ -118,6 +119,10 @@ ngx_ims_zone_leases(ngx_ims_zone_t *zone)
 
         if (!ngx_ims_zone_claim(zone, &l->text)) {
             l->text.word = 0;
+        }
+
+        if (!ngx_ims_zone_claim(zone, &l->away)) {
+            l->away.word = 0;
         }
 
         sh->leases_used += (l->state != NGX_IMS_LEASE_UNUSED);

@@ -263,6 +263,8 @@ zone_check_bindings(ngx_ims_zone_t *zone)
         if ((bad = zone_check_text(zone, &zone->leases[k].holder, "lease", k,
                                    0))
             || (bad = zone_check_text(zone, &zone->leases[k].text, "lease", k,
+                                      0))
+            || (bad = zone_check_text(zone, &zone->leases[k].away, "lease", k,
                                       0)))
         {
             return bad;
