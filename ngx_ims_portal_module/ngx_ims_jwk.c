@@ -63,6 +63,7 @@ static int ngx_ims_jwk_bytes(const json_t *jwk, const char *name,
 static int ngx_ims_jwk_add(ngx_ims_jwk_import_t *im, const json_t *jwk,
     EVP_PKEY *pkey, unsigned algs, const unsigned char *secret, size_t len);
 static int ngx_ims_jwk_rsa_strong(const EVP_PKEY *pkey);
+static int ngx_ims_jwk_ed_strong(const EVP_PKEY *pkey);
 
 
 int
@@ -404,9 +405,21 @@ ngx_ims_jwk_add_pkey(ngx_ims_jwk_import_t *im, const json_t *jwk,
         allowed = NGX_IMS_JWK_RSA;
 
     } else if (EVP_PKEY_is_a(pkey, "ED25519")) {
+
+        if (!ngx_ims_jwk_ed_strong(pkey)) {
+            EVP_PKEY_free(pkey);
+            return ngx_ims_jwk_fail(im, "Ed25519 key is of small order");
+        }
+
         allowed = ngx_ims_jwk_bit(EDDSA) | ngx_ims_jwk_bit(ED25519);
 
     } else if (EVP_PKEY_is_a(pkey, "ED448")) {
+
+        if (!ngx_ims_jwk_ed_strong(pkey)) {
+            EVP_PKEY_free(pkey);
+            return ngx_ims_jwk_fail(im, "Ed448 key is of small order");
+        }
+
         allowed = ngx_ims_jwk_bit(EDDSA) | ngx_ims_jwk_bit(ED448);
 
     } else if (EVP_PKEY_is_a(pkey, "EC")
@@ -431,13 +444,13 @@ ngx_ims_jwk_add_pkey(ngx_ims_jwk_import_t *im, const json_t *jwk,
 }
 
 
-/* 2048 bits or more, and an odd exponent above 1 (RFC 7518 3.3) */
+/* 2048 bits or more, odd, and an odd exponent above 1 (RFC 7518 3.3) */
 
 static int
 ngx_ims_jwk_rsa_strong(const EVP_PKEY *pkey)
 {
     int      bits, strong;
-    BIGNUM  *e;
+    BIGNUM  *n, *e;
 
     bits = EVP_PKEY_get_bits(pkey);
 
@@ -445,13 +458,63 @@ ngx_ims_jwk_rsa_strong(const EVP_PKEY *pkey)
         return 0;
     }
 
+    n = NULL;
     e = NULL;
-    strong = EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_E, &e) == 1
-             && BN_is_odd(e) && !BN_is_one(e) && BN_num_bits(e) <= 64;
+    strong = EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_N, &n) == 1
+             && EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_E, &e) == 1
+             && BN_is_odd(n) && BN_is_odd(e) && !BN_is_one(e)
+             && BN_num_bits(e) <= 64;
 
+    BN_free(n);
     BN_free(e);
 
     return strong;
+}
+
+
+/*
+ * Not one of the points of small order, in any of their encodings: with such a
+ * key anybody can make signatures, and the library takes it.  Their y is 0, 1
+ * or -1, also with p added, and of Edwards25519 two more; the last bit is the
+ * sign of x.
+ */
+
+static int
+ngx_ims_jwk_ed_strong(const EVP_PKEY *pkey)
+{
+    size_t         i, len;
+    unsigned char  y[57];
+
+    static const unsigned char  eight[][32] = {
+        { 0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4,
+          0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6,
+          0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05 },
+        { 0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b,
+          0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39,
+          0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a }
+    };
+
+    len = sizeof(y);
+
+    if (EVP_PKEY_get_raw_public_key(pkey, y, &len) != 1) {
+        return 0;
+    }
+
+    y[len - 1] &= 0x7f;
+
+    if (len == 32 && (memcmp(y, eight[0], 32) == 0
+                      || memcmp(y, eight[1], 32) == 0))
+    {
+        return 0;
+    }
+
+    /* all but the first byte is that of 0 and 1, or of p: no honest key */
+
+    for (i = 2; i < len - 1 && (y[i] == y[1] || (len == 57 && i == 28)); i++) {
+        /* void */
+    }
+
+    return i < len - 1 || (y[1] != 0 && y[1] != 0xff);
 }
 
 
