@@ -12,13 +12,15 @@
 
 
 static void ngx_http_ims_unwait(void *data);
+static ngx_int_t ngx_http_ims_check(ngx_http_request_t *r,
+    ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx);
 static ngx_int_t ngx_http_ims_token(ngx_http_request_t *r,
     ngx_http_ims_loc_conf_t *ilcf, ngx_str_t *value);
 static void ngx_http_ims_free_token(void *data);
 static ngx_int_t ngx_http_ims_refused(ngx_http_request_t *r,
-    ngx_http_ims_ctx_t *ctx);
+    ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx);
 static ngx_int_t ngx_http_ims_challenge(ngx_http_request_t *r,
-    const char *code, const char *error);
+    ngx_http_ims_loc_conf_t *ilcf, const char *code, const char *error);
 
 
 ngx_http_ims_ctx_t *
@@ -66,29 +68,134 @@ ngx_int_t
 ngx_http_ims_verify(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
     ngx_http_ims_ctx_t *ctx)
 {
+    ngx_int_t         rc;
+    ngx_ims_token_t  *t;
+
+    /* what a ticket stands for was judged where it was given */
+
+    if (ctx->known && (ctx->judge == NULL
+                       || ctx->judge == &ilcf->policy.token))
+    {
+        return NGX_OK;
+    }
+
+    ctx->known = 0;
+    t = &ctx->token;
+
+    rc = ngx_http_ims_check(r, ilcf, ctx);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_ims_required(r, ilcf, &t->status);
+        ctx->known = (rc == NGX_OK);
+
+        if (rc == NGX_DECLINED) {
+            t->code = (t->status == NGX_HTTP_UNAUTHORIZED)
+                      ? "invalid_token" : "insufficient_scope";
+            t->error = "token lacks what is required";
+        }
+    }
+
+    switch (rc) {
+
+    case NGX_OK:
+    case NGX_AGAIN:
+        return rc;
+
+    case NGX_DONE:
+        ngx_str_set(&ctx->error, "no token");
+
+        return ngx_http_ims_challenge(r, ilcf, NULL, NULL) == NGX_OK
+               ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+    case NGX_DECLINED:
+        return ngx_http_ims_refused(r, ilcf, ctx);
+
+    default:
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+}
+
+
+ngx_http_ims_ctx_t *
+ngx_http_ims_peek(ngx_http_request_t *r, ngx_module_t *module)
+{
+    ngx_http_ims_ctx_t       *ctx;
+    ngx_http_ims_loc_conf_t  *ilcf;
+
+    ilcf = r->loc_conf[module->ctx_index];
+
+    if (ilcf->policy.pool == NULL || ilcf->tokens == NULL) {
+        return NULL;
+    }
+
+    ctx = ngx_http_ims_ctx(r, module);
+
+    if (ctx == NULL) {
+        return NULL;
+    }
+
+    if (ctx->token.jwt != NULL && ctx->judge == &ilcf->policy.token) {
+        return ctx;
+    }
+
+    /* also when the variable that holds the token asks for a claim */
+
+    if (ctx->peeked) {
+        return NULL;
+    }
+
+    ctx->peeked = 1;
+
+    switch (ngx_http_ims_check(r, ilcf, ctx)) {
+
+    case NGX_OK:
+        return ctx;
+
+    case NGX_AGAIN:
+        ngx_ims_waiter_cancel(&ctx->waiting);
+        return NULL;
+
+    default:
+        return NULL;
+    }
+}
+
+
+/*
+ * The token of a request, once for a location.  NGX_OK, NGX_DONE: there is
+ * none; NGX_DECLINED: ctx->token says why; NGX_AGAIN, NGX_ERROR
+ */
+
+static ngx_int_t
+ngx_http_ims_check(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
+    ngx_http_ims_ctx_t *ctx)
+{
     ngx_int_t            rc;
     ngx_str_t            value;
     ngx_ims_waiter_t     waiter;
     ngx_pool_cleanup_t  *cln;
 
-    if (ctx->known) {
-        return NGX_OK;
+    if (ctx->token.jwt != NULL) {
+
+        if (ctx->judge == &ilcf->policy.token) {
+            return NGX_OK;
+        }
+
+        ngx_ims_token_free(&ctx->token);
+        ngx_str_null(&ctx->user);
     }
 
     if (ngx_http_ims_token(r, ilcf, &value) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
     if (value.len == 0) {
-        ngx_str_set(&ctx->error, "no token");
-
-        return ngx_http_ims_challenge(r, NULL, NULL) == NGX_OK
-               ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_DONE;
     }
 
     cln = ngx_pool_cleanup_add(r->pool, 0);
     if (cln == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
     ngx_http_ims_waiter(r, ctx, &waiter);
@@ -96,24 +203,14 @@ ngx_http_ims_verify(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
     rc = ngx_ims_token_check(&ilcf->policy.token, &value, &waiter,
                              &ctx->token);
 
-    switch (rc) {
-
-    case NGX_OK:
+    if (rc == NGX_OK) {
         cln->handler = ngx_http_ims_free_token;
         cln->data = &ctx->token;
         ctx->user = ctx->token.grant.subject;
-        ctx->known = 1;
-        return NGX_OK;
-
-    case NGX_AGAIN:
-        return NGX_AGAIN;
-
-    case NGX_DECLINED:
-        return ngx_http_ims_refused(r, ctx);
-
-    default:
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        ctx->judge = &ilcf->policy.token;
     }
+
+    return rc;
 }
 
 
@@ -173,7 +270,8 @@ ngx_http_ims_free_token(void *data)
 
 
 static ngx_int_t
-ngx_http_ims_refused(ngx_http_request_t *r, ngx_http_ims_ctx_t *ctx)
+ngx_http_ims_refused(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
+    ngx_http_ims_ctx_t *ctx)
 {
     ngx_int_t         rc;
     ngx_ims_token_t  *t;
@@ -189,8 +287,11 @@ ngx_http_ims_refused(ngx_http_request_t *r, ngx_http_ims_ctx_t *ctx)
     if (t->status == NGX_HTTP_SERVICE_UNAVAILABLE) {
         rc = ngx_http_ims_retry_after(r, NGX_HTTP_IMS_RETRY);
 
+    } else if (t->status == NGX_HTTP_FORBIDDEN && t->code == NULL) {
+        rc = NGX_OK;
+
     } else {
-        rc = ngx_http_ims_challenge(r, t->code, t->error);
+        rc = ngx_http_ims_challenge(r, ilcf, t->code, t->error);
     }
 
     return rc == NGX_OK ? (ngx_int_t) t->status
@@ -201,17 +302,20 @@ ngx_http_ims_refused(ngx_http_request_t *r, ngx_http_ims_ctx_t *ctx)
 /* RFC 6750 3.1: no error code when there were no credentials at all */
 
 static ngx_int_t
-ngx_http_ims_challenge(ngx_http_request_t *r, const char *code,
-    const char *error)
+ngx_http_ims_challenge(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
+    const char *code, const char *error)
 {
     u_char     *p;
-    ngx_str_t   value;
+    ngx_str_t   value, *scope;
 
     if (code == NULL) {
         ngx_str_set(&value, "Bearer realm=\"ims-portal\"");
 
     } else {
-        p = ngx_pnalloc(r->pool, 128 + ngx_strlen(code) + ngx_strlen(error));
+        scope = &ilcf->claims.scope;
+
+        p = ngx_pnalloc(r->pool, 128 + ngx_strlen(code) + ngx_strlen(error)
+                                 + scope->len);
         if (p == NULL) {
             return NGX_ERROR;
         }
@@ -220,6 +324,11 @@ ngx_http_ims_challenge(ngx_http_request_t *r, const char *code,
         value.len = ngx_sprintf(p, "Bearer realm=\"ims-portal\", "
                                 "error=\"%s\", error_description=\"%s\"",
                                 code, error) - p;
+
+        if (scope->len && ngx_strcmp(code, "insufficient_scope") == 0) {
+            value.len = ngx_sprintf(p + value.len, ", scope=\"%V\"", scope)
+                        - p;
+        }
     }
 
     return ngx_http_ims_header(r, "WWW-Authenticate", &value);

@@ -170,7 +170,7 @@ ngx_http_ims_add_variables(ngx_conf_t *cf)
         var->data = v->data;
     }
 
-    return NGX_OK;
+    return ngx_http_ims_claim_variables(cf);
 }
 
 

@@ -420,6 +420,7 @@ ngx_http_ims_pool_devices(ngx_conf_t *cf, void *object, ngx_str_t *args,
     }
 
     pool->devices = devices;
+    pool->devices_given = 1;
 
     return NGX_CONF_OK;
 }

@@ -199,6 +199,10 @@ ngx_http_ims_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
+    if (ngx_http_ims_claim_merge(cf, prev, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     if (conf->pool == NULL && conf->session_pool == NULL) {
         return NGX_CONF_OK;
     }
@@ -245,6 +249,7 @@ ngx_http_ims_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     policy->token.issuer = conf->issuer;
     policy->token.audience = conf->audience;
     policy->token.leeway = conf->leeway;
+    policy->token.claims = &conf->claims;
     policy->auth = conf->auth;
     policy->ping = conf->ping;
     policy->ping_misses = conf->ping_misses;

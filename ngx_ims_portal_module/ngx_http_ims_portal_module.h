@@ -25,6 +25,7 @@ typedef struct {
     ngx_ims_health_t         *health;         /* of the cores' servers */
     ngx_ims_limit_t          *limit;
     size_t                    limit_size;     /* bytes */
+    ngx_array_t              *claim_sets;     /* variables of claims, NULL */
 } ngx_http_ims_main_conf_t;
 
 
@@ -41,6 +42,8 @@ typedef struct {
     ngx_ims_jwt_keys_t       *keys;
     ngx_str_t                 issuer;
     ngx_str_t                 audience;
+    ngx_ims_claims_t          claims;
+    ngx_array_t              *require;        /* ngx_http_ims_require_t, NULL */
     time_t                    leeway;
     ngx_str_t                 authz_server;
     ngx_array_t              *origins;        /* ngx_str_t; empty: any */
@@ -76,11 +79,13 @@ struct ngx_http_ims_ctx_s {
     ngx_str_t                 error;
     ngx_str_t                 user;
     ngx_str_t                 impu;
+    ngx_ims_token_policy_t   *judge;          /* whose policy let it pass */
     unsigned                  arrived:1;      /* counted by a limit */
     unsigned                  counted:1;      /* ... of the user */
     unsigned                  known:1;        /* token.grant is good: of a
                                                  token, or of a ticket, which
                                                  has no token.jwt */
+    unsigned                  peeked:1;       /* once is enough */
 };
 
 
@@ -106,6 +111,30 @@ char *ngx_http_ims_token_end(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ims_token_grace(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 void ngx_http_ims_life_merge(ngx_ims_policy_t *prev, ngx_ims_policy_t *conf);
+
+/* what claims mean, and what they must be (ngx_http_ims_claim.c) */
+
+typedef struct {
+    ngx_http_complex_value_t  value;
+    ngx_uint_t                status;         /* 401 or 403 */
+} ngx_http_ims_require_t;
+
+char *ngx_http_ims_claim(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ims_claim_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ims_require(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ims_scope(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_ims_claim_variables(ngx_conf_t *cf);
+
+/* merges two levels */
+char *ngx_http_ims_claim_merge(ngx_conf_t *cf, ngx_http_ims_loc_conf_t *prev,
+    ngx_http_ims_loc_conf_t *conf);
+
+/*
+ * What the location requires of a verified token besides: NGX_OK, or
+ * NGX_DECLINED with *status, 401 or 403; NGX_ERROR.
+ */
+ngx_int_t ngx_http_ims_required(ngx_http_request_t *r,
+    ngx_http_ims_loc_conf_t *ilcf, ngx_uint_t *status);
 
 /* limits (ngx_http_ims_limit.c); defaults of a level, merging two */
 char *ngx_http_ims_limit_sockets(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -164,6 +193,13 @@ ngx_ims_pool_t *ngx_http_ims_find_pool(ngx_http_ims_main_conf_t *mcf,
  */
 ngx_int_t ngx_http_ims_verify(ngx_http_request_t *r,
     ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx);
+
+/*
+ * The context of a request whose token is good, which is looked at now if
+ * nobody has; NULL: there is none, it is refused, or it would have to wait.
+ */
+ngx_http_ims_ctx_t *ngx_http_ims_peek(ngx_http_request_t *r,
+    ngx_module_t *module);
 
 /* how a request waits, for what returns NGX_AGAIN (ngx_http_ims_location.c) */
 void ngx_http_ims_waiter(ngx_http_request_t *r, ngx_http_ims_ctx_t *ctx,

@@ -11,6 +11,8 @@
 static ngx_int_t ngx_ims_bearer_lasts(ngx_ims_session_t *s,
     ngx_ims_sip_msg_t *m);
 static void ngx_ims_bearer_wake(void *data);
+static void ngx_ims_bearer_refused(ngx_ims_session_t *s,
+    ngx_ims_sip_msg_t *m, ngx_ims_token_t *t);
 
 
 ngx_int_t
@@ -80,7 +82,7 @@ ngx_ims_bearer_check(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
     if (rc == NGX_DECLINED) {
         ngx_log_error(NGX_LOG_INFO, s->connection->log, 0,
                       "client sent a token that is refused: %s", t.error);
-        ngx_ims_bearer_challenge(s, m, t.status, t.code);
+        ngx_ims_bearer_refused(s, m, &t);
         return NGX_DECLINED;
     }
 
@@ -151,6 +153,37 @@ ngx_ims_bearer_wake(void *data)
 }
 
 
+/*
+ * A scope that is missing is asked for (RFC 8898 4); what else a good token
+ * does not allow is said in words, another one of the same login would not
+ * help.
+ */
+
+static void
+ngx_ims_bearer_refused(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
+    ngx_ims_token_t *t)
+{
+    u_char  extra[256];
+
+    if (t->status != 403) {
+        ngx_ims_bearer_challenge(s, m, t->status, t->code);
+        return;
+    }
+
+    if (s->policy->token.claims->scope.len && t->code != NULL
+        && ngx_strcmp(t->code, "insufficient_scope") == 0)
+    {
+        ngx_ims_bearer_challenge(s, m, 401, "invalid_scope");
+        return;
+    }
+
+    *ngx_snprintf(extra, sizeof(extra) - 1,
+                  "Warning: 399 portal \"%s\"" CRLF, t->error) = '\0';
+
+    ngx_ims_call_refuse(s->worker, &s->flow, m, 403, (char *) extra);
+}
+
+
 /* RFC 8898 2.2 and 4: 401, or 407 where a proxy asks (RG-2, RG-4) */
 
 void
@@ -183,6 +216,13 @@ ngx_ims_bearer_challenge(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
 
         if (error != NULL) {
             p = ngx_slprintf(p, last, ", error=\"%s\"", error);
+        }
+
+        if (error != NULL && s->policy->token.claims->scope.len
+            && ngx_strcmp(error, "invalid_scope") == 0)
+        {
+            p = ngx_slprintf(p, last, ", scope=\"%V\"",
+                             &s->policy->token.claims->scope);
         }
 
         p = ngx_slprintf(p, last, CRLF);

@@ -1,14 +1,11 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * From claims to a grant.  No timers.
+ * A grant for longer than its token.  No timers.
  */
 
 
 #include "ngx_ims_grant.h"
-
-
-static ngx_uint_t ngx_ims_grant_plain(ngx_str_t *text);
 
 
 /* each text that a grant has: what is not here a copy would share */
@@ -16,7 +13,8 @@ static ngx_uint_t ngx_ims_grant_plain(ngx_str_t *text);
 static size_t  ngx_ims_grant_texts[] = {
     offsetof(ngx_ims_grant_t, subject),
     offsetof(ngx_ims_grant_t, issuer),
-    offsetof(ngx_ims_grant_t, identity)
+    offsetof(ngx_ims_grant_t, identity),
+    offsetof(ngx_ims_grant_t, name)
 };
 
 #define NGX_IMS_GRANT_NTEXTS                                                  \
@@ -24,46 +22,6 @@ static size_t  ngx_ims_grant_texts[] = {
 
 #define ngx_ims_grant_text(g, i)                                              \
     ((ngx_str_t *) ((u_char *) (g) + ngx_ims_grant_texts[i]))
-
-
-ngx_int_t
-ngx_ims_grant_make(ngx_ims_jwt_t *jwt, ngx_ims_grant_t *grant,
-    const char **why)
-{
-    ngx_memzero(grant, sizeof(ngx_ims_grant_t));
-
-    ngx_ims_deny_token(jwt, &grant->ids);
-
-    grant->subject = ngx_ims_jwt_subject(jwt);
-    grant->issuer = ngx_ims_jwt_issuer(jwt);
-    grant->expires = ngx_ims_jwt_expires(jwt);
-
-    if (!ngx_ims_grant_plain(&grant->subject)
-        || !ngx_ims_grant_plain(&grant->issuer))
-    {
-        *why = "token has a user with control characters";
-        return NGX_DECLINED;
-    }
-
-    return NGX_OK;
-}
-
-
-/* nothing that would end a line of a log or of SIP */
-
-static ngx_uint_t
-ngx_ims_grant_plain(ngx_str_t *text)
-{
-    size_t  i;
-
-    for (i = 0; i < text->len; i++) {
-        if (text->data[i] < ' ' || text->data[i] == 0x7f) {
-            return 0;
-        }
-    }
-
-    return 1;
-}
 
 
 ngx_ims_grant_t *
@@ -149,4 +107,12 @@ ngx_ims_grant_want(ngx_ims_grant_t *grant, ngx_ims_want_t *want)
     want->subject = grant->subject;
     want->issuer = grant->issuer;
     want->identity = grant->identity;
+    want->guest = grant->guest;
+}
+
+
+uint32_t
+ngx_ims_grant_cap(ngx_uint_t pool, uint32_t grant)
+{
+    return pool ? ngx_min((uint32_t) pool, grant) : grant;
 }

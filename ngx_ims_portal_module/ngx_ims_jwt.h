@@ -22,6 +22,8 @@ enum {
     NGX_IMS_JWT_MAX_TOKEN = 16384,       /* bytes */
     NGX_IMS_JWT_MAX_DEPTH = 16,          /* nesting of JSON */
     NGX_IMS_JWT_MAX_KEYS = 64,           /* in one key set */
+    NGX_IMS_JWT_MAX_PATH = 255,          /* bytes of a claim's path */
+    NGX_IMS_JWT_MAX_ITEM = 32,           /* ... of a number as text, and NUL */
     NGX_IMS_JWT_MIN_SECRET = 32          /* bytes of a secret, RFC 8725 3.5 */
 };
 
@@ -167,6 +169,31 @@ time_t ngx_ims_jwt_issued(const ngx_ims_jwt_t *jwt);      /* 0: no iat */
  */
 int ngx_ims_jwt_claim(ngx_ims_jwt_t *jwt, const char *path,
     ngx_ims_str_t *value);
+
+typedef enum {
+    NGX_IMS_JWT_ABSENT = 0,              /* null, too */
+    NGX_IMS_JWT_STRING,
+    NGX_IMS_JWT_INTEGER,
+    NGX_IMS_JWT_REAL,
+    NGX_IMS_JWT_BOOLEAN,
+    NGX_IMS_JWT_ARRAY,
+    NGX_IMS_JWT_OBJECT
+} ngx_ims_jwt_type_e;
+
+/* what a claim is, by its path as above */
+ngx_ims_jwt_type_e ngx_ims_jwt_type(const ngx_ims_jwt_t *jwt,
+    const char *path);
+
+/*
+ * A claim that is a list: element i of an array, or with i = 0 a claim that is
+ * none itself.  Strings are as they are, and live as long as the token object;
+ * numbers and booleans are printed to buf, which has NGX_IMS_JWT_MAX_ITEM
+ * bytes.
+ * Returns 1 with *value set; 0: there is no such element; -1: it is null, an
+ * object or an array.
+ */
+int ngx_ims_jwt_item(const ngx_ims_jwt_t *jwt, const char *path, size_t i,
+    char *buf, ngx_ims_str_t *value);
 
 /* a result in words for a log or an error_description, lower case */
 const char *ngx_ims_jwt_error(ngx_ims_jwt_result_e result);

@@ -11,11 +11,6 @@
 #include "ngx_ims_jwt_int.h"
 
 
-enum {
-    NGX_IMS_JWT_MAX_PATH = 255           /* bytes of a claim's path */
-};
-
-
 static ngx_ims_str_t ngx_ims_jwt_string(const ngx_ims_jwt_t *jwt,
     const char *name);
 static ngx_ims_jwt_text_t *ngx_ims_jwt_integer(ngx_ims_jwt_t *jwt,
@@ -78,22 +73,31 @@ ngx_ims_jwt_string(const ngx_ims_jwt_t *jwt, const char *name)
 }
 
 
-int
-ngx_ims_jwt_claim(ngx_ims_jwt_t *jwt, const char *path, ngx_ims_str_t *value)
+json_t *
+ngx_ims_jwt_json(const ngx_ims_jwt_t *jwt, const char *path)
 {
-    char                 copy[NGX_IMS_JWT_MAX_PATH + 1];
-    size_t               len;
-    json_t              *json;
-    ngx_ims_jwt_text_t  *text;
+    char    copy[NGX_IMS_JWT_MAX_PATH + 1];
+    size_t  len;
 
     len = strlen(path);
 
     if (len > NGX_IMS_JWT_MAX_PATH) {
-        return 0;
+        return NULL;
     }
 
     memcpy(copy, path, len + 1);
-    json = ngx_ims_jwt_find(jwt->claims, copy);
+
+    return ngx_ims_jwt_find(jwt->claims, copy);
+}
+
+
+int
+ngx_ims_jwt_claim(ngx_ims_jwt_t *jwt, const char *path, ngx_ims_str_t *value)
+{
+    json_t              *json;
+    ngx_ims_jwt_text_t  *text;
+
+    json = ngx_ims_jwt_json(jwt, path);
 
     if (json_is_string(json)) {
         value->len = json_string_length(json);

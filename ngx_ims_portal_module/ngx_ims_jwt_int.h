@@ -118,6 +118,10 @@ int ngx_ims_jws_key_verify(const ngx_ims_jws_key_t *key,
     const unsigned char *sig, size_t len);
 
 
+/* a claim by its path, see ngx_ims_jwt_claim(); borrowed, NULL: it is absent */
+json_t *ngx_ims_jwt_json(const ngx_ims_jwt_t *jwt, const char *path);
+
+
 /* a key set while it is imported */
 
 typedef struct {

@@ -57,6 +57,7 @@ typedef struct {
     time_t                    lease;          /* s */
     time_t                    quarantine;     /* s */
     ngx_uint_t                devices;        /* browsers of one user */
+    ngx_uint_t                devices_given;  /* ... is a line of the pool */
     ngx_flag_t                local_calls;    /* between users, without core */
     ngx_ims_pool_block_t      block;
     ngx_uint_t                calls;          /* of a user at once, 0: any */

@@ -87,3 +87,38 @@ ngx_ims_utf8_char(const unsigned char *p, size_t len)
 
     return n;
 }
+
+
+int
+ngx_ims_plain(const unsigned char *p, size_t len)
+{
+    int       n, chars;
+    uint32_t  c;
+
+    for (chars = 0; len; chars++) {
+
+        n = ngx_ims_utf8_char(p, len);
+
+        if (n == 0) {
+            return -1;
+        }
+
+        c = (n == 1) ? p[0]
+            : (n == 2) ? (p[0] & 0x1fU) << 6 | (p[1] & 0x3fU)
+            : (n == 3) ? (p[0] & 0x0fU) << 12 | (p[1] & 0x3fU) << 6
+                         | (p[2] & 0x3fU)
+            : 0x10000;
+
+        if (c < 0x20 || (c >= 0x7f && c < 0xa0)
+            || (c >= 0x200e && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e)
+            || (c >= 0x2066 && c <= 0x2069))
+        {
+            return -1;
+        }
+
+        p += n;
+        len -= n;
+    }
+
+    return chars;
+}

@@ -47,5 +47,14 @@ enum {
 /* 1 when all bytes are well-formed UTF-8 (RFC 3629), else 0 */
 int ngx_ims_utf8(const unsigned char *p, size_t len);
 
+/*
+ * How many characters a text has that may be shown on one line: well-formed
+ * UTF-8 without control characters (C0, DEL, C1), line and paragraph
+ * separators, and what turns the direction of a text (U+200E, U+200F,
+ * U+202A..E, U+2066..9, so that a name cannot pass for another one); -1: it has
+ * such a one.
+ */
+int ngx_ims_plain(const unsigned char *p, size_t len);
+
 
 #endif /* _NGX_IMS_STR_H_INCLUDED_ */

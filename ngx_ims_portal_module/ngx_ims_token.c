@@ -16,7 +16,7 @@ ngx_int_t
 ngx_ims_token_check(ngx_ims_token_policy_t *policy, ngx_ims_str_t *text,
     ngx_ims_waiter_t *waiter, ngx_ims_token_t *t)
 {
-    const char            *why;
+    ngx_ims_refusal_t      why;
     ngx_ims_jwt_check_t    check;
     ngx_ims_jwt_result_e   result;
 
@@ -40,8 +40,10 @@ ngx_ims_token_check(ngx_ims_token_policy_t *policy, ngx_ims_str_t *text,
                                     ngx_ims_jwt_error(result));
     }
 
-    if (ngx_ims_grant_make(t->jwt, &t->grant, &why) != NGX_OK) {
-        return ngx_ims_token_refuse(t, 401, "invalid_token", why);
+    if (ngx_ims_grant_make(policy->claims, t->jwt, &t->grant, &why)
+        != NGX_OK)
+    {
+        return ngx_ims_token_refuse(t, why.status, why.code, why.error);
     }
 
     if (ngx_ims_deny_check(policy->pool, &t->grant.ids)) {

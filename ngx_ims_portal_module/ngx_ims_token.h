@@ -21,6 +21,7 @@ typedef struct {
     ngx_str_t                 issuer;         /* empty: any */
     ngx_str_t                 audience;       /* empty: any */
     time_t                    leeway;         /* s */
+    ngx_ims_claims_t         *claims;         /* that are looked at */
 } ngx_ims_token_policy_t;
 
 
