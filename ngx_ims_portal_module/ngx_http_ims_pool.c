@@ -40,6 +40,7 @@ static ngx_http_ims_line_t  ngx_http_ims_pool_lines[] = {
     { ngx_string("devices"), 1, 1, ngx_http_ims_pool_devices },
     { ngx_string("local_calls"), 1, 1, ngx_http_ims_pool_local_calls },
     { ngx_string("register_block"), 2, 4, ngx_http_ims_pool_register_block },
+    { ngx_string("revoked"), 1, 2, ngx_http_ims_pool_revoked },
     { ngx_string("sockets"), 1, 1, ngx_http_ims_limit_pool_sockets },
     { ngx_string("dialogs"), 1, 1, ngx_http_ims_limit_dialogs },
     { ngx_string("calls"), 1, 1, ngx_http_ims_dial_calls },

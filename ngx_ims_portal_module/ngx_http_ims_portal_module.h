@@ -110,6 +110,8 @@ char *ngx_http_ims_jwt_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ims_token_end(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ims_token_grace(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_ims_pool_revoked(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n);
 void ngx_http_ims_life_merge(ngx_ims_policy_t *prev, ngx_ims_policy_t *conf);
 
 /* what claims mean, and what they must be (ngx_http_ims_claim.c) */

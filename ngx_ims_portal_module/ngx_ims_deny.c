@@ -7,6 +7,7 @@
 
 
 #include "ngx_ims_deny.h"
+#include "ngx_ims_deny_file.h"
 
 #include <openssl/sha.h>
 
@@ -39,6 +40,7 @@ ngx_ims_deny_token(ngx_ims_jwt_t *jwt, ngx_ims_deny_token_t *token)
     issuer = ngx_ims_jwt_issuer(jwt);
     value = ngx_ims_jwt_subject(jwt);
     ngx_ims_pool_user(&issuer, &value, token->user);
+    ngx_ims_deny_key(&value, token->subject);
 
     if (ngx_ims_jwt_claim(jwt, "jti", &value)) {
         ngx_ims_deny_key(&value, token->jti);
@@ -190,6 +192,12 @@ ngx_ims_deny_check(ngx_ims_pool_t *pool, ngx_ims_deny_token_t *token)
     ngx_ims_deny_sh_t  *d;
 
     zone = &pool->zone;
+
+    if (pool->revoked != NULL
+        && ngx_ims_deny_file_check(pool->revoked, token))
+    {
+        return 1;
+    }
 
     /* nothing was ever revoked here */
 

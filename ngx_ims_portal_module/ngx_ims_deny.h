@@ -3,7 +3,8 @@
  *
  * Tokens that are revoked before their end: by user, jti, kid, or all that were
  * issued until some time.  The list is in the pool's zone, so all workers have
- * it at once and a store keeps it.
+ * it at once and a store keeps it; a longer one is in a file, see
+ * ngx_ims_deny_file.h.
  */
 
 
@@ -20,13 +21,15 @@ typedef enum {
     NGX_IMS_DENY_USER,                   /* ... whose tokens are not newer */
     NGX_IMS_DENY_JTI,
     NGX_IMS_DENY_KID,
-    NGX_IMS_DENY_ALL                     /* ... that are not newer */
+    NGX_IMS_DENY_ALL,                    /* ... that are not newer */
+    NGX_IMS_DENY_SUBJECT                 /* whoever issued it: in files only */
 } ngx_ims_deny_e;
 
 
 /* what of a token can be revoked; zeros: it lacks that */
 typedef struct {
     u_char                    user[NGX_IMS_DIGEST_LEN];
+    u_char                    subject[NGX_IMS_DIGEST_LEN];
     u_char                    jti[NGX_IMS_DIGEST_LEN];
     u_char                    kid[NGX_IMS_DIGEST_LEN];
     time_t                    issued;         /* s */
@@ -52,7 +55,7 @@ void ngx_ims_deny_token(ngx_ims_jwt_t *jwt, ngx_ims_deny_token_t *token);
 ngx_int_t ngx_ims_deny_add(ngx_ims_pool_t *pool, ngx_ims_deny_e kind,
     u_char *key, time_t before, time_t until);
 
-/* 1 when it is revoked */
+/* 1 when it is revoked, in the zone or by the pool's file */
 ngx_uint_t ngx_ims_deny_check(ngx_ims_pool_t *pool,
     ngx_ims_deny_token_t *token);
 

@@ -19,6 +19,7 @@
 #include "ngx_ims_proxy.h"
 #include "ngx_ims_regevent.h"
 #include "ngx_ims_register.h"
+#include "ngx_ims_revoke.h"
 #include "ngx_ims_screen.h"
 #include "ngx_ims_trunk.h"
 #include "ngx_ims_turn.h"
@@ -181,6 +182,10 @@ ngx_ims_edge_request_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
 
     w = s->worker;
     rc = NGX_OK;
+
+    if (m->to.tag.len == 0 && ngx_ims_revoke_check(s) != NGX_OK) {
+        return;
+    }
 
     if (m->method == NGX_IMS_SIP_REGISTER) {
         rc = ngx_ims_register_request(s, m);

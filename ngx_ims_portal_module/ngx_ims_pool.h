@@ -66,6 +66,7 @@ typedef struct {
     ngx_uint_t                sockets;        /* of all its users, 0: any */
     ngx_uint_t                dialogs;        /* of a user, 0: any */
     ngx_msec_t                grace;          /* ms, longest of a location */
+    struct ngx_ims_deny_file_s  *revoked;     /* NULL: no such file */
     ngx_str_t                 identity_claim; /* path of the claim that names
                                                  an identity, or empty */
 

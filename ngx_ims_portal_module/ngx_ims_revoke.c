@@ -2,11 +2,13 @@
  * Copyright (C) the IMS portal authors
  *
  * Timers: one in each worker, twice a second, cancelable: it compares a number
- * per pool, and looks at the sessions only when a list has changed.
+ * per pool and the time of a file, and looks at the sessions only when a list
+ * has changed.
  */
 
 
 #include "ngx_ims_revoke.h"
+#include "ngx_ims_deny_file.h"
 #include "ngx_ims_register.h"
 
 
@@ -14,40 +16,30 @@ typedef struct {
     ngx_event_t               event;
     ngx_ims_worker_t         *worker;
     ngx_atomic_uint_t        *seen;           /* of each pool's list */
-    ngx_ims_revoke_orders_t  *orders;
 } ngx_ims_revoke_t;
 
 
 static void ngx_ims_revoke_tick(ngx_event_t *ev);
+static ngx_uint_t ngx_ims_revoke_changed(ngx_ims_revoke_t *revoke);
 static void ngx_ims_revoke_sessions(ngx_ims_worker_t *w);
+
+
+static ngx_ims_revoke_t  *ngx_ims_revoke;
 
 
 ngx_int_t
 ngx_ims_revoke_init(ngx_ims_worker_t *w)
 {
-    ngx_uint_t          i;
-    ngx_ims_pool_t    **pool;
-    ngx_ims_revoke_t   *revoke;
+    ngx_ims_revoke_t  *revoke;
 
     revoke = ngx_pcalloc(w->cycle->pool, sizeof(ngx_ims_revoke_t));
     if (revoke == NULL) {
         return NGX_ERROR;
     }
 
-    revoke->seen = ngx_palloc(w->cycle->pool,
-                              w->pools->nelts * sizeof(ngx_atomic_uint_t));
+    revoke->seen = ngx_pcalloc(w->cycle->pool,
+                               w->pools->nelts * sizeof(ngx_atomic_uint_t));
     if (revoke->seen == NULL) {
-        return NGX_ERROR;
-    }
-
-    pool = w->pools->elts;
-
-    for (i = 0; i < w->pools->nelts; i++) {
-        revoke->seen[i] = pool[i]->zone.sh->deny_changed;
-    }
-
-    revoke->orders = ngx_ims_revoke_orders_create(w);
-    if (revoke->orders == NULL) {
         return NGX_ERROR;
     }
 
@@ -56,6 +48,10 @@ ngx_ims_revoke_init(ngx_ims_worker_t *w)
     revoke->event.data = revoke;
     revoke->event.log = w->log;
     revoke->event.cancelable = 1;
+
+    ngx_ims_revoke = revoke;
+
+    (void) ngx_ims_revoke_changed(revoke);
 
     ngx_add_timer(&revoke->event, NGX_IMS_REVOKE_TICK);
 
@@ -69,9 +65,35 @@ ngx_ims_revoke_tick(ngx_event_t *ev)
     ngx_uint_t           i, changed;
     ngx_ims_pool_t     **pool;
     ngx_ims_revoke_t    *revoke;
-    ngx_atomic_uint_t    now;
 
     revoke = ev->data;
+    pool = revoke->worker->pools->elts;
+    changed = ngx_ims_revoke_changed(revoke);
+
+    for (i = 0; i < revoke->worker->pools->nelts; i++) {
+
+        if (pool[i]->revoked != NULL) {
+            changed |= ngx_ims_deny_file_changed(pool[i]->revoked, ev->log);
+        }
+    }
+
+    if (changed) {
+        ngx_ims_revoke_sessions(revoke->worker);
+    }
+
+    ngx_add_timer(ev, NGX_IMS_REVOKE_TICK);
+}
+
+
+/* 1: the list of a pool's zone is another than it was */
+
+static ngx_uint_t
+ngx_ims_revoke_changed(ngx_ims_revoke_t *revoke)
+{
+    ngx_uint_t           i, changed;
+    ngx_ims_pool_t     **pool;
+    ngx_atomic_uint_t    now;
+
     pool = revoke->worker->pools->elts;
     changed = 0;
 
@@ -84,13 +106,18 @@ ngx_ims_revoke_tick(ngx_event_t *ev)
         }
     }
 
-    if (changed) {
-        ngx_ims_revoke_sessions(revoke->worker);
+    return changed;
+}
+
+
+ngx_int_t
+ngx_ims_revoke_check(ngx_ims_session_t *s)
+{
+    if (ngx_ims_revoke_changed(ngx_ims_revoke)) {
+        ngx_ims_revoke_sessions(s->worker);
     }
 
-    ngx_ims_revoke_orders(revoke->orders);
-
-    ngx_add_timer(ev, NGX_IMS_REVOKE_TICK);
+    return s->closing ? NGX_DECLINED : NGX_OK;
 }
 
 

@@ -19,6 +19,13 @@
 /* in init_process: begins to watch.  NGX_OK or NGX_ERROR (no memory) */
 ngx_int_t ngx_ims_revoke_init(ngx_ims_worker_t *w);
 
+/*
+ * Before a browser begins something new: does at once what the next tick would,
+ * if a pool's list has changed; else it costs a comparison.  NGX_OK, or
+ * NGX_DECLINED: s was revoked, and is closing.
+ */
+ngx_int_t ngx_ims_revoke_check(ngx_ims_session_t *s);
+
 
 /*
  * Orders (ngx_ims_order.h), obeyed by this worker (ngx_ims_revoke_order.c), and

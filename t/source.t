@@ -109,7 +109,8 @@ my @floors = (
     [ qw/ early linger recover restore regevent register_answer fork park / ],
     [ qw/ answer ack trunk / ],
     [ qw/ proxy register / ],
-    [ qw/ edge revoke quit / ],
+    [ qw/ revoke quit / ],
+    [ 'edge' ],
     [ qw/ http portal_module / ],
 );
 
