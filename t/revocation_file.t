@@ -23,7 +23,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(45);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(44);
 
 my $jwt = IMS::JWT->new($t);
 my $now = time();
