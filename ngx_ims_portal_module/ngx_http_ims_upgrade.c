@@ -95,6 +95,16 @@ ngx_http_ims_upgrade(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf,
         }
     }
 
+    if (ctx->token.jwt != NULL
+        && !ngx_ims_order_admits(ilcf->pool, ctx->token.grant.ids.user, 1))
+    {
+        ngx_str_set(&ctx->error, "out of service");
+
+        return ngx_http_ims_retry_after(r, NGX_IMS_ORDER_RETRY) == NGX_OK
+               ? NGX_HTTP_SERVICE_UNAVAILABLE
+               : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     rc = ngx_http_discard_request_body(r);
 
     if (rc != NGX_OK) {

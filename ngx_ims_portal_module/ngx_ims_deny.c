@@ -62,6 +62,7 @@ ngx_ims_deny_add(ngx_ims_pool_t *pool, ngx_ims_deny_e kind, u_char *key,
 {
     time_t              now;
     ngx_int_t           rc;
+    ngx_str_t           none;
     ngx_ims_zone_t     *zone;
     ngx_ims_deny_sh_t  *d;
 
@@ -90,6 +91,9 @@ ngx_ims_deny_add(ngx_ims_pool_t *pool, ngx_ims_deny_e kind, u_char *key,
         d->kind = NGX_IMS_DENY_FREE;
 
         ngx_memory_barrier();
+
+        ngx_str_null(&none);
+        (void) ngx_ims_zone_put(zone, &d->text, &none);
 
         ngx_memcpy(d->key, key, NGX_IMS_DIGEST_LEN);
         d->before = before;
@@ -263,6 +267,7 @@ ngx_ims_deny_count(ngx_ims_pool_t *pool)
 
     for (i = 0; i < pool->zone.sh->ndeny; i++) {
         n += pool->zone.deny[i].kind != NGX_IMS_DENY_FREE
+             && pool->zone.deny[i].kind != NGX_IMS_DENY_BLOCKED
              && pool->zone.deny[i].until > now;
     }
 

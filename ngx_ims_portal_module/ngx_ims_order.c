@@ -262,3 +262,43 @@ ngx_ims_order_drained(ngx_ims_pool_t *pool, time_t *since)
 
     return pool->zone.sh->drain;
 }
+
+
+ngx_uint_t
+ngx_ims_order_admits(ngx_ims_pool_t *pool, u_char *user, ngx_uint_t socket)
+{
+    uint32_t          i, k;
+    ngx_uint_t        calls;
+    ngx_ims_zone_t   *zone;
+    ngx_ims_drain_e   drain;
+
+    drain = ngx_ims_order_drained(pool, NULL);
+
+    if (drain == NGX_IMS_DRAIN_OFF) {
+        return 1;
+    }
+
+    if (ngx_ims_pool_find(pool, user, &i) != NGX_OK) {
+        return 0;
+    }
+
+    if (drain != NGX_IMS_DRAIN_CLOSE || !socket) {
+        return 1;
+    }
+
+    zone = &pool->zone;
+    calls = 0;
+
+    ngx_ims_zone_lock(zone);
+
+    for (k = zone->leases[i].bindings;
+         k != NGX_IMS_NONE;
+         k = zone->bindings[k].next)
+    {
+        calls += zone->bindings[k].ndialogs;
+    }
+
+    ngx_ims_zone_unlock(zone);
+
+    return calls > 0;
+}

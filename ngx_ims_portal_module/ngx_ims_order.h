@@ -96,5 +96,15 @@ void ngx_ims_order_drain(ngx_ims_pool_t *pool, ngx_ims_drain_e drain);
 /* how it is now; since, s, may be NULL */
 ngx_ims_drain_e ngx_ims_order_drained(ngx_ims_pool_t *pool, time_t *since);
 
+/*
+ * 1 when a user may come here now: always but while the pool is out of service,
+ * then if he has an identity, or, for a new socket, and when browsers are sent
+ * away, a call to come back to.
+ */
+ngx_uint_t ngx_ims_order_admits(ngx_ims_pool_t *pool, u_char *user,
+    ngx_uint_t socket);
+
+#define NGX_IMS_ORDER_RETRY  30          /* s, what others are told */
+
 
 #endif /* _NGX_IMS_ORDER_H_INCLUDED_ */

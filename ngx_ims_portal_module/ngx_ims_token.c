@@ -6,6 +6,7 @@
 
 
 #include "ngx_ims_token.h"
+#include "ngx_ims_deny_blocked.h"
 
 
 static ngx_int_t ngx_ims_token_refuse(ngx_ims_token_t *t, ngx_uint_t status,
@@ -49,6 +50,10 @@ ngx_ims_token_check(ngx_ims_token_policy_t *policy, ngx_ims_str_t *text,
     if (ngx_ims_deny_check(policy->pool, &t->grant.ids)) {
         return ngx_ims_token_refuse(t, 401, "invalid_token",
                                     "token is revoked");
+    }
+
+    if (ngx_ims_deny_blocked(policy->pool, t->grant.ids.user)) {
+        return ngx_ims_token_refuse(t, 403, NULL, "user is blocked");
     }
 
     return NGX_OK;

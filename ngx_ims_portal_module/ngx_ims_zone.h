@@ -214,6 +214,8 @@ typedef struct {
     u_char                    key[NGX_IMS_DIGEST_LEN];
     time_t                    before;         /* s */
     time_t                    until;          /* s */
+    ngx_ims_blob_t            text;           /* of a blocked user, see
+                                                 ngx_ims_deny_blocked.c */
 } ngx_ims_deny_sh_t;
 
 
@@ -302,7 +304,8 @@ typedef struct {
 
     ngx_atomic_t              orders;         /* number of the last one */
     uint32_t                  drain;          /* ngx_ims_drain_e */
-    uint32_t                  unused_drain;
+    uint32_t                  blocked;        /* users, how often; 0: none was
+                                                 ever */
     time_t                    drain_since;    /* s */
     ngx_ims_order_sh_t        users[NGX_IMS_ORDERS];
     ngx_ims_share_sh_t        share;

@@ -35,6 +35,7 @@ static void ngx_ims_zone_bindings(ngx_ims_zone_t *zone, time_t now);
 static ngx_uint_t ngx_ims_zone_binding_sound(ngx_ims_zone_t *zone,
     uint32_t i);
 static void ngx_ims_zone_dialogs(ngx_ims_zone_t *zone);
+static void ngx_ims_zone_denied(ngx_ims_zone_t *zone);
 static ngx_uint_t ngx_ims_zone_claim(ngx_ims_zone_t *zone,
     ngx_ims_blob_t *blob);
 static void ngx_ims_zone_disclaim(ngx_ims_zone_t *zone, uint32_t i,
@@ -78,6 +79,7 @@ ngx_ims_zone_rebuild(ngx_ims_zone_t *zone, time_t now)
     ngx_ims_zone_users(zone);
     ngx_ims_zone_bindings(zone, now);
     ngx_ims_zone_dialogs(zone);
+    ngx_ims_zone_denied(zone);
     ngx_ims_zone_chunks(zone);
 }
 
@@ -417,6 +419,24 @@ ngx_ims_zone_dialogs(ngx_ims_zone_t *zone)
         d->sibling = b->dialogs;
         b->dialogs = i;
         b->ndialogs++;
+    }
+}
+
+
+/* who blocks a user keeps his name; without it he is blocked, too */
+
+static void
+ngx_ims_zone_denied(ngx_ims_zone_t *zone)
+{
+    uint32_t            i;
+    ngx_ims_deny_sh_t  *d;
+
+    for (i = 0; i < zone->sh->ndeny; i++) {
+        d = &zone->deny[i];
+
+        if (d->kind == 0 || !ngx_ims_zone_claim(zone, &d->text)) {
+            ngx_ims_zone_set(d->text.word, 0);
+        }
     }
 }
 

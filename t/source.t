@@ -98,7 +98,7 @@ my @floors = (
     [ qw/ zone txn core leader ipc media secret / ],   # one resource each
     [ qw/ pool loop probe / ],
     [ 'order' ],
-    [ 'redis' ], [ qw/ binding deny workers lease / ], # records
+    [ qw/ redis pool_admin / ], [ qw/ binding deny workers lease / ], # records
     [ qw/ dialog grant / ], [ qw/ token renew / ],
     [ 'session' ],                              # one browser
     [ 'retry' ],

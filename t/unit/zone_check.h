@@ -155,9 +155,14 @@ zone_check_users(ngx_ims_zone_t *zone)
 
         if (memcmp(l->user, nobody, NGX_IMS_DIGEST_LEN) == 0) {
 
-            /* one that is not configured any more waits for its end alone */
+            /*
+             * one that is not configured any more, or whose user was moved,
+             * waits for its end alone
+             */
 
-            if ((l->state == NGX_IMS_LEASE_LEASED && l->nbindings) || seen[i])
+            if ((l->state == NGX_IMS_LEASE_LEASED && l->nbindings
+                 && l->release == NGX_IMS_RELEASE_NONE)
+                || seen[i])
             {
                 return zone_bad("lease %u is of nobody", i);
             }
@@ -428,6 +433,22 @@ zone_check_dialogs(ngx_ims_zone_t *zone)
 /* after all texts were looked at: the others are free */
 
 static const char *
+zone_check_denied(ngx_ims_zone_t *zone)
+{
+    uint32_t     i;
+    const char  *bad;
+
+    for (i = 0; i < zone->sh->ndeny; i++) {
+        if ((bad = zone_check_text(zone, &zone->deny[i].text, "deny", i, 0))) {
+            return bad;
+        }
+    }
+
+    return NULL;
+}
+
+
+static const char *
 zone_check_chunks(ngx_ims_zone_t *zone)
 {
     uint32_t  i, used;
@@ -475,7 +496,8 @@ zone_check(ngx_ims_pool_t *pool)
 
     if ((bad = zone_check_leases(zone)) || (bad = zone_check_users(zone))
         || (bad = zone_check_bindings(zone))
-        || (bad = zone_check_dialogs(zone)))
+        || (bad = zone_check_dialogs(zone))
+        || (bad = zone_check_denied(zone)))
     {
         return bad;
     }
