@@ -22,7 +22,7 @@ typedef enum {
     NGX_IMS_DENY_JTI,
     NGX_IMS_DENY_KID,
     NGX_IMS_DENY_ALL,                    /* ... that are not newer */
-    NGX_IMS_DENY_SUBJECT                 /* whoever issued it: in files only */
+    NGX_IMS_DENY_SUBJECT,                /* whoever issued it: in files only */
     NGX_IMS_DENY_BLOCKED                 /* see ngx_ims_deny_blocked.h */
 } ngx_ims_deny_e;
 
