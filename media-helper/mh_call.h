@@ -84,6 +84,8 @@ struct mh_signal {
     bool               learn;
     bool               feedback;    /* to IMS: keep rtcp-fb of video */
     bool               avpf;        /* to IMS: audio as RTP/AVPF too */
+    bool               no_audio;    /* m-lines that do not pass */
+    bool               no_video;
     bool               match_to_tag;    /* delete: flag "to-tag" */
     struct pl          strip[MH_SDP_MAX_CODEC_RULES];
     unsigned           stripc;

@@ -456,6 +456,9 @@ mh_cmd_flags(const ngx_ims_ng_node_t *dict, struct mh_signal *sig)
         sig->af = AF_INET6;
     }
 
+    sig->no_audio = ngx_ims_ng_has(dict, "sdp-media-remove", "audio");
+    sig->no_video = ngx_ims_ng_has(dict, "sdp-media-remove", "video");
+
     sig->learn = ngx_ims_ng_has(dict, "flags", "port-latching")
                  || ngx_ims_ng_has(dict, "flags", "symmetric");
 }

@@ -48,6 +48,8 @@ mh_local_init(struct mh_call *call, enum mh_sdp_leg leg,
 
     policy->no_feedback = (leg == MH_SDP_IMS && !sig->feedback);
     policy->avpf = sig->avpf;
+    policy->no_audio = sig->no_audio;
+    policy->no_video = sig->no_video;
 
     memcpy(policy->strip, sig->strip, sizeof(policy->strip));
     policy->stripc = sig->stripc;

@@ -230,6 +230,8 @@ struct mh_sdp_policy {
     uint32_t           video;       /* what is offered to that leg */
     bool               no_feedback; /* video as RTP/AVP, no rtcp-fb (IMS) */
     bool               avpf;        /* audio as RTP/AVPF too (IMS offer) */
+    bool               no_audio;    /* ng sdp-media-remove */
+    bool               no_video;
     uint32_t           video_as;    /* kbit/s where the peer gave no b= */
     struct pl          h264_level;  /* "42e00c": written instead of the
                                        peer's profile-level-id; empty: keep */

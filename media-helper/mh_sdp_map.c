@@ -115,6 +115,15 @@ mh_sdp_h264_baseline(const struct mh_sdp_format *f)
 
 
 bool
+mh_sdp_removed(const struct mh_sdp_media *m,
+    const struct mh_sdp_policy *policy)
+{
+    return (m->kind == MH_SDP_AUDIO && policy->no_audio)
+           || (m->kind == MH_SDP_VIDEO && policy->no_video);
+}
+
+
+bool
 mh_sdp_passes(const struct mh_sdp *sdp, const struct mh_sdp_media *m,
     const struct mh_sdp_format *f, const struct mh_sdp_policy *policy)
 {
@@ -191,7 +200,9 @@ mh_sdp_wanted(const struct mh_sdp *offer, unsigned i,
 
     m = &offer->media[i];
 
-    if (m->refused || m->kind == MH_SDP_OTHER) {
+    if (m->refused || m->kind == MH_SDP_OTHER
+        || mh_sdp_removed(m, &local->policy))
+    {
         return false;
     }
 

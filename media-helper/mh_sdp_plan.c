@@ -241,7 +241,8 @@ mh_sdp_plan_answer(struct mh_sdp_plan *plan, const struct mh_sdp *offer,
         }
 
         if (o->refused || a->refused || a->port == 0
-            || line->local->port == 0 || o->kind == MH_SDP_OTHER)
+            || line->local->port == 0 || o->kind == MH_SDP_OTHER
+            || mh_sdp_removed(o, &plan->local->policy))
         {
             continue;
         }

@@ -247,6 +247,10 @@ void mh_sdp_codec_set(struct mh_sdp_format *f);
 bool mh_sdp_passes(const struct mh_sdp *sdp, const struct mh_sdp_media *m,
     const struct mh_sdp_format *f, const struct mh_sdp_policy *policy);
 
+/* whether the other leg is to hear nothing of an m-line of this kind */
+bool mh_sdp_removed(const struct mh_sdp_media *m,
+    const struct mh_sdp_policy *policy);
+
 /* whether a codec carries media of its own (not tones, not silence) */
 bool mh_sdp_is_media(unsigned codec);
 

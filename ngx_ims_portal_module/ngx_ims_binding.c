@@ -18,7 +18,8 @@ static void ngx_ims_binding_mac(ngx_ims_pool_t *pool, u_char *token,
 
 ngx_int_t
 ngx_ims_binding_get(ngx_ims_pool_t *pool, uint32_t lease, u_char *instance,
-    ngx_ims_owner_t *owner, ngx_ims_ref_t *ref, ngx_ims_owner_t *before)
+    uint32_t devices, uint32_t rights, ngx_ims_owner_t *owner,
+    ngx_ims_ref_t *ref, ngx_ims_owner_t *before)
 {
     uint32_t               i;
     ngx_int_t              rc;
@@ -31,6 +32,9 @@ ngx_ims_binding_get(ngx_ims_pool_t *pool, uint32_t lease, u_char *instance,
     ngx_ims_zone_lock(zone);
 
     l = &zone->leases[lease];
+
+    l->devices = devices;
+    l->rights = rights;
 
     for (i = l->bindings; i != NGX_IMS_NONE; i = zone->bindings[i].next) {
         if (ngx_memcmp(zone->bindings[i].instance, instance,
@@ -45,7 +49,7 @@ ngx_ims_binding_get(ngx_ims_pool_t *pool, uint32_t lease, u_char *instance,
 
     if (i == NGX_IMS_NONE) {
 
-        if (l->nbindings >= pool->devices) {
+        if (l->nbindings >= (devices ? devices : pool->devices)) {
             rc = NGX_BUSY;
             goto done;
         }
@@ -96,6 +100,13 @@ done:
     ngx_ims_zone_unlock(zone);
 
     return rc;
+}
+
+
+uint32_t
+ngx_ims_binding_rights(ngx_ims_pool_t *pool, uint32_t lease)
+{
+    return pool->zone.leases[lease].rights;
 }
 
 

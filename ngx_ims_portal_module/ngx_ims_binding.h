@@ -41,15 +41,25 @@ typedef struct {
 } ngx_ims_binding_t;
 
 
+/* what others have to know of a user's rights */
+enum {
+    NGX_IMS_RIGHT_NO_VIDEO = 0x1         /* his calls go by the helper */
+};
+
+
 /*
  * The binding of a user's browser instance, made when it is new.  It becomes
- * owner's, the former owner is told in *before (zero: none).
+ * owner's, the former owner is told in *before (zero: none).  How many browsers
+ * he may have (0: as the pool says) and his rights are noted with the lease.
  *
- * Returns NGX_OK, NGX_BUSY (pool->devices reached), NGX_ERROR (zone full).
+ * Returns NGX_OK, NGX_BUSY (as many as he may have), NGX_ERROR (zone full).
  */
 ngx_int_t ngx_ims_binding_get(ngx_ims_pool_t *pool, uint32_t lease,
-    u_char *instance, ngx_ims_owner_t *owner, ngx_ims_ref_t *ref,
-    ngx_ims_owner_t *before);
+    u_char *instance, uint32_t devices, uint32_t rights,
+    ngx_ims_owner_t *owner, ngx_ims_ref_t *ref, ngx_ims_owner_t *before);
+
+/* the rights of the user of a lease, as they were noted last */
+uint32_t ngx_ims_binding_rights(ngx_ims_pool_t *pool, uint32_t lease);
 
 /*
  * The binding of the pool's own registration (profile B), made when it is new;

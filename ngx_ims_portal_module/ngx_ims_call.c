@@ -11,6 +11,7 @@
 
 static void ngx_ims_call_first_hop(ngx_str_t *routes, ngx_str_t *target,
     ngx_ims_str_t *uri);
+static u_char *ngx_ims_call_quote(ngx_str_t *text, u_char *p);
 static u_char *ngx_ims_call_host(ngx_ims_core_listen_t *local, u_char *p);
 static void ngx_ims_call_stateless_tag(ngx_ims_sip_msg_t *m, u_char *out);
 static void ngx_ims_call_bye_response(void *data, ngx_int_t rc,
@@ -89,9 +90,39 @@ ngx_ims_call_facts(ngx_ims_worker_t *w, ngx_ims_session_t *s,
         r->web.len = s->host.len;
         r->web_transport.data = (u_char *) (s->tls ? "WSS" : "WS");
         r->web_transport.len = s->tls ? 3 : 2;
+
+        if (s->known && s->grant->name.len) {
+            r->name.data = f->name;
+            r->name.len = ngx_ims_call_quote(&s->grant->name, f->name)
+                          - f->name;
+        }
     }
 
     return NGX_OK;
+}
+
+
+/* a quoted-string (RFC 3261 25.1) of a text without control characters */
+
+static u_char *
+ngx_ims_call_quote(ngx_str_t *text, u_char *p)
+{
+    size_t  i;
+
+    *p++ = '"';
+
+    for (i = 0; i < text->len; i++) {
+
+        if (text->data[i] == '"' || text->data[i] == '\\') {
+            *p++ = '\\';
+        }
+
+        *p++ = text->data[i];
+    }
+
+    *p++ = '"';
+
+    return p;
 }
 
 

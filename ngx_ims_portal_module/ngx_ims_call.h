@@ -28,6 +28,7 @@ typedef struct {
     u_char                    via[NGX_IMS_EDGE_LEN];
     u_char                    branch[NGX_IMS_BRANCH_LEN];
     u_char                    icid[16 + 1 + NGX_IMS_EDGE_LEN];
+    u_char                    name[2 + 4 * NGX_IMS_GRANT_NAME];
 } ngx_ims_facts_t;
 
 

@@ -78,6 +78,7 @@ ngx_ims_forward_media(ngx_ims_forward_t *fw, ngx_ims_media_command_e command,
     cmd.to_tag = *to_tag;
     cmd.sdp = *sdp;
     cmd.to_web = to_web;
+    cmd.no_video = fw->session->grant->no_video;
     cmd.helper = fw->helper;
 
     ngx_ims_call_media_id(&fw->call_id, &fw->binding,

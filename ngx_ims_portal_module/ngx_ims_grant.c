@@ -112,6 +112,29 @@ ngx_ims_grant_want(ngx_ims_grant_t *grant, ngx_ims_want_t *want)
 
 
 uint32_t
+ngx_ims_grant_rights(ngx_ims_grant_t *grant)
+{
+    uint32_t  crc, numbers[6];
+
+    numbers[0] = grant->methods;
+    numbers[1] = grant->devices;
+    numbers[2] = grant->calls;
+    numbers[3] = grant->calls_per_hour;
+    numbers[4] = grant->premium_per_hour;
+    numbers[5] = grant->no_video | grant->no_emergency << 1
+                 | grant->guest << 2;
+
+    ngx_crc32_init(crc);
+    ngx_crc32_update(&crc, (u_char *) numbers, sizeof(numbers));
+    ngx_crc32_update(&crc, grant->name.data, grant->name.len);
+    ngx_crc32_update(&crc, grant->identity.data, grant->identity.len);
+    ngx_crc32_final(crc);
+
+    return crc;
+}
+
+
+uint32_t
 ngx_ims_grant_cap(ngx_uint_t pool, uint32_t grant)
 {
     return pool ? ngx_min((uint32_t) pool, grant) : grant;

@@ -115,6 +115,9 @@ void ngx_ims_grant_unpack(ngx_ims_grant_t *grant, u_char *p);
 /* what its user wants of the pool; texts are the grant's */
 void ngx_ims_grant_want(ngx_ims_grant_t *grant, ngx_ims_want_t *want);
 
+/* a number that differs when what a grant allows does, its end apart */
+uint32_t ngx_ims_grant_rights(ngx_ims_grant_t *grant);
+
 /* the lower of a pool's cap, 0: none, and a grant's; NGX_IMS_GRANT_ANY: none */
 uint32_t ngx_ims_grant_cap(ngx_uint_t pool, uint32_t grant);
 

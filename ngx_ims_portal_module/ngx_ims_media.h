@@ -49,6 +49,7 @@ typedef struct {
     ngx_str_t                 via_branch;     /* empty: not sent */
     ngx_str_t                 sdp;
     unsigned                  to_web:1;       /* direction ims -> web */
+    unsigned                  no_video:1;     /* takes it out */
     ngx_int_t                 helper;         /* which one, see below; -1:
                                                  choose by Call-ID; set to the
                                                  one chosen */

@@ -126,6 +126,10 @@ ngx_ims_media_compose_sdp(ngx_ims_ng_writer_t *w, ngx_ims_media_cmd_t *cmd)
     ngx_ims_media_compose_words(w, "supports", "load limit", NULL);
     ngx_ims_media_compose_words(w, "SDES", "off", NULL);
 
+    if (cmd->no_video) {
+        ngx_ims_media_compose_words(w, "sdp-media-remove", "video", NULL);
+    }
+
     if (cmd->to_web) {
         ngx_ims_ng_write_key_word(w, "transport-protocol",
                                   "UDP/TLS/RTP/SAVPF");

@@ -143,8 +143,7 @@ ngx_ims_proxy_down(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
         return;
     }
 
-    if (m->to.tag.len == 0 && (!s->registered || s->expired)) {
-        ngx_ims_call_refuse(w, flow, m, 480, NULL);
+    if (ngx_ims_screen_down(s, flow, m) != NGX_OK) {
         return;
     }
 
@@ -351,7 +350,9 @@ ngx_ims_proxy_local(ngx_ims_forward_t *fw, ngx_ims_flow_t *flow,
                   != NULL;
     }
 
-    if (!fw->pool->local_calls || fw->emergency) {
+    if (!fw->pool->local_calls || fw->emergency
+        || fw->session->grant->no_video)
+    {
         return 0;
     }
 
@@ -361,7 +362,8 @@ ngx_ims_proxy_local(ngx_ims_forward_t *fw, ngx_ims_flow_t *flow,
 
     if (ngx_ims_fork_target(fw->worker, fw->pool->core, &uri, &pool, &lease)
         != NGX_OK
-        || !pool->local_calls)
+        || !pool->local_calls
+        || ngx_ims_binding_rights(pool, lease) & NGX_IMS_RIGHT_NO_VIDEO)
     {
         return 0;
     }

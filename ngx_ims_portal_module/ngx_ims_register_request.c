@@ -34,6 +34,8 @@ static ngx_int_t ngx_ims_register_contact(ngx_ims_session_t *s,
     ngx_ims_sip_msg_t *m, ngx_ims_sip_addr_t *contact, time_t *expires);
 static ngx_int_t ngx_ims_register_bind(ngx_ims_session_t *s,
     ngx_ims_sip_msg_t *m, ngx_ims_sip_addr_t *contact);
+static ngx_int_t ngx_ims_register_take(ngx_ims_session_t *s,
+    u_char *instance, ngx_ims_ref_t *ref, ngx_ims_owner_t *before);
 static ngx_uint_t ngx_ims_register_forgotten(ngx_ims_session_t *s,
     ngx_ims_binding_t *b);
 static ngx_uint_t ngx_ims_register_features(ngx_ims_session_t *s,
@@ -322,8 +324,7 @@ ngx_ims_register_bind(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
     none.data = NULL;
     ngx_ims_pool_user(&none, &id, instance);
 
-    rc = ngx_ims_binding_get(s->pool, s->lease, instance, &s->worker->self,
-                             &ref, &before);
+    rc = ngx_ims_register_take(s, instance, &ref, &before);
 
     if (rc != NGX_OK) {
 
@@ -394,6 +395,34 @@ ngx_ims_register_bind(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
     }
 
     return NGX_OK;
+}
+
+
+/* its record, as far as the pool and the token allow him another one */
+
+static ngx_int_t
+ngx_ims_register_take(ngx_ims_session_t *s, u_char *instance,
+    ngx_ims_ref_t *ref, ngx_ims_owner_t *before)
+{
+    uint32_t  devices;
+
+    devices = s->grant->devices;
+
+    if (devices == 0) {
+        return NGX_BUSY;
+    }
+
+    if (devices == NGX_IMS_GRANT_ANY) {
+        devices = 0;
+
+    } else if (s->pool->devices_given) {
+        devices = ngx_min(devices, s->pool->devices);
+    }
+
+    return ngx_ims_binding_get(s->pool, s->lease, instance, devices,
+                               s->grant->no_video ? NGX_IMS_RIGHT_NO_VIDEO
+                                                  : 0,
+                               &s->worker->self, ref, before);
 }
 
 

@@ -13,18 +13,19 @@
 static ngx_ims_lease_sh_t *ngx_ims_renew_lease(ngx_ims_zone_t *zone,
     u_char *user);
 static time_t ngx_ims_renew_load(ngx_ims_pool_t *pool,
-    ngx_ims_deny_token_t *ids);
+    ngx_ims_deny_token_t *ids, uint32_t *rights);
 
 
 ngx_int_t
 ngx_ims_renew_user(ngx_ims_pool_t *pool, ngx_ims_grant_t *grant)
 {
     time_t                 expires;
+    uint32_t               rights;
     ngx_ims_lease_sh_t    *l;
     ngx_ims_deny_token_t   ids;
 
     ids = grant->ids;
-    expires = ngx_ims_renew_load(pool, &ids);
+    expires = ngx_ims_renew_load(pool, &ids, &rights);
 
     /* one that is revoked does not stand in the way of a good one */
 
@@ -41,6 +42,7 @@ ngx_ims_renew_user(ngx_ims_pool_t *pool, ngx_ims_grant_t *grant)
 
         ngx_memory_barrier();
 
+        l->token_rights = ngx_ims_grant_rights(grant);
         l->token_issued = grant->ids.issued;
         ngx_memcpy(l->token_jti, grant->ids.jti, NGX_IMS_DIGEST_LEN);
         ngx_memcpy(l->token_kid, grant->ids.kid, NGX_IMS_DIGEST_LEN);
@@ -60,12 +62,19 @@ ngx_uint_t
 ngx_ims_renew_grant(ngx_ims_pool_t *pool, ngx_ims_grant_t *grant)
 {
     time_t                expires;
+    uint32_t              rights;
     ngx_ims_deny_token_t  ids;
 
     ids = grant->ids;
-    expires = ngx_ims_renew_load(pool, &ids);
+    expires = ngx_ims_renew_load(pool, &ids, &rights);
 
     if (expires <= grant->expires || ngx_ims_deny_check(pool, &ids)) {
+        return 0;
+    }
+
+    /* what another token allows, more or less, is for a new socket */
+
+    if (rights != ngx_ims_grant_rights(grant)) {
         return 0;
     }
 
@@ -79,12 +88,14 @@ ngx_ims_renew_grant(ngx_ims_pool_t *pool, ngx_ims_grant_t *grant)
 /* of the user in ids, whose other members are set; s, or 0: none */
 
 static time_t
-ngx_ims_renew_load(ngx_ims_pool_t *pool, ngx_ims_deny_token_t *ids)
+ngx_ims_renew_load(ngx_ims_pool_t *pool, ngx_ims_deny_token_t *ids,
+    uint32_t *rights)
 {
     time_t               expires;
     ngx_ims_lease_sh_t  *l;
 
     expires = 0;
+    *rights = 0;
 
     ngx_ims_zone_lock(&pool->zone);
 
@@ -92,6 +103,7 @@ ngx_ims_renew_load(ngx_ims_pool_t *pool, ngx_ims_deny_token_t *ids)
 
     if (l != NULL && l->token_expires) {
         expires = l->token_expires;
+        *rights = l->token_rights;
         ids->issued = l->token_issued;
         ngx_memcpy(ids->jti, l->token_jti, NGX_IMS_DIGEST_LEN);
         ngx_memcpy(ids->kid, l->token_kid, NGX_IMS_DIGEST_LEN);

@@ -556,7 +556,9 @@ ngx_ims_route_from(ngx_ims_sip_edits_t *e, const ngx_ims_sip_msg_t *m,
                                  tag, NGX_IMS_V(m->from.tag));
 
     } else {
-        from = ngx_ims_sip_textf(e, "<%.*s>%s%.*s", NGX_IMS_V(r->impu), tag,
+        from = ngx_ims_sip_textf(e, "%.*s%s<%.*s>%s%.*s",
+                                 NGX_IMS_V(r->name), r->name.len ? " " : "",
+                                 NGX_IMS_V(r->impu), tag,
                                  NGX_IMS_V(m->from.tag));
     }
 

@@ -21,6 +21,7 @@
 
 typedef struct {
     ngx_ims_str_t    impu;               /* the assigned identity */
+    ngx_ims_str_t    name;               /* of From up, quoted, or empty */
     ngx_ims_str_t    alias;              /* its tel: URI, or empty */
     ngx_ims_str_t    token;              /* the flow token */
     ngx_ims_str_t    edge;               /* host[:port][;transport=...] that

@@ -17,6 +17,8 @@
 /* ms that the time of a worker, as it was when it woke, may be behind others */
 #define NGX_IMS_SCREEN_SKEW  1000
 
+#define NGX_IMS_SCREEN_TOKEN  "not allowed by your token"
+
 #define NGX_IMS_SCREEN_BODY                                                   \
     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>" CRLF                         \
     "<ims-3gpp version=\"1\"><alternative-service>"                           \
@@ -27,12 +29,16 @@
 
 static ngx_int_t ngx_ims_screen_sos(ngx_ims_session_t *s,
     ngx_ims_sip_msg_t *m, ngx_ims_screen_t *screen);
+static ngx_int_t ngx_ims_screen_method(ngx_ims_session_t *s,
+    ngx_ims_sip_msg_t *m);
 static ngx_int_t ngx_ims_screen_number(ngx_ims_session_t *s,
     ngx_ims_sip_msg_t *m, ngx_ims_str_t *uri, ngx_ims_dial_t *d);
 static ngx_int_t ngx_ims_screen_refer(ngx_ims_session_t *s,
     ngx_ims_sip_msg_t *m, ngx_ims_dial_t *d);
 static ngx_int_t ngx_ims_screen_limits(ngx_ims_session_t *s,
     ngx_ims_sip_msg_t *m, ngx_uint_t call, ngx_uint_t premium);
+static ngx_uint_t ngx_ims_screen_cap(ngx_uint_t pool, uint32_t grant,
+    ngx_uint_t *none);
 static ngx_int_t ngx_ims_screen_take(ngx_ims_session_t *s,
     ngx_uint_t dialogs, ngx_uint_t calls, ngx_uint_t rate, ngx_uint_t dear,
     ngx_uint_t *n);
@@ -75,6 +81,10 @@ ngx_ims_screen_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
 
     if (!s->bound) {
         return NGX_OK;
+    }
+
+    if (ngx_ims_screen_method(s, m) != NGX_OK) {
+        return NGX_DECLINED;
     }
 
     call = 0;
@@ -146,7 +156,7 @@ ngx_ims_screen_sos(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
 
     sos = &s->pool->core->sos;
 
-    if (sos->route.len && s->bound) {
+    if (sos->route.len && s->bound && !s->grant->no_emergency) {
         ngx_log_error(NGX_LOG_NOTICE, s->connection->log, 0,
                       "emergency request of \"%V\" to \"%V\" is sent to %V",
                       &s->user, &screen->dial.uri, &sos->addr.name);
@@ -230,6 +240,73 @@ ngx_ims_screen_number(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
 }
 
 
+/*
+ * What a token does not allow to begin; a REFER begins a call wherever it is
+ * sent.  What belongs to a dialog, and its end, is as the dialog.
+ */
+
+static ngx_int_t
+ngx_ims_screen_method(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
+{
+    switch (m->method) {
+
+    case NGX_IMS_SIP_ACK:
+    case NGX_IMS_SIP_BYE:
+    case NGX_IMS_SIP_CANCEL:
+    case NGX_IMS_SIP_PRACK:
+    case NGX_IMS_SIP_UPDATE:
+    case NGX_IMS_SIP_REGISTER:
+        return NGX_OK;
+
+    default:
+        break;
+    }
+
+    if ((m->to.tag.len && m->method != NGX_IMS_SIP_REFER)
+        || s->grant->methods & (1u << m->method))
+    {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_INFO, s->connection->log, 0,
+                  "the token of \"%V\" does not allow %V", &s->user,
+                  &m->method_name);
+
+    ngx_ims_screen_refuse(s, m, 403, NGX_IMS_SCREEN_TOKEN, 0);
+
+    return NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_ims_screen_down(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
+    ngx_ims_sip_msg_t *m)
+{
+    const char  *why;
+
+    if (m->to.tag.len) {
+        return NGX_OK;
+    }
+
+    why = NULL;
+
+    if (s->registered && !s->expired) {
+
+        if (!s->grant->guest || m->method == NGX_IMS_SIP_NOTIFY
+            || m->method == NGX_IMS_SIP_OPTIONS)
+        {
+            return NGX_OK;
+        }
+
+        why = "Warning: 399 portal \"a guest is not called\"" CRLF;
+    }
+
+    ngx_ims_call_refuse(s->worker, flow, m, 480, why);
+
+    return NGX_DECLINED;
+}
+
+
 /* whom the other side is asked to call: the transfer may be on our bill */
 
 static ngx_int_t
@@ -259,18 +336,29 @@ static ngx_int_t
 ngx_ims_screen_limits(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
     ngx_uint_t call, ngx_uint_t premium)
 {
-    ngx_uint_t       n, begins;
+    ngx_uint_t       n, begins, calls, rate, dear, none;
     ngx_ims_pool_t  *pool;
 
     pool = s->pool;
+
+    none = 0;
+    calls = call ? ngx_ims_screen_cap(pool->calls, s->grant->calls, &none) : 0;
+    rate = call ? ngx_ims_screen_cap(pool->calls_per_hour,
+                                     s->grant->calls_per_hour, &none) : 0;
+    dear = premium ? ngx_ims_screen_cap(pool->premium_per_hour,
+                                        s->grant->premium_per_hour, &none)
+                   : 0;
+
+    if (none) {
+        ngx_ims_screen_refuse(s, m, 403, NGX_IMS_SCREEN_TOKEN, 0);
+        return NGX_DECLINED;
+    }
 
     begins = call || (m->method == NGX_IMS_SIP_SUBSCRIBE
                       && m->to.tag.len == 0);
 
     switch (ngx_ims_screen_take(s, begins ? pool->dialogs : 0,
-                                call ? pool->calls : 0,
-                                call ? pool->calls_per_hour : 0,
-                                premium ? pool->premium_per_hour : 0, &n))
+                                calls, rate, dear, &n))
     {
 
     case NGX_AGAIN:
@@ -292,8 +380,7 @@ ngx_ims_screen_limits(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
         if (ngx_ims_limit_due(s->worker->limit, s->row, NGX_IMS_SAID_HOUR)) {
             ngx_log_error(NGX_LOG_WARN, s->connection->log, 0,
                           "user \"%V\" of pool \"%V\" makes more than %ui "
-                          "calls in an hour", &s->user, &pool->name,
-                          pool->calls_per_hour);
+                          "calls in an hour", &s->user, &pool->name, rate);
         }
 
         ngx_ims_screen_refuse(s, m, 480, "too many calls in an hour", n);
@@ -304,7 +391,7 @@ ngx_ims_screen_limits(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
             ngx_log_error(NGX_LOG_WARN, s->connection->log, 0,
                           "user \"%V\" of pool \"%V\" makes more than %ui "
                           "premium calls in an hour", &s->user, &pool->name,
-                          pool->premium_per_hour);
+                          dear);
         }
 
         ngx_ims_screen_refuse(s, m, 480, "too many premium calls in an hour",
@@ -314,6 +401,21 @@ ngx_ims_screen_limits(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
     default:
         return NGX_OK;
     }
+}
+
+
+/* the lower one, 0: there is none; *none is set when that allows nothing */
+
+static ngx_uint_t
+ngx_ims_screen_cap(ngx_uint_t pool, uint32_t grant, ngx_uint_t *none)
+{
+    grant = ngx_ims_grant_cap(pool, grant);
+
+    if (grant == 0) {
+        *none = 1;
+    }
+
+    return grant == NGX_IMS_GRANT_ANY ? 0 : grant;
 }
 
 

@@ -42,6 +42,14 @@ ngx_int_t ngx_ims_screen_up(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
     ngx_ims_screen_t *screen);
 
 /*
+ * A request from the core, which may begin something.  NGX_OK, or NGX_DECLINED:
+ * it was answered (480): the user is not registered, or a guest, who originates
+ * only.
+ */
+ngx_int_t ngx_ims_screen_down(ngx_ims_session_t *s, ngx_ims_flow_t *flow,
+    ngx_ims_sip_msg_t *m);
+
+/*
  * A message came: its user's rates.  m NULL: one that is none.  What ends
  * something, answers and emergency requests are counted, and never refused.  A
  * browser that does not heed refusals is closed with 1008.

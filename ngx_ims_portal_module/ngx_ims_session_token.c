@@ -17,6 +17,8 @@
 #define NGX_IMS_SESSION_WEEK  (86400 * 7)     /* s, a timer's longest */
 
 
+static ngx_uint_t ngx_ims_session_older(ngx_ims_session_t *s,
+    ngx_ims_grant_t *grant);
 static void ngx_ims_session_live(ngx_ims_session_t *s);
 
 
@@ -34,11 +36,20 @@ ngx_ims_session_identify(ngx_ims_session_t *s, ngx_ims_grant_t *grant)
         return NGX_DECLINED;
     }
 
+    /* the core knows this browser by the identity of now */
+
+    if (s->known && s->leased
+        && (grant->identity.len != s->grant->identity.len
+            || ngx_memcmp(grant->identity.data, s->grant->identity.data,
+                          grant->identity.len)
+               != 0))
+    {
+        return NGX_DECLINED;
+    }
+
     /* an older token does not shorten the life that a newer one gave */
 
-    if (s->known && grant->expires + s->policy->token.leeway
-                    <= s->token_expires)
-    {
+    if (s->known && ngx_ims_session_older(s, grant)) {
         return NGX_OK;
     }
 
@@ -70,6 +81,23 @@ ngx_ims_session_identify(ngx_ims_session_t *s, ngx_ims_grant_t *grant)
     ngx_ims_session_live(s);
 
     return NGX_OK;
+}
+
+
+/* 1: what the session has already is the issuer's later word */
+
+static ngx_uint_t
+ngx_ims_session_older(ngx_ims_session_t *s, ngx_ims_grant_t *grant)
+{
+    time_t  expires, issued;
+
+    expires = grant->expires + s->policy->token.leeway;
+    issued = s->grant->ids.issued;
+
+    return expires <= s->token_expires
+           && (grant->ids.issued < issued
+               || (grant->ids.issued == issued
+                   && expires < s->token_expires));
 }
 
 

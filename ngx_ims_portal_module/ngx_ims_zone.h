@@ -112,6 +112,10 @@ typedef struct {
     uint32_t                  here;           /* 1: the server was told that he
                                                  has browsers here */
     uint32_t                  unused_here;
+    uint32_t                  rights;         /* of the user, see
+                                                 ngx_ims_binding.h */
+    uint32_t                  token_rights;   /* ngx_ims_grant_rights() of the
+                                                 token of token_expires */
 } ngx_ims_lease_sh_t;
 
 
