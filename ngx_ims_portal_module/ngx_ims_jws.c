@@ -95,28 +95,44 @@ int
 ngx_ims_jws_base64url(const unsigned char *p, size_t len,
     unsigned char *out, size_t *n)
 {
-    int             v;
-    size_t          i;
+    int             v, all;
+    size_t          i, tail;
     uint32_t        bits;
     unsigned        have;
     unsigned char  *start;
 
-    if (len % 4 == 1) {
+    tail = len % 4;
+
+    if (tail == 1) {
         return NGX_IMS_INVALID;
     }
 
     start = out;
+    all = 0;
+
+    /* a stray character makes the sum negative; one look at the end will do */
+
+    for (i = 0; i < len - tail; i += 4) {
+        bits = 0;
+
+        for (have = 0; have < 4; have++) {
+            v = ngx_ims_jws_value(p[i + have]);
+            all |= v;
+            bits = bits << 6 | (v & 0x3f);
+        }
+
+        *out++ = bits >> 16;
+        *out++ = bits >> 8;
+        *out++ = bits;
+    }
+
     bits = 0;
     have = 0;
 
-    for (i = 0; i < len; i++) {
+    for ( /* void */ ; i < len; i++) {
         v = ngx_ims_jws_value(p[i]);
-
-        if (v < 0) {
-            return NGX_IMS_INVALID;
-        }
-
-        bits = (bits << 6 | v) & 0xfff;
+        all |= v;
+        bits = (bits << 6 | (v & 0x3f)) & 0xfff;
         have += 6;
 
         if (have >= 8) {
@@ -125,7 +141,7 @@ ngx_ims_jws_base64url(const unsigned char *p, size_t len,
         }
     }
 
-    if (bits & ((1 << have) - 1)) {
+    if (all < 0 || (bits & ((1 << have) - 1))) {
         return NGX_IMS_INVALID;
     }
 
@@ -135,22 +151,20 @@ ngx_ims_jws_base64url(const unsigned char *p, size_t len,
 }
 
 
+/* six bits, or -1; from '-' on */
+
 static int
 ngx_ims_jws_value(unsigned char c)
 {
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A';
-    }
+    static const signed char  values[] = {
+        62, -1, -1, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, -1, -1, -1, -1,
+        -1, -1, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
+        17, 18, 19, 20, 21, 22, 23, 24, 25, -1, -1, -1, -1, 63, -1, 26, 27,
+        28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44,
+        45, 46, 47, 48, 49, 50, 51
+    };
 
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 26;
-    }
-
-    if (c >= '0' && c <= '9') {
-        return c - '0' + 52;
-    }
-
-    return (c == '-') ? 62 : (c == '_') ? 63 : -1;
+    return (c < '-' || c > 'z') ? -1 : values[c - '-'];
 }
 
 
