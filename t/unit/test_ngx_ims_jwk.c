@@ -1,12 +1,9 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * Keys for tokens: what must be refused, sets of several, PEM; and libjwt as a
- * second opinion, whose tokens we accept as it accepts ours.
+ * Keys for tokens: what must be refused, sets of several, PEM.
  */
 
-
-#include <jwt.h>
 
 #include "jwt_bench.h"
 
@@ -172,73 +169,6 @@ test_key_set(void)
 }
 
 
-/* tokens that libjwt issues, as the demo's login does */
-
-static void
-test_libjwt(void)
-{
-    char    *token, *pem;
-    jwt_t   *j;
-    size_t   i;
-
-    static const struct {
-        const char  *name;
-        jwt_alg_t    alg;
-        int          key;
-    } t[] = {
-        { "HS256", JWT_ALG_HS256, HMAC_KEY },
-        { "HS384", JWT_ALG_HS384, HMAC_KEY },
-        { "HS512", JWT_ALG_HS512, HMAC_KEY },
-        { "RS256", JWT_ALG_RS256, RSA_KEY },
-        { "RS384", JWT_ALG_RS384, RSA_KEY },
-        { "RS512", JWT_ALG_RS512, RSA_KEY },
-        { "ES256", JWT_ALG_ES256, P256 },
-        { "ES384", JWT_ALG_ES384, P384 },
-        { "ES512", JWT_ALG_ES512, P521 }
-    };
-
-    for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
-        pem = (t[i].key == HMAC_KEY) ? NULL
-                                     : jwt_make_pem(keys[t[i].key].pkey, 1);
-        token = NULL;
-        j = NULL;
-
-        if (jwt_new(&j) == 0
-            && jwt_add_grants_json(j, CLAIMS) == 0
-            && jwt_set_alg(j, t[i].alg,
-                           pem ? (unsigned char *) pem : secret,
-                           pem ? strlen(pem) : sizeof(secret)) == 0)
-        {
-            token = jwt_encode_str(j);
-        }
-
-        if (ok(token != NULL, "libjwt issues %s", t[i].name)) {
-            is_result(verify(keys[t[i].key].keys, token), NGX_IMS_JWT_OK,
-                      "which we accept");
-            free(token);
-        }
-
-        jwt_free(j);
-        free(pem);
-
-        /* and the other way round */
-
-        token = make(t[i].name, t[i].key, CLAIMS);
-        pem = (t[i].key == HMAC_KEY) ? NULL
-                                     : jwt_make_pem(keys[t[i].key].pkey, 0);
-        j = NULL;
-        is_int(jwt_decode(&j, token, pem ? (unsigned char *) pem : secret,
-                          pem ? strlen(pem) : sizeof(secret)), 0,
-               "libjwt accepts ours");
-        jwt_free(j);
-        free(token);
-        free(pem);
-    }
-
-    ERR_clear_error();
-}
-
-
 int
 main(void)
 {
@@ -246,7 +176,6 @@ main(void)
 
     test_bad_keys();
     test_key_set();
-    test_libjwt();
 
     free_keys();
 
