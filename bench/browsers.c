@@ -22,6 +22,9 @@
  * are idle and answer pings.
  *
  * usage: browsers ADDRESS PLAIN_PORT TLS_PORT plain|tls WINDOW
+ *
+ * LEASE_TOKENS and UPGRADE_TOKENS in the environment name files with tokens, a
+ * line each, for "lease" and for "open"; else they are made here, with HS256.
  */
 
 
@@ -272,6 +275,8 @@ main(int argc, char **argv)
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
+
+    load_tokens(getenv("LEASE_TOKENS"), getenv("UPGRADE_TOKENS"));
 
     load_address(&load.plain_addr, argv[1], argv[2]);
     load_address(&load.tls_addr, argv[1], argv[3]);

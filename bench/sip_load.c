@@ -11,6 +11,7 @@
 #include <openssl/hmac.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -21,6 +22,51 @@
 #define LOAD_ISSUER   "https://login.acme.example"
 #define LOAD_AUDIENCE "ims-portal"
 #define LOAD_TO       "sip:bob@ims.operator.example"
+
+
+/* tokens from a file, one in a line; NULL: they are made here */
+
+struct load_tokens {
+    char      **lines;
+    unsigned    n;
+};
+
+
+static struct load_tokens  load_lease_tokens, load_upgrade_tokens;
+
+
+static void
+load_tokens_of(struct load_tokens *t, const char *path)
+{
+    FILE    *f;
+    char     line[4096];
+
+    f = path ? fopen(path, "r") : NULL;
+
+    if (f == NULL) {
+        return;
+    }
+
+    while (fgets(line, sizeof(line), f) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+
+        if (t->n % 1024 == 0) {
+            t->lines = realloc(t->lines, (t->n + 1024) * sizeof(char *));
+        }
+
+        t->lines[t->n++] = strdup(line);
+    }
+
+    fclose(f);
+}
+
+
+void
+load_tokens(const char *lease, const char *upgrade)
+{
+    load_tokens_of(&load_lease_tokens, lease);
+    load_tokens_of(&load_upgrade_tokens, upgrade);
+}
 
 
 static size_t
@@ -80,11 +126,17 @@ load_token(char *out, unsigned user)
 /* what a browser sends along: more than the first header buffer holds */
 
 static size_t
-load_request(char *out, const char *line, unsigned user, const char *more)
+load_request(char *out, const char *line, unsigned user,
+    const struct load_tokens *tokens, const char *more)
 {
-    char  token[2048], site[601];
+    char  token[4096], site[601];
 
-    load_token(token, user);
+    if (tokens != NULL && user <= tokens->n) {
+        strcpy(token, tokens->lines[user - 1]);
+
+    } else {
+        load_token(token, user);
+    }
 
     memset(site, 'c', sizeof(site) - 1);
     site[sizeof(site) - 1] = '\0';
@@ -109,7 +161,7 @@ load_request(char *out, const char *line, unsigned user, const char *more)
 size_t
 load_lease(char *out, unsigned user)
 {
-    return load_request(out, "POST /ims/session", user,
+    return load_request(out, "POST /ims/session", user, &load_lease_tokens,
                         "Content-Length: 0\r\n");
 }
 
@@ -117,14 +169,14 @@ load_lease(char *out, unsigned user)
 size_t
 load_get(char *out, unsigned user)
 {
-    return load_request(out, "GET /idle", user, "");
+    return load_request(out, "GET /idle", user, NULL, "");
 }
 
 
 size_t
 load_upgrade(char *out, unsigned user)
 {
-    return load_request(out, "GET /ims/sip", user,
+    return load_request(out, "GET /ims/sip", user, &load_upgrade_tokens,
                         "Connection: Upgrade\r\n"
                         "Upgrade: websocket\r\n"
                         "Sec-WebSocket-Version: 13\r\n"

@@ -20,6 +20,12 @@ enum {
 
 
 /*
+ * Files with a token of each user in a line, for load_lease() and for
+ * load_upgrade(); NULL: an HS256 token is made for each.
+ */
+void load_tokens(const char *lease, const char *upgrade);
+
+/*
  * Each writes to out, which has room for LOAD_MAX_OUT bytes, and returns the
  * length.  user is the number of a user, from 1.
  */
