@@ -9,7 +9,7 @@
 #include "ngx_http_ims_portal_module.h"
 
 
-static void ngx_http_ims_free_keys(void *data);
+static char *ngx_http_ims_names(ngx_conf_t *cf, ngx_array_t **names);
 
 
 char *
@@ -54,90 +54,184 @@ ngx_http_ims_jwt(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* ims_portal_jwt_key file=path */
+/* ims_portal_jwt_issuer, ims_portal_jwt_audience: several names on a line */
 
 char *
-ngx_http_ims_jwt_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_ims_jwt_issuer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_ims_loc_conf_t *ilcf = conf;
 
-    char                 err[256];
-    ssize_t              n;
-    ngx_fd_t             fd;
-    ngx_str_t           *value, name;
-    ngx_ims_str_t        text;
-    ngx_pool_cleanup_t  *cln;
+    return ngx_http_ims_names(cf, &ilcf->issuers);
+}
 
-    if (ilcf->keys != NGX_CONF_UNSET_PTR) {
+
+char *
+ngx_http_ims_jwt_audience(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_ims_loc_conf_t *ilcf = conf;
+
+    return ngx_http_ims_names(cf, &ilcf->audiences);
+}
+
+
+static char *
+ngx_http_ims_names(ngx_conf_t *cf, ngx_array_t **names)
+{
+    ngx_str_t   *value, *name;
+    ngx_uint_t   i;
+
+    if (*names != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
     }
 
     value = cf->args->elts;
 
-    if (value[1].len <= 5 || ngx_strncmp(value[1].data, "file=", 5) != 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid parameter \"%V\" in "
-                           "\"ims_portal_jwt_key\", it has the form "
-                           "file=path", &value[1]);
+    *names = ngx_array_create(cf->pool, cf->args->nelts - 1,
+                              sizeof(ngx_str_t));
+    if (*names == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    name.data = value[1].data + 5;
-    name.len = value[1].len - 5;
+    for (i = 1; i < cf->args->nelts; i++) {
 
-    if (ngx_conf_full_name(cf->cycle, &name, 1) != NGX_OK) {
-        return NGX_CONF_ERROR;
+        if (value[i].len == 0 || value[i].len > 255) {
+            return "has an empty name, or one of more than 255 bytes";
+        }
+
+        name = ngx_array_push(*names);
+        if (name == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *name = value[i];
     }
-
-    fd = ngx_open_file(name.data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
-    if (fd == NGX_INVALID_FILE) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           ngx_open_file_n " \"%V\" of "
-                           "\"ims_portal_jwt_key\" failed", &name);
-        return NGX_CONF_ERROR;
-    }
-
-    text.len = 0;
-    text.data = ngx_palloc(cf->temp_pool, 262144);
-
-    n = text.data ? ngx_read_fd(fd, text.data, 262144) : -1;
-
-    (void) ngx_close_file(fd);
-
-    if (n <= 0 || n == 262144) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, n < 0 ? ngx_errno : 0,
-                           "cannot read \"%V\" of \"ims_portal_jwt_key\": "
-                           "it is empty or larger than 256k", &name);
-        return NGX_CONF_ERROR;
-    }
-
-    text.len = n;
-
-    cln = ngx_pool_cleanup_add(cf->pool, 0);
-    if (cln == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ilcf->keys = ngx_ims_jwt_keys_parse(&text, err, sizeof(err));
-
-    ngx_explicit_memzero(text.data, text.len);
-
-    if (ilcf->keys == NULL) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "no usable key in \"%V\" of "
-                           "\"ims_portal_jwt_key\": %s", &name, err);
-        return NGX_CONF_ERROR;
-    }
-
-    cln->handler = ngx_http_ims_free_keys;
-    cln->data = ilcf->keys;
 
     return NGX_CONF_OK;
 }
 
 
-static void
-ngx_http_ims_free_keys(void *data)
+void
+ngx_http_ims_jwt_unset(ngx_http_ims_loc_conf_t *conf)
 {
-    ngx_ims_jwt_keys_free(data);
+    conf->tokens = NGX_CONF_UNSET_PTR;
+    conf->keys = NGX_CONF_UNSET_PTR;
+    conf->issuers = NGX_CONF_UNSET_PTR;
+    conf->audiences = NGX_CONF_UNSET_PTR;
+    conf->leeway = NGX_CONF_UNSET;
+}
+
+
+void
+ngx_http_ims_jwt_merge(ngx_conf_t *cf, ngx_http_ims_loc_conf_t *prev,
+    ngx_http_ims_loc_conf_t *conf)
+{
+    ngx_str_t  *name;
+
+    ngx_conf_merge_ptr_value(conf->tokens, prev->tokens, NULL);
+    ngx_conf_merge_ptr_value(conf->keys, prev->keys, NULL);
+    ngx_conf_merge_ptr_value(conf->issuers, prev->issuers, NULL);
+    ngx_conf_merge_ptr_value(conf->audiences, prev->audiences, NULL);
+    ngx_conf_merge_str_value(conf->typ, prev->typ, "");
+    ngx_conf_merge_sec_value(conf->leeway, prev->leeway, 30);
+
+    /* whose a user is when that is not said */
+
+    if (conf->issuers != NULL && conf->issuers->nelts == 1) {
+        name = conf->issuers->elts;
+        conf->issuer = *name;
+    }
+}
+
+
+/* what a location with tokens verifies them by */
+
+char *
+ngx_http_ims_jwt_policy(ngx_conf_t *cf, ngx_http_ims_main_conf_t *imcf,
+    ngx_http_ims_loc_conf_t *conf)
+{
+    ngx_uint_t                i;
+    ngx_ims_token_policy_t   *policy, **other;
+
+    policy = &conf->policy.token;
+
+    policy->pool = conf->policy.pool;
+    policy->issuers = conf->issuers;
+    policy->audiences = conf->audiences;
+    policy->typ = conf->typ;
+    policy->leeway = conf->leeway;
+    policy->claims = &conf->claims;
+
+    if (ngx_http_ims_key_policy(cf, imcf, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    /* tokens are remembered for all locations that verify in the same way */
+
+    other = imcf->policies.elts;
+    policy->rules = imcf->policies.nelts;
+
+    for (i = 0; i < imcf->policies.nelts; i++) {
+
+        if (other[i]->issuers == policy->issuers
+            && other[i]->audiences == policy->audiences
+            && other[i]->typ.data == policy->typ.data
+            && other[i]->leeway == policy->leeway
+            && ngx_http_ims_key_same(other[i], policy))
+        {
+            policy->rules = other[i]->rules;
+            break;
+        }
+    }
+
+    other = ngx_array_push(&imcf->policies);
+    if (other == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *other = policy;
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_int_t
+ngx_http_ims_jwt_init_process(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                 i;
+    ngx_ims_jwks_t           **jwks;
+    ngx_ims_token_cache_t     *cache;
+    ngx_ims_token_policy_t   **policy;
+    ngx_http_ims_main_conf_t  *imcf;
+
+    if ((ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
+        || ngx_get_conf(cycle->conf_ctx, ngx_http_module) == NULL)
+    {
+        return NGX_OK;
+    }
+
+    imcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_ims_portal_module);
+
+    jwks = imcf->jwks.elts;
+
+    for (i = 0; i < imcf->jwks.nelts; i++) {
+        ngx_ims_jwks_init(jwks[i], cycle->log);
+    }
+
+    if (imcf->jwt_cache == 0 || imcf->policies.nelts == 0) {
+        return NGX_OK;
+    }
+
+    cache = ngx_ims_token_cache(imcf->jwt_cache, cycle->pool);
+    if (cache == NULL) {
+        return NGX_ERROR;
+    }
+
+    policy = imcf->policies.elts;
+
+    for (i = 0; i < imcf->policies.nelts; i++) {
+        policy[i]->cache = cache;
+    }
+
+    return NGX_OK;
 }

@@ -37,7 +37,7 @@ ngx_module_t  ngx_http_ims_portal_module = {
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     NULL,                                  /* init module */
-    NULL,                                  /* init process */
+    ngx_http_ims_jwt_init_process,         /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
     NULL,                                  /* exit process */
@@ -66,6 +66,11 @@ ngx_http_ims_create_main_conf(ngx_conf_t *cf)
         != NGX_OK
         || ngx_array_init(&imcf->pools, cf->pool, 2, sizeof(ngx_ims_pool_t *))
            != NGX_OK
+        || ngx_array_init(&imcf->jwks, cf->pool, 2, sizeof(ngx_ims_jwks_t *))
+           != NGX_OK
+        || ngx_array_init(&imcf->policies, cf->pool, 4,
+                          sizeof(ngx_ims_token_policy_t *))
+           != NGX_OK
         || ngx_http_ims_media_create(cf, &imcf->media) != NGX_OK)
     {
         return NULL;
@@ -76,6 +81,7 @@ ngx_http_ims_create_main_conf(ngx_conf_t *cf)
     imcf->txn.t4 = 5000;
     imcf->txn.max = NGX_CONF_UNSET_UINT;
     imcf->limit_size = NGX_CONF_UNSET_SIZE;
+    imcf->jwt_cache = NGX_CONF_UNSET_UINT;
 
     return imcf;
 }
@@ -88,6 +94,7 @@ ngx_http_ims_init_main_conf(ngx_conf_t *cf, void *conf)
 
     ngx_conf_init_msec_value(imcf->txn.t1, 500);
     ngx_conf_init_uint_value(imcf->txn.max, 100000);
+    ngx_conf_init_uint_value(imcf->jwt_cache, 1000);
 
     if (imcf->txn.t1 < 10 || imcf->txn.t1 > 4000) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
@@ -127,14 +134,11 @@ ngx_http_ims_create_loc_conf(ngx_conf_t *cf)
      *     ilcf->session_pool = NULL;
      *     ilcf->websocket = { 0, NULL };
      *     ilcf->issuer = { 0, NULL };
-     *     ilcf->audience = { 0, NULL };
+     *     ilcf->typ = { 0, NULL };
      *     ilcf->authz_server = { 0, NULL };
      */
 
     ilcf->auth = NGX_CONF_UNSET_UINT;
-    ilcf->tokens = NGX_CONF_UNSET_PTR;
-    ilcf->keys = NGX_CONF_UNSET_PTR;
-    ilcf->leeway = NGX_CONF_UNSET;
     ilcf->origins = NGX_CONF_UNSET_PTR;
     ilcf->plain_ws = NGX_CONF_UNSET;
     ilcf->ping = NGX_CONF_UNSET_MSEC;
@@ -151,6 +155,7 @@ ngx_http_ims_create_loc_conf(ngx_conf_t *cf)
     ilcf->policy.session_min = NGX_CONF_UNSET;
     ilcf->policy.token_finish = NGX_CONF_UNSET;
     ilcf->policy.token_grace = NGX_CONF_UNSET;
+    ngx_http_ims_jwt_unset(ilcf);
     ngx_http_ims_limit_unset(&ilcf->policy.limits);
 
     return ilcf;
@@ -173,11 +178,7 @@ ngx_http_ims_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->policy.session_min, prev->policy.session_min,
                          NGX_IMS_SESSION_MIN);
     ngx_http_ims_life_merge(&prev->policy, &conf->policy);
-    ngx_conf_merge_ptr_value(conf->tokens, prev->tokens, NULL);
-    ngx_conf_merge_ptr_value(conf->keys, prev->keys, NULL);
-    ngx_conf_merge_str_value(conf->issuer, prev->issuer, "");
-    ngx_conf_merge_str_value(conf->audience, prev->audience, "");
-    ngx_conf_merge_sec_value(conf->leeway, prev->leeway, 30);
+    ngx_http_ims_jwt_merge(cf, prev, conf);
     ngx_conf_merge_str_value(conf->authz_server, prev->authz_server, "");
     ngx_conf_merge_ptr_value(conf->origins, prev->origins, NULL);
     ngx_conf_merge_value(conf->plain_ws, prev->plain_ws, 0);
@@ -244,12 +245,6 @@ ngx_http_ims_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     policy->pool = conf->pool ? conf->pool : conf->session_pool;
     policy->pool->grace = ngx_max(policy->pool->grace, conf->grace);
-    policy->token.pool = policy->pool;
-    policy->token.keys = conf->keys;
-    policy->token.issuer = conf->issuer;
-    policy->token.audience = conf->audience;
-    policy->token.leeway = conf->leeway;
-    policy->token.claims = &conf->claims;
     policy->auth = conf->auth;
     policy->ping = conf->ping;
     policy->ping_misses = conf->ping_misses;
@@ -260,5 +255,8 @@ ngx_http_ims_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     policy->register_expires = conf->expires;
     policy->authz_server = conf->authz_server;
 
-    return NGX_CONF_OK;
+    return ngx_http_ims_jwt_policy(cf,
+                     ngx_http_conf_get_module_main_conf(cf,
+                                                  ngx_http_ims_portal_module),
+                     conf);
 }

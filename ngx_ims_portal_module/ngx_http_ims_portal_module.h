@@ -26,6 +26,9 @@ typedef struct {
     ngx_ims_limit_t          *limit;
     size_t                    limit_size;     /* bytes */
     ngx_array_t              *claim_sets;     /* variables of claims, NULL */
+    ngx_array_t               jwks;           /* ngx_ims_jwks_t * */
+    ngx_array_t               policies;       /* ngx_ims_token_policy_t * */
+    ngx_uint_t                jwt_cache;      /* tokens, 0: none */
 } ngx_http_ims_main_conf_t;
 
 
@@ -39,9 +42,11 @@ typedef struct {
 
     ngx_uint_t                auth;
     ngx_array_t              *tokens;         /* ngx_http_complex_value_t */
-    ngx_ims_jwt_keys_t       *keys;
-    ngx_str_t                 issuer;
-    ngx_str_t                 audience;
+    ngx_array_t              *keys;           /* lines of ims_portal_jwt_key */
+    ngx_array_t              *issuers;        /* ngx_str_t; NULL: any */
+    ngx_array_t              *audiences;      /* ngx_str_t; NULL: any */
+    ngx_str_t                 issuer;         /* if there is just one */
+    ngx_str_t                 typ;            /* empty: any */
     ngx_ims_claims_t          claims;
     ngx_array_t              *require;        /* ngx_http_ims_require_t, NULL */
     time_t                    leeway;
@@ -104,7 +109,29 @@ char *ngx_http_ims_ice_server(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* tokens (ngx_http_ims_jwt.c) */
 char *ngx_http_ims_jwt(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ims_jwt_issuer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ims_jwt_audience(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* the defaults of a level, merging two, and what a location verifies by */
+void ngx_http_ims_jwt_unset(ngx_http_ims_loc_conf_t *conf);
+void ngx_http_ims_jwt_merge(ngx_conf_t *cf, ngx_http_ims_loc_conf_t *prev,
+    ngx_http_ims_loc_conf_t *conf);
+char *ngx_http_ims_jwt_policy(ngx_conf_t *cf, ngx_http_ims_main_conf_t *imcf,
+    ngx_http_ims_loc_conf_t *conf);
+
+/* a worker begins: files are watched, tokens remembered */
+ngx_int_t ngx_http_ims_jwt_init_process(ngx_cycle_t *cycle);
+
+/* keys (ngx_http_ims_key.c); 1 when two policies have the same */
 char *ngx_http_ims_jwt_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ims_key_policy(ngx_conf_t *cf, ngx_http_ims_main_conf_t *imcf,
+    ngx_http_ims_loc_conf_t *conf);
+ngx_uint_t ngx_http_ims_key_same(ngx_ims_token_policy_t *a,
+    ngx_ims_token_policy_t *b);
+
+/* fetches keys, see ngx_ims_jwks_fetch_pt (ngx_http_ims_jwks.c) */
+ngx_int_t ngx_http_ims_jwks_fetch(ngx_ims_jwks_t *jwks);
 
 /* the end of a token (ngx_http_ims_life.c) */
 char *ngx_http_ims_token_end(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

@@ -37,8 +37,8 @@ typedef struct ngx_ims_jwt_s       ngx_ims_jwt_t;
  * certificates (several may follow one another).  A JWK with "alg" is bound to
  * that one; else to what its type allows: oct by length HS256 (and HS384/512
  * when long enough), RSA >= 2048 bits RS256/384/512 and PS256/384/512, EC by
- * curve ES256/384/512, OKP Ed25519 and Ed448 EdDSA.  Keys with "use" other than "sig" are
- * skipped; private members are ignored except "k" of oct.
+ * curve ES256/384/512, OKP Ed25519 and Ed448 EdDSA.  Keys with "use" other than
+ * "sig" are skipped; private members are ignored except "k" of oct.
  *
  * err       on failure says why, lower case; has size bytes
  *
@@ -125,8 +125,8 @@ ngx_ims_jwt_result_e ngx_ims_jwt_verify(const ngx_ims_str_t *token,
  * what the token says before that is verified.
  *
  * ngx_ims_jwt_open() reads a token: OK with *jwt set, MALFORMED, ENCRYPTED,
- * ALGORITHM, NO_MEMORY.  Until ngx_ims_jwt_signed() gave OK nothing in it may be
- * believed, and the text has to stay.
+ * ALGORITHM, NO_MEMORY.  Until ngx_ims_jwt_signed() gave OK nothing in it may
+ * be believed, and the text has to stay.
  *
  * ngx_ims_jwt_signed() checks the signature: OK, UNKNOWN_KEY, ALGORITHM,
  * SIGNATURE, MALFORMED, NO_MEMORY.  algs: bits of what is allowed, 0: what the

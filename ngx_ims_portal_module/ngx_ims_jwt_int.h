@@ -83,7 +83,7 @@ struct ngx_ims_jwt_s {
 };
 
 
-/* the algorithm of a name (RFC 7518 3.1, RFC 8037 3.1, RFC 9864), else NGX_IMS_JWS_N */
+/* the algorithm of a name (RFC 7518 3.1, 8037 3.1, 9864), or NGX_IMS_JWS_N */
 ngx_ims_jws_alg_e ngx_ims_jws_alg(const char *name, size_t len);
 
 /*

@@ -11,17 +11,32 @@
 
 
 #include "ngx_ims_grant.h"
-#include "ngx_ims_waiter.h"
+#include "ngx_ims_jwks.h"
+
+
+/* keys, and what they may sign */
+typedef struct {
+    ngx_ims_jwks_t           *jwks;
+    ngx_array_t              *issuers;        /* ngx_str_t; NULL: all */
+    ngx_uint_t                algs;           /* bits, see ngx_ims_jwt_alg() */
+} ngx_ims_token_key_t;
+
+
+typedef struct ngx_ims_token_cache_s  ngx_ims_token_cache_t;
 
 
 /* what a location says about tokens; read-only after configuration */
 typedef struct {
     ngx_ims_pool_t           *pool;           /* that revokes them */
-    ngx_ims_jwt_keys_t       *keys;
-    ngx_str_t                 issuer;         /* empty: any */
-    ngx_str_t                 audience;       /* empty: any */
+    ngx_array_t              *keys;           /* ngx_ims_token_key_t */
+    ngx_array_t              *issuers;        /* ngx_str_t; NULL: any */
+    ngx_array_t              *audiences;      /* ngx_str_t; NULL: any */
+    ngx_str_t                 typ;            /* empty: any */
     time_t                    leeway;         /* s */
     ngx_ims_claims_t         *claims;         /* that are looked at */
+    uint32_t                  rules;          /* the same for those that verify
+                                                 in the same way */
+    ngx_ims_token_cache_t    *cache;
 } ngx_ims_token_policy_t;
 
 
@@ -45,6 +60,31 @@ ngx_int_t ngx_ims_token_check(ngx_ims_token_policy_t *policy,
     ngx_ims_str_t *text, ngx_ims_waiter_t *waiter, ngx_ims_token_t *t);
 
 void ngx_ims_token_free(ngx_ims_token_t *t);
+
+
+/*
+ * Tokens whose signature was verified, by digest and rules, of one process:
+ * no more than max, the one that was not asked for longest goes first.  All
+ * else about a token is looked at each time.  NULL: no memory.
+ */
+ngx_ims_token_cache_t *ngx_ims_token_cache(ngx_uint_t max, ngx_pool_t *pool);
+
+/* the digest of a token under some rules, NGX_IMS_TOKEN_DIGEST bytes */
+#define NGX_IMS_TOKEN_DIGEST  32
+
+ngx_int_t ngx_ims_token_digest(ngx_ims_token_cache_t *cache, uint32_t rules,
+    ngx_ims_str_t *text, u_char *digest);
+
+/*
+ * The token, for ngx_ims_jwt_free(), with the source of its key; or NULL: it is
+ * not remembered, or the keys of its source have changed since.
+ */
+ngx_ims_jwt_t *ngx_ims_token_find(ngx_ims_token_cache_t *cache,
+    u_char *digest, ngx_ims_jwks_t **jwks);
+
+/* remembers one that jwks->keys, as they are, have verified */
+void ngx_ims_token_remember(ngx_ims_token_cache_t *cache, u_char *digest,
+    ngx_ims_jwt_t *jwt, ngx_ims_jwks_t *jwks, ngx_log_t *log);
 
 
 #endif /* _NGX_IMS_TOKEN_H_INCLUDED_ */

@@ -68,7 +68,7 @@ for my $file (glob "$module/*.[ch] $root/media-helper/*.[ch]") {
 }
 
 my $pure = qr/^ngx_ims_
-    (?:str|sip|dial|ws|ng|jwt|jwks|aka|digest|reginfo)(?:_\w+)?\.[ch]$/x;
+    (?:str|sip|dial|ws|ng|jwt|jwk|jws|aka|digest|reginfo)(?:_\w+)?\.[ch]$/x;
 
 @bad = ();
 
@@ -94,7 +94,7 @@ my @floors = (
     [ 'ims' ],                                  # nginx from here on
     [ 'waiter' ],
     [ 'shared' ],
-    [ qw/ health limit / ],
+    [ qw/ health limit jwks / ],
     [ qw/ zone txn core leader ipc media secret / ],   # one resource each
     [ qw/ pool loop probe / ],
     [ 'order' ],

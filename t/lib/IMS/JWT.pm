@@ -36,6 +36,7 @@ sub new {
     $t->write_file('login.jwks', encode_json({
         keys => [ map { $self->jwk($_) } sort keys %{$self->{key}} ]
     }));
+    chmod 0600, "$self->{t}/login.jwks" or die "chmod: $!\n";
 
     return $self;
 }
@@ -48,6 +49,15 @@ sub jwk {
         : { kty => 'oct', k => encode_base64url($key) };
 
     return { %$jwk, kid => $self->{kid}{$alg}, alg => $alg, use => 'sig' };
+}
+
+# A JWK set of the public keys, as a login publishes it.
+
+sub public {
+    my ($self) = @_;
+
+    return encode_json({ keys => [ map { $self->jwk($_) }
+        grep { ref $self->{key}{$_} } sort keys %{$self->{key}} ] });
 }
 
 sub pem { return $_[0]->{key}{$_[1]}->export_key_pem('public') }
