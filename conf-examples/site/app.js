@@ -14,6 +14,7 @@ function showPhone() {
     const phone = document.createElement('ims-phone');
 
     phone.setAttribute('session', '/ims/session');
+    phone.setAttribute('renew', '/renew');
 
     /* For tests: ?audio=raw leaves tones as they are. */
     if (new URLSearchParams(location.search).get('audio') === 'raw') {
@@ -82,7 +83,7 @@ async function logIn(event) {
 async function logOut(event) {
     event.preventDefault();
 
-    await document.querySelector('ims-phone')?.portal?.stop();
+    await document.querySelector('ims-phone')?.portal?.logout();
     await fetch('/logout', {
         method: 'POST',
         headers: { 'Content-Type': 'application/json' },

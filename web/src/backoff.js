@@ -13,7 +13,26 @@ export const CLOSE = {
     FORBIDDEN: 4403,    /* the portal: the user may not */
     AGAIN: 4408,        /* to the portal: a new socket follows this one */
     REPLACED: 4409,     /* the portal: another page is this instance now */
+    LOST: 4410,         /* the portal: another user has the identity now */
+    ENDED: 4411,        /* the portal: an administrator ended it */
 };
+
+
+const CLOSE_TEXT = {
+    4403: 'Your access to the phone has been withdrawn.',
+    4409: 'The phone is open in another window now.',
+    4410: 'Your number was given to somebody else. Please log in again.',
+    4411: 'An administrator has ended your session.',
+};
+
+
+/**
+ * @param {number} code  of a close frame that refused
+ * @returns {string} one sentence in plain words
+ */
+export function closeText(code) {
+    return CLOSE_TEXT[code] ?? 'The service refused this user.';
+}
 
 
 /**
@@ -50,6 +69,8 @@ export function afterClose(close, attempt, random = Math.random) {
     case CLOSE.POLICY:
     case CLOSE.FORBIDDEN:
     case CLOSE.REPLACED:
+    case CLOSE.LOST:
+    case CLOSE.ENDED:
         return { action: 'refused', delay: 0, session: true };
 
     case CLOSE.RESTART:
@@ -71,12 +92,12 @@ export function afterClose(close, attempt, random = Math.random) {
 
 
 /**
- * When to renew the token: a minute before its end, or after four fifths of
- * a short life.
+ * When to renew the token: after four fifths of what is left of it, half a
+ * minute before its end at the latest, or at half of a very short life.
  *
  * @param {number} left  ms until the token ends
  * @returns {number} ms, not negative
  */
 export function renewIn(left) {
-    return Math.max(0, left - Math.min(60000, left / 5));
+    return Math.max(0, left - Math.max(left / 5, Math.min(30000, left / 2)));
 }

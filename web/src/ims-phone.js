@@ -4,7 +4,9 @@
  * <ims-phone>: a phone for a page.  One call at a time; a second one that
  * comes in hears "busy".
  *
- * Attributes: session (URL of the session API), silent (no ringing),
+ * Attributes: session (URL of the session API), renew (URL of the site's login
+ * that refreshes the cookie), ticket (for a WebSocket on another origin),
+ * credentials (of fetch), silent (no ringing),
  * audio-processing="off" (no echo canceller and the like: for tests with
  * tones), manual (do not start by itself).
  *
@@ -70,6 +72,9 @@ export class ImsPhone extends HTMLElement {
 
         this.portal = new ImsPortal({
             session: this.getAttribute('session') ?? '/ims/session',
+            renew: this.getAttribute('renew'),
+            ticket: this.hasAttribute('ticket'),
+            credentials: this.getAttribute('credentials') ?? 'same-origin',
             audio: raw ? RAW_AUDIO : true,
             ...this.options,
         });

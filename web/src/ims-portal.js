@@ -4,55 +4,47 @@
  * The portal as a page sees it: one login, one registration, calls and
  * messages.
  *
- * What runs where: session.js asks who we are, socket.js keeps one SIP
- * transport over many WebSockets, JsSIP speaks SIP on it, call.js wraps its
- * sessions.  This file decides when to connect, register, renew and give up.
+ * What runs where: session.js asks who we are, login.js keeps that fresh,
+ * socket.js keeps one SIP transport over many WebSockets, JsSIP speaks SIP on
+ * it, call.js wraps its sessions.  This file decides when to connect, register
+ * and give up.
  *
- * Timers: the next try (#retry), the token's renewal (#renewal), and the end
- * of the patience with a lost socket while there are calls (#patience).
+ * Timers: the next try (#retry), and the end of the patience with a lost
+ * socket while there are calls (#patience).
  */
 
-import JsSIP from 'jssip';
-
-import { firstValue, normalizeTarget, parseParty } from './address.js';
-import { afterClose, backoff, renewIn } from './backoff.js';
+import { normalizeTarget } from './address.js';
+import { MMTEL, makeAgent, sendText, textOf, unregister } from './agent.js';
+import { afterClose, backoff, closeText } from './backoff.js';
 import { Call } from './call.js';
-import { causeOf, explain } from './causes.js';
+import { causeOf } from './causes.js';
+import { PortalError } from './error.js';
 import { takeInstance } from './instance.js';
-import { SessionError, fetchSession } from './session.js';
-import { PortalSocket } from './socket.js';
+import { Login } from './login.js';
+import { Page } from './page.js';
+import { SessionError, identityOf } from './session.js';
 
 export { Call } from './call.js';
+export { PortalError } from './error.js';
 export { SessionError } from './session.js';
 
 
-/** TS 24.229 section 5.1.1.2.1, TS 24.173: IMS multimedia telephony. */
-const MMTEL = 'urn:urn-7:3gpp-service.ims.icsi.mmtel';
-
 /** ms: JsSIP's own, timer F, and a bit. */
 const REGISTER_TIMEOUT = 34000;
+
+const LOGGED_OUT = 'Your login has ended. Please log in again.';
 
 const DEFAULTS = {
     session: '/ims/session',
     token: null,
     renew: null,
+    ticket: false,
     credentials: 'same-origin',
     audio: true,
     gatherMs: 500,
     registerExpires: 600,
     patience: 60,
 };
-
-
-/** An error with a short word: `code` is a SIP or HTTP status, or 0. */
-export class PortalError extends Error {
-    constructor(cause, code = 0, text = explain(cause)) {
-        super(text);
-        this.name = 'PortalError';
-        this.reason = cause;
-        this.code = code;
-    }
-}
 
 
 /**
@@ -69,8 +61,7 @@ export class PortalError extends Error {
 export class ImsPortal extends EventTarget {
     #options;
     #state = 'offline';
-    #session = null;
-    #token = null;
+    #login;
     #instance = null;
     #ua = null;
     #socket = null;
@@ -79,7 +70,6 @@ export class ImsPortal extends EventTarget {
     #wanted = false;
     #starting = null;
     #retry = null;
-    #renewal = null;
     #patience = null;
     #generation = 0;
 
@@ -89,8 +79,11 @@ export class ImsPortal extends EventTarget {
      * @param {() => Promise<string>} [options.token]  gives the login token,
      *   where it is not in a cookie: sent as Bearer to the session API and
      *   in SIP
-     * @param {(session: object) => Promise<void>} [options.renew]  called
-     *   shortly before the token ends: refresh the cookie
+     * @param {string|((session: object) => Promise<void>)} [options.renew]
+     *   how the cookie is refreshed before the token ends: a URL of the login,
+     *   which gets a POST, or a function
+     * @param {boolean} [options.ticket]  open the WebSocket with a ticket of
+     *   the session API: for pages whose cookie or token does not get there
      * @param {string} [options.credentials]  of fetch()
      * @param {boolean|MediaTrackConstraints} [options.audio]
      * @param {number} [options.gatherMs]  longest wait for an ICE candidate
@@ -100,6 +93,14 @@ export class ImsPortal extends EventTarget {
     constructor(options = {}) {
         super();
         this.#options = { ...DEFAULTS, ...options };
+        this.#login = new Login(this.#options, {
+            renew: () => this.renew(),
+            expiring: (seconds) => {
+                if (this.#wanted) {
+                    this.#emit('token-expiring', { seconds });
+                }
+            },
+        });
     }
 
     get state() {
@@ -108,7 +109,7 @@ export class ImsPortal extends EventTarget {
 
     /** The session API's answer, or null. */
     get session() {
-        return this.#session;
+        return this.#login.session;
     }
 
     /** Calls that have not ended. @type {Call[]} */
@@ -144,7 +145,7 @@ export class ImsPortal extends EventTarget {
             this.#wanted = true;
             this.#attempt = 0;
             this.#setState('connecting');
-            this.#listenToPage(true);
+            this.#page.listen(true);
             this.#connect(true);
         }
 
@@ -161,7 +162,7 @@ export class ImsPortal extends EventTarget {
 
         this.#wanted = false;
         this.#generation++;
-        this.#listenToPage(false);
+        this.#page.listen(false);
         this.#clearTimers();
         this.#settleStart(new PortalError('cancelled'));
 
@@ -185,6 +186,18 @@ export class ImsPortal extends EventTarget {
     }
 
     /**
+     * The same, and gives the identity back: for a log-out, before the site
+     * takes its cookie away.
+     *
+     * @returns {Promise<void>} when done
+     */
+    async logout() {
+        await this.stop();
+        await this.#login.release();
+        this.#login.forget();
+    }
+
+    /**
      * Calls somebody.
      *
      * @param {string} target  number, name, user@host or SIP URI
@@ -194,7 +207,7 @@ export class ImsPortal extends EventTarget {
      * @throws {PortalError} not registered
      */
     call(target, options = {}) {
-        const uri = normalizeTarget(target, this.#session?.domain);
+        const uri = normalizeTarget(target, this.session?.domain);
 
         this.#mustBeRegistered();
 
@@ -218,23 +231,11 @@ export class ImsPortal extends EventTarget {
      * @throws {PortalError} not registered, or refused with a SIP status
      */
     async message(target, text) {
-        const uri = normalizeTarget(target, this.#session?.domain);
+        const uri = normalizeTarget(target, this.session?.domain);
 
         this.#mustBeRegistered();
 
-        await new Promise((resolve, reject) => {
-            this.#ua.sendMessage(uri, text, {
-                contentType: 'text/plain;charset=UTF-8',
-                eventHandlers: {
-                    succeeded: () => resolve(),
-                    failed: ({ response, cause }) => {
-                        const code = response?.status_code ?? 0;
-
-                        reject(new PortalError(causeOf(code, cause), code));
-                    },
-                },
-            });
-        });
+        await sendText(this.#ua, uri, text);
     }
 
     /**
@@ -249,21 +250,23 @@ export class ImsPortal extends EventTarget {
             return true;
         }
 
-        const before = this.#session?.expires ?? 0;
+        const before = this.session?.expires ?? 0;
 
-        await this.#options.renew?.(this.#session);
-        await this.#fetch();
+        await this.#login.refresh();
+        await this.#fetch('PUT');
 
         if (this.#ua === null && this.#wanted) {
             this.#tryAgain(0, false);
             return true;
         }
 
-        if (this.#session.expires <= before) {
+        if (this.session.expires <= before) {
             return false;
         }
 
-        this.#ua?.register();
+        if (this.#socket?.live) {
+            this.#ua.register();
+        }
 
         return true;
     }
@@ -277,8 +280,10 @@ export class ImsPortal extends EventTarget {
         clearTimeout(this.#retry);
 
         try {
-            if (askSession || this.#session === null) {
-                await this.#fetch();
+            if (askSession || this.session === null
+                || this.#login.ticketed)
+            {
+                await this.#fetch('POST');
             }
 
             this.#instance ??= takeInstance();
@@ -286,7 +291,7 @@ export class ImsPortal extends EventTarget {
 
         } catch (error) {
             if (generation === this.#generation && this.#wanted) {
-                this.#sessionFailed(error);
+                this.sessionFailed(error);
             }
 
             return;
@@ -301,20 +306,15 @@ export class ImsPortal extends EventTarget {
             this.#ua.start();
 
         } else {
-            this.#socket.url = this.#session.websocket;
+            this.#socket.url = this.session.websocket;
+            this.#socket.ticket = this.session.ticket ?? null;
             this.#socket.connect();
         }
     }
 
-    async #fetch() {
-        const options = this.#options;
-
-        this.#token = options.token ? await options.token() : null;
-
-        const session = await fetchSession(options.session, {
-            token: this.#token, credentials: options.credentials,
-        });
-        const other = session.identity !== this.#session?.identity;
+    async #fetch(method) {
+        const session = await this.#login.ask(method);
+        const other = session.identity !== this.session?.identity;
 
         /* Another user logged in here: nothing of the old one may stay. */
         if (other && this.#ua !== null) {
@@ -322,29 +322,20 @@ export class ImsPortal extends EventTarget {
             this.#closeUa();
         }
 
-        this.#session = session;
-
-        if (this.#token !== null) {
-            this.#ua?.set('authorization_jwt', `Bearer ${this.#token}`);
-        }
+        this.#login.take(session);
+        this.#ua?.set('authorization_jwt', this.#login.bearer);
 
         if (other) {
-            const { identity, aliases, user, domain } = session;
-            const { number } = parseParty(aliases.find((a) => /^tel:/.test(a))
-                                          ?? identity, domain);
-
-            this.#emit('identity', { identity, number, aliases, user,
-                                     domain });
+            this.#emit('identity', identityOf(session));
         }
-
-        this.#armRenewal();
     }
 
     #sessionFailed(error) {
         const status = error instanceof SessionError ? error.status : 0;
 
         if (status === 401) {
-            this.#giveUp('token-expired', 'unauthorized', 401, error.message);
+            this.#giveUp('token-expired', 'unauthorized', 401,
+                         this.session ? LOGGED_OUT : error.message);
 
         } else if (status >= 400 && status < 500
                    && status !== 408 && status !== 429)
@@ -368,7 +359,12 @@ export class ImsPortal extends EventTarget {
     #giveUp(state, reason, code, text) {
         this.#generation++;
         this.#clearTimers();
-        this.#socket?.drop();
+
+        /* Running calls finish: the portal closes the socket behind them. */
+        if (state === 'refused' || this.#calls.size === 0) {
+            this.#socket?.drop();
+        }
+
         this.#ua?.registrator().onTransportClosed();
         this.#setState(state, text);
         this.#emit('error', { reason, code, text });
@@ -396,20 +392,9 @@ export class ImsPortal extends EventTarget {
     /* The SIP user agent. */
 
     #openUa(instance) {
-        const socket = new PortalSocket(this.#session.websocket);
-        const ua = new JsSIP.UA({
-            sockets: socket,
-            uri: this.#session.identity,
-            register: false,
-            register_expires: this.#options.registerExpires,
-            instance_id: instance,
-            authorization_jwt: this.#token ? `Bearer ${this.#token}` : null,
-            session_timers: true,
-            user_agent: 'ims-portal',
-        });
-
-        ua.registrator().setExtraContactParams({
-            '+g.3gpp.icsi-ref': `"${encodeURIComponent(MMTEL)}"`,
+        const { ua, socket } = makeAgent(this.session, {
+            instance, bearer: this.#login.bearer,
+            registerExpires: this.#options.registerExpires,
         });
 
         socket.onup = () => {
@@ -425,7 +410,11 @@ export class ImsPortal extends EventTarget {
         ua.on('registrationFailed', ({ response }) =>
             this.#onRegisterFailed(response?.status_code ?? 0, response));
         ua.on('newRTCSession', (e) => this.#onSession(e));
-        ua.on('newMessage', (e) => this.#onMessage(e));
+        ua.on('newMessage', ({ originator, request }) => {
+            if (originator === 'remote') {
+                this.#emit('message', textOf(request, this.session.domain));
+            }
+        });
 
         this.#ua = ua;
         this.#socket = socket;
@@ -438,7 +427,7 @@ export class ImsPortal extends EventTarget {
         this.#socket.disconnect();
         this.#ua = null;
         this.#socket = null;
-        this.#session = null;
+        this.#login.forget();
     }
 
     #onRegistered() {
@@ -463,7 +452,9 @@ export class ImsPortal extends EventTarget {
             return;
         }
 
-        if (code === 401 || code === 407) {
+        const ended = /"token ended"/.test(response?.getHeader('Warning'));
+
+        if (code === 401 || code === 407 || ended) {
             this.#tokenEnded();
 
         } else if (code === 403 || code === 404) {
@@ -486,7 +477,8 @@ export class ImsPortal extends EventTarget {
     }
 
     #onDown(close) {
-        if (!this.#wanted) {
+        /* Logged out, and now the last call is over. */
+        if (!this.#wanted || this.#state === 'token-expired') {
             return;
         }
 
@@ -502,7 +494,7 @@ export class ImsPortal extends EventTarget {
 
         case 'refused':
             this.#giveUp('refused', 'forbidden', close.code,
-                         close.reason || 'The service refused this user.');
+                         closeText(close.code));
             break;
 
         default:
@@ -512,33 +504,53 @@ export class ImsPortal extends EventTarget {
     }
 
     /*
-     * One try for a new token where the page gave a way to get one; no
-     * storm if the new one is not liked either.
+     * A new token, once or twice where the page gave a way to get one; no
+     * storm if the new one is not liked either.  A socket that is still there
+     * goes on with it.  Without a way: perhaps the site itself, in another
+     * page, has refreshed the cookie.
      */
     async #tokenEnded() {
-        const text = 'Your login has ended. Please log in again.';
-        const { token, renew } = this.#options;
-
-        if ((!token && !renew) || this.#attempt > 2) {
-            this.#giveUp('token-expired', 'unauthorized', 401, text);
+        if (this.#attempt > (this.#login.renewable ? 2 : 1)) {
+            this.#giveUp('token-expired', 'unauthorized', 401, LOGGED_OUT);
             return;
         }
 
+        const generation = ++this.#generation;
+
         this.#attempt++;
-        this.#generation++;
-        this.#socket.drop();
+        clearTimeout(this.#retry);
         this.#ua.registrator().onTransportClosed();
         this.#setState('connecting');
 
         try {
-            await renew?.(this.#session);
+            await this.#login.refresh();
 
-        } catch {
-            this.#giveUp('token-expired', 'unauthorized', 401, text);
+            if (generation === this.#generation && this.#socket?.live) {
+                await this.#fetch('PUT');
+            }
+
+        } catch (error) {
+            const refused = [400, 401, 403].includes(error?.status);
+
+            if (generation === this.#generation
+                && (refused || !(error instanceof SessionError)))
+            {
+                this.#giveUp('token-expired', 'unauthorized', 401,
+                             LOGGED_OUT);
+                return;
+            }
+        }
+
+        if (generation !== this.#generation || !this.#wanted) {
             return;
         }
 
-        if (this.#wanted) {
+        if (this.#socket?.live && this.#login.bearer !== null) {
+            this.#ua.register();
+
+        } else {
+            this.#socket?.drop();
+            this.#startPatience();
             this.#connect(true);
         }
     }
@@ -559,58 +571,13 @@ export class ImsPortal extends EventTarget {
         }
     }
 
-    /* The token. */
-
-    #armRenewal() {
-        const end = this.#session.expires_at;
-
-        clearTimeout(this.#renewal);
-
-        if (!end) {
-            return;
-        }
-
-        /* setTimeout() counts to 2^31 ms. */
-        const delay = Math.min(renewIn(end - Date.now()), 0x7fffffff);
-
-        this.#renewal = setTimeout(() => this.#renewSoon(), delay);
-    }
-
-    async #renewSoon() {
-        const end = this.#session?.expires_at ?? 0;
-        let renewed = false;
-
-        try {
-            renewed = await this.renew();
-
-        } catch {
-            /* The server has the last word: 4401 when the token ends. */
-        }
-
-        if (!renewed && this.#wanted) {
-            const left = end - Date.now();
-
-            /* #fetch() armed it for the same end: once more in between. */
-            clearTimeout(this.#renewal);
-
-            if (left > 0) {
-                this.#emit('token-expiring',
-                           { seconds: Math.round(left / 1000) });
-            }
-
-            if (left > 4000) {
-                this.#renewal = setTimeout(() => this.#renewSoon(), left / 2);
-            }
-        }
-    }
-
     /* Calls and messages. */
 
     #media({ video = false }) {
         return {
             mediaConstraints: { audio: this.#options.audio, video },
             pcConfig: {
-                iceServers: this.#session.ice_servers,
+                iceServers: this.#login.iceServers,
                 bundlePolicy: 'max-bundle',
                 rtcpMuxPolicy: 'require',
             },
@@ -623,7 +590,7 @@ export class ImsPortal extends EventTarget {
     #adopt(session, options) {
         const call = new Call(session, {
             ...options,
-            domain: this.#session.domain,
+            domain: this.session.domain,
             gatherMs: this.#options.gatherMs,
             media: (wish) => this.#media(wish),
         });
@@ -647,62 +614,28 @@ export class ImsPortal extends EventTarget {
         }
     }
 
-    #onMessage({ originator, request }) {
-        if (originator !== 'remote') {
-            return;
-        }
-
-        const asserted = request.getHeader('P-Asserted-Identity');
-        const from = asserted ? firstValue(asserted)
-                              : request.getHeader('From');
-
-        this.#emit('message', {
-            from: parseParty(from, this.#session.domain),
-            text: request.body ?? '',
-            contentType: (request.getHeader('Content-Type') ?? 'text/plain')
-                         .split(';')[0].trim().toLowerCase(),
-        });
-    }
-
     /* The page. */
 
-    #listenToPage(on) {
-        const page = globalThis.window;
-
-        if (!page?.addEventListener) {
-            return;
-        }
-
-        for (const [type, listener] of this.#pageListeners) {
-            if (on) {
-                page.addEventListener(type, listener);
-
-            } else {
-                page.removeEventListener(type, listener);
-            }
-        }
-    }
-
-    #pageListeners = [
-        /* Leaving: the close frame tells the portal to end calls now. */
-        ['pagehide', () => {
+    #page = new Page({
+        /* The close frame tells the portal to end calls now. */
+        left: () => {
             this.#generation++;
             this.#clearTimers();
             this.#socket?.drop(1000);
-        }],
+        },
 
-        /* Back from the back-forward cache: the calls are gone. */
-        ['pageshow', (e) => {
-            if (e.persisted && this.#wanted) {
+        /* The calls are gone. */
+        back: () => {
+            if (this.#wanted) {
                 this.#abandonCalls();
                 this.#ua?.registrator().onTransportClosed();
                 this.#attempt = 0;
                 this.#tryAgain(0, true);
             }
-        }],
+        },
 
-        ['online', () => this.#onOnline()],
-    ];
+        online: () => this.#onOnline(),
+    });
 
     /*
      * Another network: the old socket may look alive for minutes.  Ask it;
@@ -743,7 +676,7 @@ export class ImsPortal extends EventTarget {
 
     #clearTimers() {
         clearTimeout(this.#retry);
-        clearTimeout(this.#renewal);
+        this.#login.stop();
         clearTimeout(this.#patience);
         this.#patience = null;
     }
@@ -760,17 +693,4 @@ export class ImsPortal extends EventTarget {
     #emit(type, detail) {
         this.dispatchEvent(new CustomEvent(type, { detail }));
     }
-}
-
-
-function unregister(ua, limit) {
-    return new Promise((resolve) => {
-        const timer = setTimeout(resolve, limit);
-
-        ua.once('unregistered', () => {
-            clearTimeout(timer);
-            resolve();
-        });
-        ua.unregister();
-    });
 }

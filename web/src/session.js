@@ -4,6 +4,8 @@
  * The session API: who am I, where do I connect, how long may I.
  */
 
+import { parseParty } from './address.js';
+
 
 /** ms to wait for an answer. */
 const TIMEOUT = 10000;
@@ -18,7 +20,8 @@ const TIMEOUT = 10000;
  * @property {string} websocket  where to connect
  * @property {number} expires    end of the token, Unix seconds
  * @property {number} expires_in the same, seconds from now
- * @property {RTCIceServer[]} ice_servers
+ * @property {RTCIceServer[]} ice_servers  each may have a `ttl` in seconds
+ * @property {string} [ticket]  for one WebSocket, if it was asked for
  */
 
 
@@ -39,14 +42,17 @@ export class SessionError extends Error {
 
 
 /**
- * Asks for the session; POST leases an identity if there is none yet.
+ * Asks for the session; POST leases an identity if there is none yet, PUT
+ * renews it, GET reads it, DELETE gives it back.
  *
  * @param {string} url
  * @param {object} [options]
+ * @param {string} [options.method]  POST when not given
+ * @param {boolean} [options.ticket]  with a ticket for the WebSocket
  * @param {string} [options.token]  sent as Bearer
  * @param {string} [options.credentials]  as in fetch()
  * @param {typeof fetch} [options.fetch]  for tests
- * @returns {Promise<Session>}
+ * @returns {Promise<Session|null>}  null of DELETE
  * @throws {SessionError}
  */
 export async function fetchSession(url, options = {}) {
@@ -58,9 +64,13 @@ export async function fetchSession(url, options = {}) {
         headers.Authorization = `Bearer ${options.token}`;
     }
 
+    if (options.ticket) {
+        headers.Prefer = 'ticket';
+    }
+
     try {
         response = await send(url, {
-            method: 'POST', headers, cache: 'no-store',
+            method: options.method ?? 'POST', headers, cache: 'no-store',
             credentials: options.credentials ?? 'same-origin',
             signal: AbortSignal.timeout(TIMEOUT),
         });
@@ -77,7 +87,7 @@ export async function fetchSession(url, options = {}) {
             Number(response.headers.get('Retry-After')) || 0);
     }
 
-    return checkSession(body);
+    return options.method === 'DELETE' ? null : checkSession(body);
 }
 
 
@@ -103,4 +113,17 @@ function checkSession(body) {
         expires_at: left > 0 ? Date.now() + left * 1000
                              : Number(body.expires) * 1000 || 0,
     };
+}
+
+
+/**
+ * Who we are: the number is that of a tel: alias where there is one.
+ *
+ * @param {Session} session
+ */
+export function identityOf({ identity, aliases, user, domain }) {
+    const { number } = parseParty(aliases.find((a) => /^tel:/.test(a))
+                                  ?? identity, domain);
+
+    return { identity, number, aliases, user, domain };
 }

@@ -59,6 +59,9 @@ export class PortalSocket {
      */
     ondown = () => {};
 
+    /** Lets the next WebSocket in, where neither cookie nor token does. */
+    ticket = null;
+
     /** Messages received so far: a sign of life. */
     received = 0;
 
@@ -89,7 +92,7 @@ export class PortalSocket {
     connect() {
         this.drop();
 
-        const ws = new this.#WebSocket(this.url, 'sip');
+        const ws = new this.#WebSocket(this.url, this.#protocols());
 
         ws.binaryType = 'arraybuffer';
         ws.onopen = () => this.#onOpen();
@@ -185,6 +188,15 @@ export class PortalSocket {
         for (const text of queue) {
             this.send(text);
         }
+    }
+
+    /* A ticket is good once, so each one is used for one handshake. */
+    #protocols() {
+        const ticket = this.ticket;
+
+        this.ticket = null;
+
+        return ticket === null ? 'sip' : ['sip', `ims-ticket.${ticket}`];
     }
 
     #onOpen() {

@@ -408,16 +408,40 @@ il_set_cookie(const struct il_site *site, const char *token, bool json,
 }
 
 
+/* a fresh token for a user */
+
+static size_t
+il_welcome(const struct il_site *site, const char *user, bool json, char *out)
+{
+    char              *token;
+    size_t             len;
+    struct il_claims   claims;
+
+    claims = site->claims;
+    claims.sub = user;
+
+    token = il_token_issue(&site->key, &claims);
+
+    if (token == NULL || strlen(token) > IL_MAX_TOKEN) {
+        free(token);
+        return il_problem(out, 500, "");
+    }
+
+    len = il_set_cookie(site, token, json, out);
+    free(token);
+
+    return len;
+}
+
+
 static size_t
 il_log_in(const struct il_site *site, struct il_request *r, char *out)
 {
     int               rc;
     bool              json, good;
-    char             *token;
     size_t            len;
     const char       *type;
     struct il_login   login;
-    struct il_claims  claims;
 
     memset(&login, 0, sizeof(login));
 
@@ -450,21 +474,9 @@ il_log_in(const struct il_site *site, struct il_request *r, char *out)
                                 "");
     }
 
-    claims = site->claims;
-    claims.sub = login.user;
-
-    token = il_token_issue(&site->key, &claims);
-
-    if (token == NULL || strlen(token) > IL_MAX_TOKEN) {
-        free(token);
-        return il_problem(out, 500, "");
-    }
-
     il_log("user \"%s\" logged in", login.user);
-    len = il_set_cookie(site, token, json, out);
-    free(token);
 
-    return len;
+    return il_welcome(site, login.user, json, out);
 }
 
 
@@ -480,11 +492,12 @@ il_log_out(const struct il_site *site, struct il_request *r, char *out)
 }
 
 
-static size_t
-il_who_am_i(const struct il_site *site, struct il_request *r, char *out)
+/* whose token is in the cookie; user has IL_MAX_USER + 1 bytes */
+
+static bool
+il_visitor(const struct il_site *site, struct il_request *r, char *user)
 {
-    char         token[IL_MAX_TOKEN + 1], user[IL_MAX_USER + 1];
-    char         body[IL_MAX_USER + 32];
+    char         token[IL_MAX_TOKEN + 1];
     size_t       len, n, name;
     const char  *p, *end;
 
@@ -507,12 +520,47 @@ il_who_am_i(const struct il_site *site, struct il_request *r, char *out)
         token[n - name - 1] = '\0';
 
         if (il_token_read(&site->key, &site->claims, token, user)) {
-            snprintf(body, sizeof(body), "{\"user\":\"%s\"}\n", user);
-            return il_answer(out, 200, "application/json", body, "");
+            return true;
         }
     }
 
-    return il_problem(out, 401, "");
+    return false;
+}
+
+
+static size_t
+il_who_am_i(const struct il_site *site, struct il_request *r, char *out)
+{
+    char  user[IL_MAX_USER + 1];
+    char  body[IL_MAX_USER + 32];
+
+    if (!il_visitor(site, r, user)) {
+        return il_problem(out, 401, "");
+    }
+
+    snprintf(body, sizeof(body), "{\"user\":\"%s\"}\n", user);
+
+    return il_answer(out, 200, "application/json", body, "");
+}
+
+
+/* a visitor who is logged in gets a token that lasts longer */
+
+static size_t
+il_renew(const struct il_site *site, struct il_request *r, char *out)
+{
+    char    user[IL_MAX_USER + 1];
+    size_t  len;
+
+    if (!il_visitor(site, r, user)) {
+        return il_problem(out, 401, "");
+    }
+
+    len = il_welcome(site, user, true, out);
+
+    il_log("login of \"%s\" is renewed", user);
+
+    return len;
 }
 
 
@@ -524,6 +572,7 @@ static const struct il_route {
 } il_routes[] = {
     { "/login", "POST", il_log_in },
     { "/logout", "POST", il_log_out },
+    { "/renew", "POST", il_renew },
     { "/whoami", "GET", il_who_am_i },
 };
 

@@ -116,6 +116,11 @@ export class FakePortal {
             return res.end();
         }
 
+        if (path === '/renew') {
+            res.writeHead(user && !this.expired.has(user) ? 204 : 401);
+            return res.end();
+        }
+
         if (path === '/whoami') {
             return user ? json(200, { user }) : json(401, {});
         }
@@ -131,6 +136,13 @@ export class FakePortal {
             if (!user || this.expired.has(user)) {
                 return json(401, { title: 'Unauthorized',
                                    detail: 'the token has expired' });
+            }
+
+            this.log.push(`${user} ${req.method} session`);
+
+            if (req.method === 'DELETE') {
+                res.writeHead(204);
+                return res.end();
             }
 
             return json(200, {

@@ -4,7 +4,7 @@ import { webcrypto } from 'node:crypto';
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 
-import { afterClose, backoff, renewIn } from '../../src/backoff.js';
+import { afterClose, backoff, closeText, renewIn } from '../../src/backoff.js';
 import { causeOf, explain, isLimit, parseReason } from '../../src/causes.js';
 import { takeInstance } from '../../src/instance.js';
 import { SessionError, fetchSession } from '../../src/session.js';
@@ -29,6 +29,15 @@ test('close codes', () => {
     assert.equal(afterClose({ code: 4403, opened: true }, 1).action, 'refused');
     assert.equal(afterClose({ code: 4409, opened: true }, 1).action, 'refused');
     assert.equal(afterClose({ code: 1008, opened: true }, 1).action, 'refused');
+
+    for (const [code, text] of [[4403, /withdrawn/], [4409, /another window/],
+                                [4410, /somebody else/], [4411, /administrator/]])
+    {
+        assert.equal(afterClose({ code, opened: true }, 1).action, 'refused');
+        assert.match(closeText(code), text);
+    }
+
+    assert.match(closeText(1008), /refused/);
     assert.deepEqual(afterClose({ code: 1012, opened: true }, 1, half),
         { action: 'retry', delay: 250, session: false });
     assert.deepEqual(afterClose({ code: 1006, opened: true }, 1, half),
@@ -44,8 +53,9 @@ test('close codes', () => {
 
 
 test('renewal comes before the end', () => {
-    assert.equal(renewIn(3600000), 3540000);
-    assert.equal(renewIn(10000), 8000);
+    assert.equal(renewIn(3600000), 2880000, 'at four fifths');
+    assert.equal(renewIn(100000), 70000, 'half a minute before');
+    assert.equal(renewIn(10000), 5000, 'at half of a very short life');
     assert.equal(renewIn(-5), 0);
 });
 

@@ -219,3 +219,12 @@ test('says in the close frame whether another socket follows', () => {
     socket.disconnect();
     assert.equal(second.closed, 1000);
 });
+
+
+test('a ticket lets one WebSocket in', () => {
+    const { socket, again } = setup();
+
+    socket.ticket = 'abc123';
+    assert.deepEqual(again().protocol, ['sip', 'ims-ticket.abc123']);
+    assert.equal(again().protocol, 'sip', 'and not the next one');
+});
