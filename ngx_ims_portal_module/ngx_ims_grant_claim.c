@@ -159,6 +159,7 @@ ngx_ims_grant_user(ngx_ims_claims_t *claims, ngx_ims_jwt_t *jwt,
         }
 
         ngx_ims_pool_user(&grant->issuer, &grant->subject, grant->ids.user);
+        ngx_ims_deny_key(&grant->subject, grant->ids.subject);
     }
 
     return grant->subject.len && grant->subject.len <= 255
