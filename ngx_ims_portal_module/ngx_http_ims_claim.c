@@ -612,7 +612,10 @@ ngx_http_ims_claim_variable(ngx_http_request_t *r,
 }
 
 
-/* elements of an array are set apart by commas, those without a text go */
+/*
+ * Elements of an array are set apart by commas, those without a text go, and so
+ * does what would end a line: a variable may stand in a header field.
+ */
 
 static ngx_int_t
 ngx_http_ims_claim_text(ngx_http_request_t *r, ngx_ims_jwt_t *jwt,
@@ -627,7 +630,9 @@ ngx_http_ims_claim_text(ngx_http_request_t *r, ngx_ims_jwt_t *jwt,
     size = 0;
 
     for (i = 0; (rc = ngx_ims_jwt_item(jwt, path, i, buf, &value)) != 0; i++) {
-        size += rc == 1 ? value.len + 1 : 0;
+        if (rc == 1 && ngx_ims_plain(value.data, value.len) >= 0) {
+            size += value.len + 1;
+        }
     }
 
     if (size == 0) {
@@ -643,7 +648,7 @@ ngx_http_ims_claim_text(ngx_http_request_t *r, ngx_ims_jwt_t *jwt,
 
     for (i = 0; (rc = ngx_ims_jwt_item(jwt, path, i, buf, &value)) != 0; i++) {
 
-        if (rc == 1) {
+        if (rc == 1 && ngx_ims_plain(value.data, value.len) >= 0) {
             p = ngx_cpymem(p, value.data, value.len);
             *p++ = ',';
         }

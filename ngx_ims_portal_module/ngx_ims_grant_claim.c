@@ -191,8 +191,11 @@ ngx_ims_grant_need(ngx_ims_claims_t *claims, ngx_ims_jwt_t *jwt,
         rc = ngx_ims_jwt_item(jwt, (char *) need[i].path.data, 0, buf,
                               &value);
 
+        /* "false" as a text is a text, a boolean stands in buf */
+
         if (rc == 1 && value.len
-            && !(value.len == 1 && value.data[0] == '0'))
+            && !(value.len == 1 && value.data[0] == '0')
+            && !(value.data == (u_char *) buf && buf[0] == 'f'))
         {
             continue;
         }
