@@ -112,6 +112,9 @@ $r = api('GET', path => '/slow');
 problem($r, 429, 'too many requests', 'one more');
 like($r->{head}, qr/^Retry-After: (?:[3-5]\d|60)\r$/mi, 'when to try again');
 
-IMS::Browser::api('GET', path => '/near') for 1 .. 2;
-problem(api('GET', path => '/near'), 429, 'too many requests',
-    'one more of an address');
+for (1 .. 5) {
+    $r = IMS::Browser::api('GET', path => '/near');
+    last if $r->{status} == 429;
+}
+
+problem($r, 429, 'too many requests', 'one more of an address');
