@@ -14,11 +14,10 @@
 static void ngx_http_ims_unwait(void *data);
 static ngx_int_t ngx_http_ims_check(ngx_http_request_t *r,
     ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx);
-static ngx_int_t ngx_http_ims_token(ngx_http_request_t *r,
-    ngx_http_ims_loc_conf_t *ilcf, ngx_str_t *value);
 static void ngx_http_ims_free_token(void *data);
 static ngx_int_t ngx_http_ims_refused(ngx_http_request_t *r,
     ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx);
+static ngx_int_t ngx_http_ims_site(ngx_http_request_t *r);
 static ngx_int_t ngx_http_ims_challenge(ngx_http_request_t *r,
     ngx_http_ims_loc_conf_t *ilcf, const char *code, const char *error);
 
@@ -82,7 +81,16 @@ ngx_http_ims_verify(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
     ctx->known = 0;
     t = &ctx->token;
 
-    rc = ngx_http_ims_check(r, ilcf, ctx);
+    rc = ngx_http_ims_ticket_take(r, ilcf, ctx);
+
+    if (rc == NGX_OK) {
+        ctx->known = 1;
+        return NGX_OK;
+    }
+
+    if (rc == NGX_DONE) {
+        rc = ngx_http_ims_check(r, ilcf, ctx);
+    }
 
     if (rc == NGX_OK) {
         rc = ngx_http_ims_required(r, ilcf, &t->status);
@@ -185,7 +193,7 @@ ngx_http_ims_check(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
         ngx_str_null(&ctx->user);
     }
 
-    if (ngx_http_ims_token(r, ilcf, &value) != NGX_OK) {
+    if (ngx_http_ims_token(r, ilcf, ctx, &value) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -214,21 +222,32 @@ ngx_http_ims_check(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
 }
 
 
-/* the first that is there; empty: none */
+/*
+ * The first that is there; empty: none.  What a page puts among subprotocols is
+ * meant for this very socket, while a cookie goes along by itself.
+ */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_ims_token(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
-    ngx_str_t *value)
+    ngx_http_ims_ctx_t *ctx, ngx_str_t *value)
 {
     ngx_uint_t                 i;
     ngx_http_complex_value_t  *cv;
 
     ngx_str_null(value);
+
+    if (ilcf->pool != NULL
+        && ngx_http_ims_header_item(r, "Sec-WebSocket-Protocol", "jwt.",
+                                    value))
+    {
+        return NGX_OK;
+    }
+
     cv = ilcf->tokens->elts;
 
     for (i = 0; i < ilcf->tokens->nelts; i++) {
 
-        if (ngx_http_complex_value(r, &cv[i], value) != NGX_OK) {
+        if (ngx_http_ims_query_value(r, ctx, &cv[i], value) != NGX_OK) {
             return NGX_ERROR;
         }
 
@@ -335,26 +354,30 @@ ngx_http_ims_challenge(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
 }
 
 
-ngx_int_t
-ngx_http_ims_header(ngx_http_request_t *r, const char *name, ngx_str_t *value)
+/* a browser or a tool left Origin out, but says whose page it is */
+
+static ngx_int_t
+ngx_http_ims_site(ngx_http_request_t *r)
 {
     ngx_table_elt_t  *h;
 
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
+    if (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_OPTIONS)) {
+        return NGX_OK;
     }
 
-    h->hash = 1;
-    h->key.data = (u_char *) name;
-    h->key.len = ngx_strlen(name);
-    h->value = *value;
+    h = ngx_http_ims_request_header(r, "Sec-Fetch-Site");
 
-#if (nginx_version >= 1023000)
-    h->next = NULL;
-#endif
+    if (h == NULL
+        || ngx_strcasecmp(h->value.data, (u_char *) "same-origin") == 0
+        || ngx_strcasecmp(h->value.data, (u_char *) "none") == 0)
+    {
+        return NGX_OK;
+    }
 
-    return NGX_OK;
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "client sent a request of a foreign page without an origin");
+
+    return NGX_HTTP_FORBIDDEN;
 }
 
 
@@ -374,6 +397,10 @@ ngx_http_ims_origin(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf)
     /* not a browser; a browser always sends one with a handshake */
 
     if (h == NULL) {
+        return ngx_http_ims_site(r);
+    }
+
+    if (ngx_http_ims_cors_allows(r, ilcf, &h->value)) {
         return NGX_OK;
     }
 
@@ -425,52 +452,4 @@ foreign:
                   "client sent foreign origin \"%V\"", &h->value);
 
     return NGX_HTTP_FORBIDDEN;
-}
-
-
-ngx_table_elt_t *
-ngx_http_ims_request_header(ngx_http_request_t *r, const char *name)
-{
-    ngx_http_ims_walk_t  walk;
-
-    ngx_memzero(&walk, sizeof(ngx_http_ims_walk_t));
-
-    return ngx_http_ims_next_header(r, name, &walk);
-}
-
-
-ngx_table_elt_t *
-ngx_http_ims_next_header(ngx_http_request_t *r, const char *name,
-    ngx_http_ims_walk_t *walk)
-{
-    size_t            len;
-    ngx_table_elt_t  *h;
-
-    len = ngx_strlen(name);
-
-    if (walk->part == NULL) {
-        walk->part = &r->headers_in.headers.part;
-    }
-
-    for ( ;; ) {
-
-        if (walk->i >= walk->part->nelts) {
-            if (walk->part->next == NULL) {
-                return NULL;
-            }
-
-            walk->part = walk->part->next;
-            walk->i = 0;
-            continue;
-        }
-
-        h = walk->part->elts;
-        h = &h[walk->i++];
-
-        if (h->key.len == len
-            && ngx_strncasecmp(h->key.data, (u_char *) name, len) == 0)
-        {
-            return h;
-        }
-    }
 }

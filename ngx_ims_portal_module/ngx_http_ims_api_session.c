@@ -24,7 +24,7 @@ ngx_http_ims_api_session(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
     u_char      *p, *last, *start, *impu;
     size_t       size;
     time_t       expires, leased;
-    ngx_str_t   *url, associated;
+    ngx_str_t   *url, associated, ticket;
     ngx_uint_t   i;
 
     url = ilcf->ice_servers ? ilcf->ice_servers->elts : NULL;
@@ -53,6 +53,10 @@ ngx_http_ims_api_session(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
     impu = ngx_pnalloc(r->pool, NGX_IMS_MAX_IMPU);
 
     if (start == NULL || impu == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ngx_http_ims_ticket_give(r, ilcf, ctx, &ticket) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -85,7 +89,14 @@ ngx_http_ims_api_session(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    p = ngx_slprintf(p, last, "]}\n");
+    p = ngx_slprintf(p, last, "]");
+
+    if (ticket.len) {
+        p = ngx_slprintf(p, last, ",\"ticket\":\"%V\","
+                         "\"ticket_expires_in\":%T", &ticket, ilcf->ticket);
+    }
+
+    p = ngx_slprintf(p, last, "}\n");
 
     return ngx_http_ims_send(r, status, "application/json", start, p - start);
 }

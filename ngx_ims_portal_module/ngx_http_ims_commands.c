@@ -366,6 +366,27 @@ ngx_command_t  ngx_http_ims_commands[] = {
       0,
       NULL },
 
+    { ngx_string("ims_portal_ticket"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_TAKE12,
+      ngx_http_ims_set_ticket,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("ims_portal_ticket_zone"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_ims_main_conf_t, ticket_size),
+      NULL },
+
+    { ngx_string("ims_portal_cors"),
+      NGX_HTTP_IMS_ALL|NGX_CONF_1MORE,
+      ngx_http_ims_set_cors,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("ims_portal_turn"),
       NGX_HTTP_IMS_ALL|NGX_CONF_2MORE,
       ngx_http_ims_set_turn,

@@ -45,7 +45,9 @@ ngx_http_ims_jwt(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         ccv.value = &value[i];
         ccv.complex_value = cv;
 
-        if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+        if (ngx_http_compile_complex_value(&ccv) != NGX_OK
+            || ngx_http_ims_query_names(cf, ilcf, &value[i]) != NGX_OK)
+        {
             return NGX_CONF_ERROR;
         }
     }

@@ -8,6 +8,7 @@
 #include "ngx_http_ims_portal_module.h"
 
 
+static ngx_int_t ngx_http_ims_postconfiguration(ngx_conf_t *cf);
 static void *ngx_http_ims_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_ims_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_ims_create_loc_conf(ngx_conf_t *cf);
@@ -17,7 +18,7 @@ static char *ngx_http_ims_merge_loc_conf(ngx_conf_t *cf, void *parent,
 
 static ngx_http_module_t  ngx_http_ims_portal_module_ctx = {
     ngx_http_ims_add_variables,            /* preconfiguration */
-    ngx_http_ims_core_finish,              /* postconfiguration */
+    ngx_http_ims_postconfiguration,        /* postconfiguration */
 
     ngx_http_ims_create_main_conf,         /* create main configuration */
     ngx_http_ims_init_main_conf,           /* init main configuration */
@@ -44,6 +45,21 @@ ngx_module_t  ngx_http_ims_portal_module = {
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
+
+
+static ngx_int_t
+ngx_http_ims_postconfiguration(ngx_conf_t *cf)
+{
+    /* of a phase the last handler is the first: tokens are hidden, then CORS */
+
+    if (ngx_http_ims_cors_init(cf) != NGX_OK
+        || ngx_http_ims_query_init(cf) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_ims_core_finish(cf);
+}
 
 
 static void *
@@ -82,6 +98,7 @@ ngx_http_ims_create_main_conf(ngx_conf_t *cf)
     imcf->txn.max = NGX_CONF_UNSET_UINT;
     imcf->limit_size = NGX_CONF_UNSET_SIZE;
     imcf->jwt_cache = NGX_CONF_UNSET_UINT;
+    imcf->ticket_size = NGX_CONF_UNSET_SIZE;
 
     return imcf;
 }
@@ -110,6 +127,10 @@ ngx_http_ims_init_main_conf(ngx_conf_t *cf, void *conf)
 
     imcf->txn.t2 = 8 * imcf->txn.t1;
     imcf->txn.t4 = 10 * imcf->txn.t1;
+
+    if (ngx_http_ims_ticket_zone(cf, imcf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
 
     return imcf->pools.nelts ? ngx_http_ims_limit_zone(cf, imcf)
                              : NGX_CONF_OK;
@@ -150,6 +171,8 @@ ngx_http_ims_create_loc_conf(ngx_conf_t *cf)
     ilcf->expires = NGX_CONF_UNSET;
     ilcf->ice_servers = NGX_CONF_UNSET_PTR;
     ilcf->turns = NGX_CONF_UNSET_PTR;
+    ilcf->ticket = NGX_CONF_UNSET;
+    ilcf->cors = NGX_CONF_UNSET_PTR;
     ilcf->policy.refer = NGX_CONF_UNSET_UINT;
     ilcf->policy.session_timer = NGX_CONF_UNSET;
     ilcf->policy.session_min = NGX_CONF_UNSET;
@@ -168,7 +191,8 @@ ngx_http_ims_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_ims_loc_conf_t *prev = parent;
     ngx_http_ims_loc_conf_t *conf = child;
 
-    ngx_ims_policy_t  *policy;
+    ngx_ims_policy_t          *policy;
+    ngx_http_core_loc_conf_t  *clcf;
 
     ngx_conf_merge_uint_value(conf->auth, prev->auth, NGX_IMS_AUTH_HANDSHAKE);
     ngx_conf_merge_uint_value(conf->policy.refer, prev->policy.refer,
@@ -178,6 +202,11 @@ ngx_http_ims_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->policy.session_min, prev->policy.session_min,
                          NGX_IMS_SESSION_MIN);
     ngx_http_ims_life_merge(&prev->policy, &conf->policy);
+
+    if (conf->tokens == NGX_CONF_UNSET_PTR) {
+        conf->queries = prev->queries;
+    }
+
     ngx_http_ims_jwt_merge(cf, prev, conf);
     ngx_conf_merge_str_value(conf->authz_server, prev->authz_server, "");
     ngx_conf_merge_ptr_value(conf->origins, prev->origins, NULL);
@@ -192,6 +221,8 @@ ngx_http_ims_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_sec_value(conf->expires, prev->expires, 3600);
     ngx_conf_merge_ptr_value(conf->ice_servers, prev->ice_servers, NULL);
     ngx_conf_merge_ptr_value(conf->turns, prev->turns, NULL);
+    ngx_conf_merge_sec_value(conf->ticket, prev->ticket, 0);
+    ngx_conf_merge_ptr_value(conf->cors, prev->cors, NULL);
 
     if (ngx_http_ims_limit_merge(cf, &prev->policy.limits,
                                  &conf->policy.limits)
@@ -207,6 +238,14 @@ ngx_http_ims_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (conf->pool == NULL && conf->session_pool == NULL) {
         return NGX_CONF_OK;
     }
+
+    /*
+     * bodies are refused here, and not before a token in the query was hidden
+     * from the log
+     */
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->client_max_body_size = 0;
 
     if (conf->keys == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,

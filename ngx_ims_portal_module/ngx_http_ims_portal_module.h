@@ -14,6 +14,7 @@
 #include <ngx_http.h>
 
 #include "ngx_ims_session.h"
+#include "ngx_ims_ticket.h"
 
 
 typedef struct {
@@ -25,6 +26,10 @@ typedef struct {
     ngx_ims_health_t         *health;         /* of the cores' servers */
     ngx_ims_limit_t          *limit;
     size_t                    limit_size;     /* bytes */
+    ngx_ims_tickets_t        *tickets;        /* NULL: nobody gives any */
+    size_t                    ticket_size;    /* bytes */
+    ngx_array_t              *queries;        /* of all locations */
+    unsigned                  ticketed:1;     /* a location gives tickets */
     ngx_array_t              *claim_sets;     /* variables of claims, NULL */
     ngx_array_t               jwks;           /* ngx_ims_jwks_t * */
     ngx_array_t               policies;       /* ngx_ims_token_policy_t * */
@@ -62,6 +67,10 @@ typedef struct {
     time_t                    expires;
     ngx_array_t              *ice_servers;    /* ngx_str_t */
     ngx_array_t              *turns;          /* ngx_http_ims_turn_t */
+    ngx_array_t              *queries;        /* ngx_str_t, names of arguments
+                                                 that "tokens" have */
+    time_t                    ticket;         /* s that it is good; 0: off */
+    void                     *cors;           /* ngx_http_ims_cors_t */
 } ngx_http_ims_loc_conf_t;
 
 
@@ -84,9 +93,15 @@ struct ngx_http_ims_ctx_s {
     ngx_str_t                 error;
     ngx_str_t                 user;
     ngx_str_t                 impu;
+    ngx_str_t                 query;          /* the arguments as they came */
+    ngx_str_t                 answer;         /* what is said in the place of
+                                                 nginx's own page */
     ngx_ims_token_policy_t   *judge;          /* whose policy let it pass */
     unsigned                  arrived:1;      /* counted by a limit */
     unsigned                  counted:1;      /* ... of the user */
+    unsigned                  shared:1;       /* CORS has been seen to */
+    unsigned                  problem:1;      /* the answer is one */
+    unsigned                  answered:1;     /* answer was sent */
     unsigned                  known:1;        /* token.grant is good: of a
                                                  token, or of a ticket, which
                                                  has no token.jwt */
@@ -237,7 +252,11 @@ void ngx_http_ims_waiter(ngx_http_request_t *r, ngx_http_ims_ctx_t *ctx,
 /* answers in JSON (ngx_http_ims_reply.c); a string with its quotes */
 u_char *ngx_http_ims_json(u_char *p, u_char *last, ngx_str_t *s);
 
-/* problem details (RFC 9457); detail may be NULL or empty.  As a handler. */
+/* problem details (RFC 9457); detail may be NULL or empty: NGX_OK, NGX_ERROR */
+ngx_int_t ngx_http_ims_problem_text(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *detail, ngx_str_t *text);
+
+/* the same as an answer.  As a handler. */
 ngx_int_t ngx_http_ims_problem(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *detail);
 
@@ -277,6 +296,56 @@ ngx_table_elt_t *ngx_http_ims_next_header(ngx_http_request_t *r,
 ngx_table_elt_t *ngx_http_ims_request_header(ngx_http_request_t *r,
     const char *name);
 
+/*
+ * 1 when a comma-separated list, or a header that is one in any number of
+ * lines, has a token, any case.
+ */
+ngx_uint_t ngx_http_ims_list_has(ngx_str_t *list, const char *token);
+ngx_uint_t ngx_http_ims_header_has(ngx_http_request_t *r, const char *name,
+    const char *token);
+
+/* 1 with what follows the prefix in the first item that begins with it */
+ngx_uint_t ngx_http_ims_header_item(ngx_http_request_t *r, const char *name,
+    const char *prefix, ngx_str_t *rest);
+
+/*
+ * Where a token is (ngx_http_ims_access.c): the text of the first that is
+ * there, or empty.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_ims_token(ngx_http_request_t *r,
+    ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx, ngx_str_t *value);
+
+/*
+ * Tokens in the query (ngx_http_ims_query.c): enters the arguments that a
+ * string of "ims_portal_jwt" names; the phase in which they are hidden; and the
+ * value of such a string.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_ims_query_names(ngx_conf_t *cf,
+    ngx_http_ims_loc_conf_t *ilcf, ngx_str_t *text);
+ngx_int_t ngx_http_ims_query_init(ngx_conf_t *cf);
+ngx_int_t ngx_http_ims_query_value(ngx_http_request_t *r,
+    ngx_http_ims_ctx_t *ctx, ngx_http_complex_value_t *cv, ngx_str_t *value);
+
+/* CORS (ngx_http_ims_cors.c); 1 when a page of that origin may call the API */
+char *ngx_http_ims_set_cors(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_ims_cors_init(ngx_conf_t *cf);
+ngx_uint_t ngx_http_ims_cors_allows(ngx_http_request_t *r,
+    ngx_http_ims_loc_conf_t *ilcf, ngx_str_t *origin);
+
+/*
+ * Tickets (ngx_http_ims_ticket.c).  Giving one to who asks for it: NGX_OK, with
+ * an empty one for others, or NGX_ERROR.  Taking the one of a handshake: NGX_OK
+ * with ctx->token.grant, NGX_DONE: it has none; NGX_DECLINED: ctx->token says
+ * why, NGX_ERROR.
+ */
+char *ngx_http_ims_set_ticket(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ims_ticket_zone(ngx_conf_t *cf,
+    ngx_http_ims_main_conf_t *imcf);
+ngx_int_t ngx_http_ims_ticket_give(ngx_http_request_t *r,
+    ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx, ngx_str_t *ticket);
+ngx_int_t ngx_http_ims_ticket_take(ngx_http_request_t *r,
+    ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx);
+
 /* the content handlers; each in the file of its name */
 ngx_int_t ngx_http_ims_upgrade(ngx_http_request_t *r,
     ngx_http_ims_main_conf_t *imcf, ngx_http_ims_loc_conf_t *ilcf,
@@ -313,6 +382,7 @@ u_char *ngx_http_ims_turn_write(ngx_http_request_t *r,
 extern ngx_command_t  ngx_http_ims_commands[];     /* ngx_http_ims_commands.c */
 extern ngx_module_t  ngx_ims_portal_module;
 extern ngx_module_t  ngx_http_ims_portal_module;
+extern ngx_module_t  ngx_http_ims_filter_module;
 
 
 #endif /* _NGX_HTTP_IMS_PORTAL_MODULE_H_INCLUDED_ */

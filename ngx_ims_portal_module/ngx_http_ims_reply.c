@@ -70,10 +70,10 @@ ngx_http_ims_title(ngx_uint_t status)
 
 
 ngx_int_t
-ngx_http_ims_problem(ngx_http_request_t *r, ngx_uint_t status,
-    ngx_str_t *detail)
+ngx_http_ims_problem_text(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *detail, ngx_str_t *text)
 {
-    u_char      *p, *start, *last;
+    u_char      *p, *last;
     size_t       size;
     const char  *title;
 
@@ -81,14 +81,14 @@ ngx_http_ims_problem(ngx_http_request_t *r, ngx_uint_t status,
 
     size = 256 + (detail ? detail->len * 6 : 0);
 
-    start = ngx_pnalloc(r->pool, size);
-    if (start == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    text->data = ngx_pnalloc(r->pool, size);
+    if (text->data == NULL) {
+        return NGX_ERROR;
     }
 
-    last = start + size;
+    last = text->data + size;
 
-    p = ngx_slprintf(start, last, "{\"type\":\"about:blank\","
+    p = ngx_slprintf(text->data, last, "{\"type\":\"about:blank\","
                      "\"title\":\"%s\",\"status\":%ui", title, status);
 
     if (detail != NULL && detail->len) {
@@ -98,8 +98,31 @@ ngx_http_ims_problem(ngx_http_request_t *r, ngx_uint_t status,
 
     p = ngx_slprintf(p, last, "}\n");
 
-    return ngx_http_ims_send(r, status, "application/problem+json", start,
-                             p - start);
+    text->len = p - text->data;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_ims_problem(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *detail)
+{
+    ngx_str_t            text;
+    ngx_http_ims_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_ims_portal_module);
+
+    if (ngx_http_ims_problem_text(r, status, detail, &text) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx != NULL) {
+        ctx->problem = 1;
+    }
+
+    return ngx_http_ims_send(r, status, "application/problem+json", text.data,
+                             text.len);
 }
 
 

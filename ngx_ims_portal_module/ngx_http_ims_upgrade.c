@@ -21,9 +21,6 @@ typedef struct {
 
 
 static ngx_int_t ngx_http_ims_check(ngx_http_request_t *r, ngx_str_t *key);
-static ngx_uint_t ngx_http_ims_list_has(ngx_str_t *list, const char *token);
-static ngx_uint_t ngx_http_ims_header_has(ngx_http_request_t *r,
-    const char *name, const char *token);
 static ngx_int_t ngx_http_ims_switch(ngx_http_request_t *r, ngx_str_t *key);
 static void ngx_http_ims_takeover(ngx_event_t *ev);
 static void ngx_http_ims_free_buffers(ngx_connection_t *c,
@@ -169,6 +166,12 @@ ngx_http_ims_check(ngx_http_request_t *r, ngx_str_t *key)
         return NGX_HTTP_NOT_ALLOWED;
     }
 
+    /* what follows the head is frames */
+
+    if (r->headers_in.content_length_n > 0 || r->headers_in.chunked) {
+        return NGX_HTTP_BAD_REQUEST;
+    }
+
     /* headers_in.connection is not set by nginx before 1.23 */
 
     h = ngx_http_ims_request_header(r, "Connection");
@@ -216,67 +219,6 @@ ngx_http_ims_check(ngx_http_request_t *r, ngx_str_t *key)
     }
 
     return NGX_OK;
-}
-
-
-/* a token in a list header, which may stand in one line or in several */
-
-static ngx_uint_t
-ngx_http_ims_header_has(ngx_http_request_t *r, const char *name,
-    const char *token)
-{
-    ngx_table_elt_t      *h;
-    ngx_http_ims_walk_t   walk;
-
-    ngx_memzero(&walk, sizeof(ngx_http_ims_walk_t));
-
-    for ( ;; ) {
-        h = ngx_http_ims_next_header(r, name, &walk);
-
-        if (h == NULL) {
-            return 0;
-        }
-
-        if (ngx_http_ims_list_has(&h->value, token)) {
-            return 1;
-        }
-    }
-}
-
-
-/* a token of a comma-separated list, any case */
-
-static ngx_uint_t
-ngx_http_ims_list_has(ngx_str_t *list, const char *token)
-{
-    u_char  *p, *start, *end, *last;
-    size_t   len;
-
-    len = ngx_strlen(token);
-    last = list->data + list->len;
-
-    for (start = list->data; start < last; start = p + 1) {
-
-        for (p = start; p < last && *p != ','; p++) { /* void */ }
-
-        end = p;
-
-        while (start < end && (*start == ' ' || *start == '\t')) {
-            start++;
-        }
-
-        while (end > start && (end[-1] == ' ' || end[-1] == '\t')) {
-            end--;
-        }
-
-        if ((size_t) (end - start) == len
-            && ngx_strncasecmp(start, (u_char *) token, len) == 0)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
 }
 
 

@@ -99,7 +99,7 @@ my @floors = (
     [ qw/ pool loop probe / ],
     [ 'order' ],
     [ qw/ redis pool_admin / ], [ qw/ binding deny workers lease / ], # records
-    [ qw/ dialog grant / ], [ qw/ token renew / ],
+    [ qw/ dialog grant / ], [ qw/ token renew ticket / ],
     [ 'session' ],                              # one browser
     [ 'retry' ],
     [ qw/ call handover turn / ],
