@@ -83,6 +83,13 @@ ngx_command_t  ngx_http_ims_commands[] = {
       0,
       NULL },
 
+    { ngx_string("ims_portal_admin"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_ims_set_admin,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("ims_portal_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_http_ims_set_status,

@@ -147,6 +147,13 @@ ngx_http_ims_revocation_handler(ngx_http_request_t *r)
 
 
 static ngx_int_t
+ngx_http_ims_admin_handler(ngx_http_request_t *r)
+{
+    return ngx_http_ims_content(r, ngx_http_ims_admin);
+}
+
+
+static ngx_int_t
 ngx_http_ims_status_handler(ngx_http_request_t *r)
 {
     return ngx_http_ims_status(r,
@@ -179,6 +186,7 @@ ngx_http_ims_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
     uintptr_t data)
 {
     ngx_str_t                *s;
+    ngx_ims_pool_t           *pool;
     ngx_http_ims_ctx_t       *ctx;
     ngx_http_ims_loc_conf_t  *ilcf;
 
@@ -206,12 +214,14 @@ ngx_http_ims_variable(ngx_http_request_t *r, ngx_http_variable_value_t *v,
         break;
 
     default: /* NGX_HTTP_IMS_POOL */
-        s = ilcf->policy.pool ? &ilcf->policy.pool->name
-                              : &ilcf->revocation_pool->name;
+        pool = ilcf->policy.pool ? ilcf->policy.pool
+               : ilcf->revocation_pool ? ilcf->revocation_pool
+                                       : ilcf->admin_pool;
+        s = pool ? &pool->name : NULL;
         break;
     }
 
-    if (s->len == 0) {
+    if (s == NULL || s->len == 0) {
         v->not_found = 1;
         return NGX_OK;
     }
@@ -321,6 +331,44 @@ ngx_http_ims_set_revocation(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     return ngx_http_ims_location(cf, &ilcf->revocation_pool,
                                  ngx_http_ims_revocation_handler);
+}
+
+
+/* everything below the location is the API's, so it has a plain prefix */
+
+char *
+ngx_http_ims_set_admin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_ims_loc_conf_t *ilcf = conf;
+
+    ngx_str_t                 *value;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (ilcf->admin) {
+        return "is duplicate";
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->named || clcf->noname || clcf->exact_match
+#if (NGX_PCRE)
+        || clcf->regex
+#endif
+       )
+    {
+        return "needs a location with a prefix, as \"/ims/admin/\"";
+    }
+
+    value = cf->args->elts;
+    ilcf->admin = 1;
+
+    if (value[1].len == 1 && value[1].data[0] == '*') {
+        clcf->handler = ngx_http_ims_admin_handler;
+        return NGX_CONF_OK;
+    }
+
+    return ngx_http_ims_location(cf, &ilcf->admin_pool,
+                                 ngx_http_ims_admin_handler);
 }
 
 

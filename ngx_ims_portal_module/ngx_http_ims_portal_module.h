@@ -43,6 +43,9 @@ typedef struct {
     ngx_ims_pool_t           *pool;           /* a WebSocket location */
     ngx_ims_pool_t           *session_pool;   /* a session API location */
     ngx_ims_pool_t           *revocation_pool;  /* where tokens are revoked */
+    ngx_ims_pool_t           *admin_pool;     /* an administration API; NULL: of
+                                                 all, or none */
+    ngx_uint_t                admin;          /* it is one */
     ngx_str_t                 websocket;      /* its path or URL */
 
     ngx_uint_t                auth;
@@ -89,6 +92,7 @@ typedef ngx_int_t (*ngx_http_ims_content_pt)(ngx_http_request_t *r,
 struct ngx_http_ims_ctx_s {
     ngx_ims_token_t           token;          /* see known */
     void                     *waiting;        /* see ngx_ims_waiter.h */
+    void                     *admin;          /* see ngx_http_ims_admin.h */
     ngx_http_ims_content_pt   content;        /* who waits */
     ngx_str_t                 error;
     ngx_str_t                 user;
@@ -215,6 +219,8 @@ u_char *ngx_http_ims_limit_status(u_char *p, u_char *last,
 char *ngx_http_ims_portal(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ims_session(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ims_set_revocation(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_ims_set_admin(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_ims_set_status(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -354,6 +360,9 @@ ngx_int_t ngx_http_ims_api(ngx_http_request_t *r,
     ngx_http_ims_main_conf_t *imcf, ngx_http_ims_loc_conf_t *ilcf,
     ngx_http_ims_ctx_t *ctx);
 ngx_int_t ngx_http_ims_revocation(ngx_http_request_t *r,
+    ngx_http_ims_main_conf_t *imcf, ngx_http_ims_loc_conf_t *ilcf,
+    ngx_http_ims_ctx_t *ctx);
+ngx_int_t ngx_http_ims_admin(ngx_http_request_t *r,
     ngx_http_ims_main_conf_t *imcf, ngx_http_ims_loc_conf_t *ilcf,
     ngx_http_ims_ctx_t *ctx);
 ngx_int_t ngx_http_ims_status(ngx_http_request_t *r,

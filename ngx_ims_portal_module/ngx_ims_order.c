@@ -225,6 +225,9 @@ ngx_ims_order_reason(uint32_t how)
 {
     switch (how & NGX_IMS_ORDER_CODE) {
 
+    case NGX_IMS_ORDER_BLOCKED:
+        return "blocked";
+
     case NGX_IMS_ORDER_LOST:
         return "identity lost";
 

@@ -20,8 +20,9 @@
 
 
 enum {
-    NGX_IMS_ORDER_LOST = 4410,           /* close codes: the identity is
-                                            another host's user's now */
+    NGX_IMS_ORDER_BLOCKED = 4403,        /* close codes: the user is blocked */
+    NGX_IMS_ORDER_LOST = 4410,           /* the identity is another host's
+                                            user's now */
     NGX_IMS_ORDER_ENDED = 4411,          /* by an administrator */
 
     NGX_IMS_ORDER_CODE = 0xffff,         /* mask of the close code */
