@@ -375,7 +375,11 @@ ngx_ims_grant_identity(ngx_ims_claims_t *claims, ngx_ims_jwt_t *jwt,
         }
     }
 
-    if (ngx_ims_sip_parse_uri(identity, &u) != NGX_IMS_OK || u.headers.len) {
+    /* no password (RFC 3261 19.1.1) */
+
+    if (ngx_ims_sip_parse_uri(identity, &u) != NGX_IMS_OK || u.headers.len
+        || u.password.len)
+    {
         return NGX_DECLINED;
     }
 

@@ -99,4 +99,3 @@ sub said {
 
     return ims_check($t, 'claim.conf');
 }
-
