@@ -19,7 +19,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(25);
 
 IMS::JWT->new($t);
 
@@ -79,7 +79,8 @@ my @bad = (
         qr/"ims_portal_jwt_scope" directive is duplicate/ ],
 );
 
-plan(tests => @good + @bad);
+$t->write_file_expand('nginx.conf', ims_conf());
+$t->run();
 
 like(said($_->[1]), qr/syntax is ok.*test is successful/s, $_->[0])
     for @good;
@@ -99,3 +100,7 @@ sub said {
 
     return ims_check($t, 'claim.conf');
 }
+
+# the last tests are its own
+
+undef $t;
