@@ -16,6 +16,10 @@ static char *ngx_http_ims_pool_zone(ngx_conf_t *cf, ngx_ims_pool_t *pool,
 static ngx_int_t ngx_http_ims_pool_init(ngx_shm_zone_t *shm_zone, void *data);
 static char *ngx_http_ims_pool_identity(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_ims_pool_reserve(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_ims_pool_guests(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
 static char *ngx_http_ims_pool_store(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
 static ngx_uint_t ngx_http_ims_pool_shares(ngx_http_ims_main_conf_t *imcf,
@@ -33,7 +37,9 @@ static char *ngx_http_ims_pool_local_calls(ngx_conf_t *cf, void *object,
 
 
 static ngx_http_ims_line_t  ngx_http_ims_pool_lines[] = {
-    { ngx_string("identity"), 1, 2, ngx_http_ims_pool_identity },
+    { ngx_string("identity"), 1, 4, ngx_http_ims_pool_identity },
+    { ngx_string("reserve"), 1, 3, ngx_http_ims_pool_reserve },
+    { ngx_string("guests"), 0, 2, ngx_http_ims_pool_guests },
     { ngx_string("store"), 1, 1, ngx_http_ims_pool_store },
     { ngx_string("lease"), 1, 1, ngx_http_ims_pool_lease },
     { ngx_string("quarantine"), 1, 1, ngx_http_ims_pool_quarantine },
@@ -105,10 +111,14 @@ ngx_http_ims_pool_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return rv;
     }
 
-    if (pool->total == 0) {
+    if (pool->total == 0 && !ngx_ims_pool_claims(pool)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "no \"identity\" in \"ims_portal_pool\" \"%V\"",
                            &pool->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_ims_pool_end_reserve(cf, pool) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -335,6 +345,69 @@ ngx_http_ims_pool_identity(ngx_conf_t *cf, void *object, ngx_str_t *args,
     ngx_uint_t n)
 {
     return ngx_ims_pool_add_block(cf, object, args, n);
+}
+
+
+static char *
+ngx_http_ims_pool_reserve(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n)
+{
+    return ngx_ims_pool_add_reserve(cf, object, args, n);
+}
+
+
+/* guests [lease=time] [max=number] */
+
+static char *
+ngx_http_ims_pool_guests(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n)
+{
+    ngx_int_t        max;
+    ngx_str_t        value;
+    ngx_uint_t       i;
+    ngx_ims_pool_t  *pool;
+
+    pool = object;
+
+    if (pool->guests) {
+        return "is duplicate";
+    }
+
+    pool->guests = 1;
+    pool->guest_lease = 3600;
+
+    for (i = 0; i < n; i++) {
+
+        if (ngx_strncmp(args[i].data, "lease=", 6) == 0) {
+            value.data = args[i].data + 6;
+            value.len = args[i].len - 6;
+
+            pool->guest_lease = ngx_parse_time(&value, 1);
+
+            if (pool->guest_lease == (time_t) NGX_ERROR
+                || pool->guest_lease == 0)
+            {
+                return "has an invalid time";
+            }
+
+        } else if (ngx_strncmp(args[i].data, "max=", 4) == 0) {
+            max = ngx_atoi(args[i].data + 4, args[i].len - 4);
+
+            if (max == NGX_ERROR || max == 0
+                || max > NGX_IMS_MAX_IDENTITIES)
+            {
+                return "has an invalid number";
+            }
+
+            pool->guest_max = max;
+
+        } else {
+            return "has an invalid parameter, it may be \"lease\" or "
+                   "\"max\"";
+        }
+    }
+
+    return NGX_CONF_OK;
 }
 
 

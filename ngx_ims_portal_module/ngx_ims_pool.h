@@ -20,15 +20,31 @@ enum {
 };
 
 
-/* "sip:u[001-200]@domain": prefix, a number of fixed or free width, suffix */
+typedef enum {
+    NGX_IMS_BLOCK_RANGE = 0,             /* "sip:u[001-200]@domain", or one */
+    NGX_IMS_BLOCK_LIST,                  /* a file, see ngx_ims_pool_list.h */
+    NGX_IMS_BLOCK_DOMAIN,                /* tokens name them: in a domain, */
+    NGX_IMS_BLOCK_WILDCARD               /* or as "sip:desk!.*!@domain" */
+} ngx_ims_block_e;
+
+
+/* an "identity" line; a number in a range has a fixed or free width */
 typedef struct {
+    ngx_uint_t                kind;           /* ngx_ims_block_e */
     ngx_str_t                 prefix;
     ngx_str_t                 suffix;
+    ngx_str_t                 key_prefix;     /* of keys, see below */
+    ngx_str_t                 key_suffix;
     ngx_uint_t                before;         /* identities of former blocks */
     ngx_uint_t                first;
-    ngx_uint_t                count;
+    ngx_uint_t                count;          /* 0: tokens name them */
     ngx_uint_t                width;          /* digits, 0: none in it */
     ngx_str_t                 impi;           /* template */
+    ngx_str_t                 alias;          /* domain of the SIP form of tel
+                                                 URIs, or empty */
+    struct ngx_ims_pool_list_s  *list;
+    void                     *regex;          /* regex_t of a wildcard */
+    unsigned                  subdomains:1;
 } ngx_ims_block_t;
 
 
@@ -70,6 +86,12 @@ typedef struct {
     ngx_str_t                 identity_claim; /* path of the claim that names
                                                  an identity, or empty */
 
+    unsigned                  guests:1;       /* are let in, */
+    ngx_uint_t                guest_max;      /* so many; 0: any */
+    time_t                    guest_lease;    /* s */
+    struct ngx_ims_pool_reserve_s  *reserve;  /* NULL: no line about it */
+    ngx_array_t               reserves;       /* those lines */
+
     uint32_t                 *identity_of;    /* lease entry -> identity */
     uint32_t                 *lease_of;       /* and back */
     ngx_uint_t                warned;         /* 90 % full was said */
@@ -83,13 +105,32 @@ typedef struct {
 
 
 /*
- * One "identity" line: a SIP or tel URI with at most one "[first-last]", and
- * "impi=" with $user (the user part), $number (the digits of the range) and
- * $host. Without impi the IMPI is user@host.  NGX_CONF_OK or an error that was
- * logged.
+ * One "identity" line: a SIP or tel URI with at most one "[first-last]"; or
+ * "file=path"; or "claim=path domain=name"; or a wildcarded URI, "sip:desk!.*!@
+ * domain".  With "impi=", which has $user (the user part), $number (the digits
+ * of the range) and $host; without it the IMPI is user@host.  NGX_CONF_OK or an
+ * error that was logged.
  */
 char *ngx_ims_pool_add_block(ngx_conf_t *cf, ngx_ims_pool_t *pool,
     ngx_str_t *args, ngx_uint_t n);
+
+/* the same for what tokens name: a domain, or a wildcarded URI */
+char *ngx_ims_pool_add_domain(ngx_conf_t *cf, ngx_ims_pool_t *pool,
+    ngx_ims_block_t *block, ngx_str_t *claim, ngx_str_t *domain);
+char *ngx_ims_pool_add_wildcard(ngx_conf_t *cf, ngx_ims_block_t *block,
+    ngx_str_t *uri);
+
+/* reads the file of a list; an error that was logged has file and line */
+char *ngx_ims_pool_add_list(ngx_conf_t *cf, ngx_ims_pool_t *pool,
+    ngx_ims_block_t *block, ngx_str_t *path);
+
+/*
+ * One "reserve" line, and all of them when the identities of the pool are known.
+ * NGX_CONF_OK or an error that was logged.
+ */
+char *ngx_ims_pool_add_reserve(ngx_conf_t *cf, ngx_ims_pool_t *pool,
+    ngx_str_t *args, ngx_uint_t n);
+char *ngx_ims_pool_end_reserve(ngx_conf_t *cf, ngx_ims_pool_t *pool);
 
 /*
  * After ngx_ims_zone_open(): gives every configured identity its entry, keeps
@@ -110,17 +151,54 @@ void ngx_ims_pool_retire(ngx_ims_pool_t *pool);
  */
 void ngx_ims_pool_resume(ngx_ims_pool_t *pool);
 
+/*
+ * The key of an identity: what all spellings of its URI have in common.
+ * "sip:user@host" with nothing escaped that need not be and a host in lower
+ * case (RFC 3261 19.1.4), without port and parameters; "tel:number" without
+ * visual separators (RFC 3966 4), also of its SIP form "sip:+number@any;
+ * user=phone" (spec ID-6).  out has NGX_IMS_MAX_IMPU bytes; returns the length,
+ * 0: it cannot be an identity.
+ */
+size_t ngx_ims_pool_key(ngx_ims_str_t *uri, u_char *out);
+
 /* the text of a configured identity, by number; the length, 0: no such */
 size_t ngx_ims_pool_text(ngx_ims_pool_t *pool, ngx_uint_t identity,
     u_char *out);
 
+/* its key */
+size_t ngx_ims_pool_text_key(ngx_ims_pool_t *pool, ngx_uint_t identity,
+    u_char *out);
+
+/* and back: the number of a configured identity, NGX_IMS_NONE: it is none */
+uint32_t ngx_ims_pool_number(ngx_ims_pool_t *pool, u_char *key, size_t len);
+
 /*
- * The lease entry of an identity, by URI: as configured (RFC 3261 19.1.4, RFC
- * 3966 4), or for a "tel:" one its SIP form "sip:+number@any;user=phone" (spec
- * ID-6).  NGX_OK, or NGX_DECLINED: not an identity of this pool.
+ * The lease entry of an identity, by URI in any spelling; of those that tokens
+ * name only what is leased.  NGX_OK, or NGX_DECLINED: not an identity of this
+ * pool.  Takes the lock itself.
  */
 ngx_int_t ngx_ims_pool_identity(ngx_ims_pool_t *pool, ngx_ims_str_t *uri,
     uint32_t *lease);
+
+/* 1 when tokens may name identities of this pool that are not configured */
+ngx_uint_t ngx_ims_pool_claims(ngx_ims_pool_t *pool);
+
+/*
+ * Writes the SIP form of a lease's tel URI, "sip:+number@domain;user=phone", of
+ * the "alias" of its line (spec ID-6).  out has NGX_IMS_MAX_IMPU bytes; returns
+ * the length, 0: it has none.
+ */
+size_t ngx_ims_pool_alias(ngx_ims_pool_t *pool, uint32_t lease, u_char *out);
+
+/* 1 when a URI is a lease's identity, or its alias, in any spelling */
+ngx_uint_t ngx_ims_pool_owns(ngx_ims_pool_t *pool, uint32_t lease,
+    ngx_ims_str_t *uri);
+
+/* 1 when a text can be a public identity, written between "<" and ">" */
+ngx_uint_t ngx_ims_pool_impu_safe(ngx_str_t *impu);
+
+/* 1 when a text can be a domain */
+ngx_uint_t ngx_ims_pool_domain_safe(ngx_str_t *domain);
 
 /* 1 when a text can be a private identity: "user@realm", safe between quotes */
 ngx_uint_t ngx_ims_pool_impi_safe(ngx_str_t *impi);
@@ -161,10 +239,15 @@ typedef struct {
 
 
 /*
- * Leases or renews.  NGX_OK with *lease set and *fresh = 1 when it was not
- * leased to this user at that moment; NGX_BUSY: all identities are taken;
- * NGX_DECLINED: the one that he asks for is not of this pool, or not for him;
- * NGX_ABORT: it is another user's at the moment.
+ * Leases or renews.  A user gets the identity that his token names, else the one
+ * reserved for him, else his former one, else what has been free for longest.
+ * One who has another one with browsers keeps that until they are gone.
+ *
+ * NGX_OK with *lease set and *fresh = 1 when it was not leased to this user at
+ * that moment; NGX_BUSY: all identities are taken, or no more guests are let in;
+ * NGX_DECLINED: the one that he asks for is not of this pool, or not for him, or
+ * guests are not let in; NGX_ABORT: it is another user's at the moment, or was
+ * until a while ago.
  */
 ngx_int_t ngx_ims_pool_lease(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
     uint32_t *lease, ngx_uint_t *fresh, ngx_log_t *log);

@@ -291,7 +291,6 @@ ngx_ims_pool_move(ngx_ims_pool_t *pool, u_char *user, uint32_t lease)
 
     l = &zone->leases[lease];
 
-    ngx_ims_pool_list_del(pool, lease);
     ngx_ims_pool_forget(pool, lease);
 
     ngx_memcpy(l->user, user, NGX_IMS_DIGEST_LEN);
@@ -301,10 +300,6 @@ ngx_ims_pool_move(ngx_ims_pool_t *pool, u_char *user, uint32_t lease)
 
     (void) ngx_ims_zone_put(zone, &l->holder, &holder);
 
-    if (l->state != NGX_IMS_LEASE_LEASED) {
-        zone->sh->leased++;
-    }
-
     l->seq++;
     l->calls = 0;
     l->premium = 0;
@@ -312,11 +307,7 @@ ngx_ims_pool_move(ngx_ims_pool_t *pool, u_char *user, uint32_t lease)
     l->expires = now + pool->lease;
     l->release = NGX_IMS_RELEASE_NONE;
 
-    ngx_memory_barrier();
-    l->state = NGX_IMS_LEASE_LEASED;
-
-    ngx_ims_pool_list_add(pool, &zone->sh->leased_head,
-                          &zone->sh->leased_tail, lease);
+    ngx_ims_pool_state(pool, lease, NGX_IMS_LEASE_LEASED);
 
     ngx_ims_zone_unlock(zone);
 
@@ -336,7 +327,7 @@ ngx_ims_pool_move_taken(ngx_ims_pool_t *pool, uint32_t lease, u_char *user)
 
     ngx_ims_pool_view_state(pool, l, &view);
 
-    if (pool->identity_of[lease] == NGX_IMS_NONE) {
+    if (ngx_ims_pool_number_of(pool, lease) == NGX_IMS_NONE) {
         return NGX_ABORT;
     }
 

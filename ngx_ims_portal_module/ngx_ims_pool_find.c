@@ -1,139 +1,131 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * From the text of an identity to its entry, without a table: the blocks are
- * few, and a number in one is an index.
+ * From the text of an identity to its entry.  The blocks are few, and a number
+ * in one is an index; lists of files and what tokens name have tables.
  */
 
 
-#include "ngx_ims_pool.h"
+#include "ngx_ims_pool_int.h"
+#include "ngx_ims_pool_list.h"
 
 
-static size_t ngx_ims_pool_normal(ngx_ims_str_t *uri, u_char *out);
-static ngx_int_t ngx_ims_pool_member(ngx_ims_block_t *block, u_char *text,
-    size_t len, ngx_uint_t *number);
+static ngx_int_t ngx_ims_pool_member(ngx_ims_block_t *block, u_char *key,
+    size_t len, uint32_t *number);
+
+
+uint32_t
+ngx_ims_pool_number(ngx_ims_pool_t *pool, u_char *key, size_t len)
+{
+    uint32_t          number;
+    ngx_uint_t        i;
+    ngx_ims_block_t  *block;
+
+    block = pool->blocks.elts;
+
+    for (i = 0; len && i < pool->blocks.nelts; i++) {
+
+        switch (block[i].kind) {
+
+        case NGX_IMS_BLOCK_RANGE:
+            if (ngx_ims_pool_member(&block[i], key, len, &number) == NGX_OK) {
+                return block[i].before + number;
+            }
+
+            break;
+
+        case NGX_IMS_BLOCK_LIST:
+            number = ngx_ims_pool_list_find(block[i].list, key, len);
+
+            if (number != NGX_IMS_NONE) {
+                return block[i].before + number;
+            }
+
+            break;
+        }
+    }
+
+    return NGX_IMS_NONE;
+}
 
 
 ngx_int_t
 ngx_ims_pool_identity(ngx_ims_pool_t *pool, ngx_ims_str_t *uri,
     uint32_t *lease)
 {
-    u_char            text[NGX_IMS_MAX_IMPU], own[NGX_IMS_MAX_IMPU];
-    size_t            len;
-    ngx_uint_t        i, first, number;
-    ngx_ims_str_t     a, b;
-    ngx_ims_block_t  *block;
+    u_char    key[NGX_IMS_MAX_IMPU];
+    size_t    len;
+    uint32_t  number, i;
+    uint64_t  hash;
 
-    len = ngx_ims_pool_normal(uri, text);
-    if (len == 0) {
-        return NGX_DECLINED;
-    }
+    len = ngx_ims_pool_key(uri, key);
 
-    block = pool->blocks.elts;
-    first = 0;
+    number = ngx_ims_pool_number(pool, key, len);
 
-    for (i = 0; i < pool->blocks.nelts; first += block[i++].count) {
-
-        if (ngx_ims_pool_member(&block[i], text, len, &number) != NGX_OK) {
-            continue;
-        }
-
-        a.data = text;
-        a.len = len;
-        b.data = own;
-        b.len = ngx_ims_pool_text(pool, first + number, own);
-
-        if (ngx_ims_sip_uri_equal(&a, &b)) {
-            *lease = pool->lease_of[first + number];
-            return NGX_OK;
-        }
-    }
-
-    return NGX_DECLINED;
-}
-
-
-/*
- * "tel:+number" without visual separators, or "sip:user@host" without port and
- * parameters, as identities are written; the length, 0: it is neither.
- */
-
-static size_t
-ngx_ims_pool_normal(ngx_ims_str_t *uri, u_char *out)
-{
-    u_char             *p;
-    size_t              i;
-    ngx_uint_t          phone;
-    ngx_ims_str_t       value;
-    ngx_ims_sip_uri_t   u;
-
-    if (ngx_ims_sip_parse_uri(uri, &u) != NGX_IMS_OK || u.user.len == 0
-        || u.user.len + u.host.len + 5 > NGX_IMS_MAX_IMPU)
-    {
-        return 0;
-    }
-
-    phone = (u.host.len == 0);
-
-    if (!phone && u.user.data[0] == '+'
-        && ngx_ims_sip_param(&u.params, "user", &value)
-        && value.len == 5
-        && ngx_strncasecmp(value.data, (u_char *) "phone", 5) == 0)
-    {
-        phone = 1;
-    }
-
-    if (!phone) {
-        p = ngx_cpymem(out, "sip:", 4);
-        p = ngx_cpymem(p, u.user.data, u.user.len);
-        *p++ = '@';
-        ngx_strlow(p, u.host.data, u.host.len);
-
-        return p + u.host.len - out;
-    }
-
-    p = ngx_cpymem(out, "tel:", 4);
-
-    for (i = 0; i < u.user.len; i++) {
-
-        if (ngx_strchr("-.()", u.user.data[i]) == NULL) {
-            *p++ = u.user.data[i];
-        }
-    }
-
-    return p - out;
-}
-
-
-/* the number that text has in a block, from 0, if it can be one of it */
-
-static ngx_int_t
-ngx_ims_pool_member(ngx_ims_block_t *block, u_char *text, size_t len,
-    ngx_uint_t *number)
-{
-    ngx_int_t  n;
-
-    if (len != block->prefix.len + block->width + block->suffix.len
-        || ngx_strncasecmp(text, block->prefix.data, block->prefix.len) != 0)
-    {
-        return NGX_DECLINED;
-    }
-
-    *number = 0;
-
-    if (block->width == 0) {
+    if (number != NGX_IMS_NONE) {
+        *lease = pool->lease_of[number];
         return NGX_OK;
     }
 
-    n = ngx_atoi(text + block->prefix.len, block->width);
+    if (ngx_ims_pool_claim_block(pool, key, len) == NULL) {
+        return NGX_DECLINED;
+    }
 
-    if (n == NGX_ERROR || n < (ngx_int_t) block->first
-        || n - block->first >= block->count)
+    hash = ngx_ims_pool_claim_hash(pool, key, len);
+
+    ngx_ims_zone_lock(&pool->zone);
+
+    i = ngx_ims_pool_claim_find(pool, hash, key, len);
+
+    if (i != NGX_IMS_NONE
+        && pool->zone.leases[i].state != NGX_IMS_LEASE_LEASED)
+    {
+        i = NGX_IMS_NONE;
+    }
+
+    ngx_ims_zone_unlock(&pool->zone);
+
+    *lease = i;
+
+    return i == NGX_IMS_NONE ? NGX_DECLINED : NGX_OK;
+}
+
+
+/* the number that a key has in a block, from 0 */
+
+static ngx_int_t
+ngx_ims_pool_member(ngx_ims_block_t *block, u_char *key, size_t len,
+    uint32_t *number)
+{
+    u_char     *p, *last;
+    ngx_uint_t  n;
+
+    if (len != block->key_prefix.len + block->width + block->key_suffix.len
+        || ngx_memcmp(key, block->key_prefix.data, block->key_prefix.len) != 0
+        || ngx_memcmp(key + len - block->key_suffix.len,
+                      block->key_suffix.data, block->key_suffix.len)
+           != 0)
     {
         return NGX_DECLINED;
     }
 
-    *number = n - block->first;
+    p = key + block->key_prefix.len;
+    last = p + block->width;
+
+    for (n = 0; p < last; p++) {
+
+        if (*p < '0' || *p > '9') {
+            return NGX_DECLINED;
+        }
+
+        n = n * 10 + (*p - '0');
+    }
+
+    if (n < block->first || n - block->first >= block->count) {
+        return NGX_DECLINED;
+    }
+
+    *number = (uint32_t) (n - block->first);
 
     return NGX_OK;
 }

@@ -1,22 +1,13 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * Identities as their bindings keep them, "IMPU IMPI", for those that left the
- * configuration while somebody had them: he goes on with his, and it can be
- * de-registered.  No timers.
+ * Identities as the zone has them, "IMPU IMPI": those that tokens name, and with
+ * their bindings those that left the configuration while somebody had them: he
+ * goes on with his, and it can be de-registered.  No timers.
  */
 
 
 #include "ngx_ims_pool_int.h"
-
-
-enum {
-    NGX_IMS_POOL_KEPT = 2 * NGX_IMS_MAX_IMPU + 1
-};
-
-
-static size_t ngx_ims_pool_kept_text(ngx_ims_pool_t *pool, uint32_t lease,
-    u_char *out);
 
 
 ngx_int_t
@@ -27,7 +18,7 @@ ngx_ims_pool_keep(ngx_ims_pool_t *pool, uint32_t lease, ngx_ims_blob_t *kept)
 
     value.data = text;
 
-    if (pool->identity_of[lease] == NGX_IMS_NONE) {
+    if (ngx_ims_pool_number_of(pool, lease) == NGX_IMS_NONE) {
         value.len = ngx_ims_pool_kept_text(pool, lease, text);
 
     } else {
@@ -78,18 +69,23 @@ ngx_ims_pool_kept(ngx_ims_pool_t *pool, uint32_t lease, ngx_uint_t impi,
 }
 
 
-/* that of the first of its bindings that has it; the lock is held */
+/* its own, or that of the first of its bindings that has it */
 
-static size_t
+size_t
 ngx_ims_pool_kept_text(ngx_ims_pool_t *pool, uint32_t lease, u_char *out)
 {
     uint32_t               i;
+    ngx_ims_lease_sh_t    *l;
     ngx_ims_binding_sh_t  *b;
 
-    for (i = pool->zone.leases[lease].bindings;
-         i != NGX_IMS_NONE;
-         i = b->next)
-    {
+    l = &pool->zone.leases[lease];
+
+    if (l->kind == NGX_IMS_LEASE_CLAIMED) {
+        return l->text.len <= NGX_IMS_POOL_KEPT
+               ? ngx_ims_zone_get(&pool->zone, &l->text, out) - out : 0;
+    }
+
+    for (i = l->bindings; i != NGX_IMS_NONE; i = b->next) {
         b = &pool->zone.bindings[i];
 
         if (b->identity.len && b->identity.len <= NGX_IMS_POOL_KEPT) {

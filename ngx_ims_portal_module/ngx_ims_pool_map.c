@@ -7,12 +7,18 @@
  * about to be used: a reload that fails leaves the running pool as it was.
  *
  * With a million identities it takes a third of a second, in which all workers
- * would wait for the lock; so it is made without, and only looked at again when
- * we have it: entries change their identity once in a day, if ever.
+ * would wait for the lock; so it is made without, and put into the zone a little
+ * at a time.  Who does this excludes others by a lock of its own; workers may
+ * meanwhile give an unused entry to an identity that a token names, or free one
+ * that had been retired.
  */
 
 
 #include "ngx_ims_pool_int.h"
+
+
+/* entries that are changed without letting go of the lock */
+#define NGX_IMS_POOL_BATCH  1024
 
 
 /* where an identity is, by its hash, open addressing */
@@ -28,17 +34,17 @@ static ngx_int_t ngx_ims_pool_map_alloc(ngx_ims_pool_t *pool,
     ngx_ims_pool_map_t *map, ngx_pool_t *mem, ngx_log_t *log);
 static ngx_int_t ngx_ims_pool_map_make(ngx_ims_pool_t *pool,
     ngx_ims_pool_map_t *map, ngx_log_t *log);
-static ngx_uint_t ngx_ims_pool_map_holds(ngx_ims_pool_t *pool,
-    ngx_ims_pool_map_t *map);
 static uint32_t *ngx_ims_pool_map_slot(ngx_ims_pool_map_t *map,
     uint64_t hash);
 static void ngx_ims_pool_map_index(ngx_ims_pool_t *pool,
     ngx_ims_pool_map_t *map);
 static ngx_int_t ngx_ims_pool_map_match(ngx_ims_pool_t *pool,
     ngx_ims_pool_map_t *map, ngx_log_t *log);
-static void ngx_ims_pool_map_apply(ngx_ims_pool_t *pool,
-    ngx_ims_pool_map_t *map);
-static uint64_t ngx_ims_pool_hash(u_char *p, size_t len);
+static ngx_int_t ngx_ims_pool_map_apply(ngx_ims_pool_t *pool,
+    ngx_ims_pool_map_t *map, ngx_log_t *log);
+static ngx_int_t ngx_ims_pool_map_entry(ngx_ims_pool_t *pool, ngx_uint_t k,
+    uint64_t hash);
+static void ngx_ims_pool_map_full(ngx_ims_pool_t *pool, ngx_log_t *log);
 
 
 ngx_int_t
@@ -47,6 +53,8 @@ ngx_ims_pool_map(ngx_ims_pool_t *pool, ngx_pool_t *mem, ngx_log_t *log)
     ngx_int_t           rc;
     ngx_ims_pool_map_t  map;
 
+    (void) ngx_ims_shared_lock(&pool->zone.sh->mapping);
+
     rc = ngx_ims_pool_map_alloc(pool, &map, mem, log);
 
     if (rc == NGX_OK) {
@@ -54,18 +62,10 @@ ngx_ims_pool_map(ngx_ims_pool_t *pool, ngx_pool_t *mem, ngx_log_t *log)
     }
 
     if (rc == NGX_OK) {
-        ngx_ims_zone_lock(&pool->zone);
-
-        if (!ngx_ims_pool_map_holds(pool, &map)) {
-            rc = ngx_ims_pool_map_make(pool, &map, log);
-        }
-
-        if (rc == NGX_OK) {
-            ngx_ims_pool_map_apply(pool, &map);
-        }
-
-        ngx_ims_zone_unlock(&pool->zone);
+        rc = ngx_ims_pool_map_apply(pool, &map, log);
     }
+
+    ngx_ims_shared_unlock(&pool->zone.sh->mapping);
 
     if (map.slots != NULL) {
         ngx_free(map.slots);
@@ -94,7 +94,7 @@ ngx_ims_pool_map_alloc(ngx_ims_pool_t *pool, ngx_ims_pool_map_t *map,
     map->hashes = ngx_alloc(nleases * sizeof(uint64_t), log);
 
     pool->identity_of = ngx_palloc(mem, nleases * sizeof(uint32_t));
-    pool->lease_of = ngx_palloc(mem, pool->total * sizeof(uint32_t));
+    pool->lease_of = ngx_palloc(mem, (pool->total + 1) * sizeof(uint32_t));
 
     if (map->slots == NULL || map->hashes == NULL
         || pool->identity_of == NULL || pool->lease_of == NULL)
@@ -123,28 +123,6 @@ ngx_ims_pool_map_make(ngx_ims_pool_t *pool, ngx_ims_pool_map_t *map,
     ngx_ims_pool_map_index(pool, map);
 
     return ngx_ims_pool_map_match(pool, map, log);
-}
-
-
-/* what is used has the identity that was seen, or is to get; locked */
-
-static ngx_uint_t
-ngx_ims_pool_map_holds(ngx_ims_pool_t *pool, ngx_ims_pool_map_t *map)
-{
-    uint32_t             i;
-    ngx_ims_lease_sh_t  *lease;
-
-    for (i = 0; i < pool->zone.sh->nleases; i++) {
-        lease = &pool->zone.leases[i];
-
-        if (lease->state != NGX_IMS_LEASE_UNUSED
-            && lease->identity != map->hashes[i])
-        {
-            return 0;
-        }
-    }
-
-    return 1;
 }
 
 
@@ -177,7 +155,9 @@ ngx_ims_pool_map_index(ngx_ims_pool_t *pool, ngx_ims_pool_map_t *map)
     for (i = 0; i < pool->zone.sh->nleases; i++) {
         lease = &pool->zone.leases[i];
 
-        if (lease->state != NGX_IMS_LEASE_UNUSED) {
+        if (lease->state != NGX_IMS_LEASE_UNUSED
+            && lease->kind == NGX_IMS_LEASE_CONFIGURED)
+        {
             map->hashes[i] = lease->identity;
             *ngx_ims_pool_map_slot(map, lease->identity) = i;
         }
@@ -198,7 +178,7 @@ ngx_ims_pool_map_match(ngx_ims_pool_t *pool, ngx_ims_pool_map_t *map,
     ngx_uint_t  k;
 
     for (k = 0; k < pool->total; k++) {
-        len = ngx_ims_pool_text(pool, k, text);
+        len = ngx_ims_pool_text_key(pool, k, text);
         hash = ngx_ims_pool_hash(text, len);
         slot = ngx_ims_pool_map_slot(map, hash);
 
@@ -212,9 +192,7 @@ ngx_ims_pool_map_match(ngx_ims_pool_t *pool, ngx_ims_pool_map_t *map,
             }
 
             if (map->spare == pool->zone.sh->nleases) {
-                ngx_log_error(NGX_LOG_EMERG, log, 0,
-                              "\"ims_portal_pool\" zone \"%V\" has no room "
-                              "for new identities", &pool->name);
+                ngx_ims_pool_map_full(pool, log);
                 return NGX_ERROR;
             }
 
@@ -239,107 +217,105 @@ ngx_ims_pool_map_match(ngx_ims_pool_t *pool, ngx_ims_pool_map_t *map,
 
 
 static void
-ngx_ims_pool_map_apply(ngx_ims_pool_t *pool, ngx_ims_pool_map_t *map)
+ngx_ims_pool_map_full(ngx_ims_pool_t *pool, ngx_log_t *log)
 {
-    uint32_t             i;
-    ngx_uint_t           k;
-    ngx_ims_zone_sh_t   *sh;
-    ngx_ims_lease_sh_t  *lease;
-
-    sh = pool->zone.sh;
-
-    /* in the order of the configuration: that is how they are given out */
-
-    for (k = 0; k < pool->total; k++) {
-        i = pool->lease_of[k];
-        lease = &pool->zone.leases[i];
-
-        if (lease->state != NGX_IMS_LEASE_UNUSED) {
-            continue;
-        }
-
-        lease->identity = map->hashes[i];
-        lease->bindings = NGX_IMS_NONE;
-        lease->user_next = NGX_IMS_NONE;
-        lease->state = NGX_IMS_LEASE_FREE;
-
-        ngx_ims_pool_list_add(pool, &sh->free_head, &sh->free_tail, i);
-        sh->leases_used++;
-    }
+    ngx_log_error(NGX_LOG_EMERG, log, 0,
+                  "\"ims_portal_pool\" zone \"%V\" has no room for new "
+                  "identities", &pool->name);
 }
 
 
-void
-ngx_ims_pool_retire(ngx_ims_pool_t *pool)
+/* in the order of the configuration: that is how they are given out */
+
+static ngx_int_t
+ngx_ims_pool_map_apply(ngx_ims_pool_t *pool, ngx_ims_pool_map_t *map,
+    ngx_log_t *log)
 {
-    uint32_t             i;
-    ngx_ims_zone_sh_t   *sh;
-    ngx_ims_lease_sh_t  *lease;
+    ngx_int_t   rc;
+    ngx_uint_t  k, last;
 
-    sh = pool->zone.sh;
+    rc = NGX_OK;
 
-    ngx_ims_zone_lock(&pool->zone);
+    for (k = 0; rc == NGX_OK && k < pool->total; /* void */ ) {
+        last = ngx_min(k + NGX_IMS_POOL_BATCH, pool->total);
 
-    /* a free identity that left the configuration is forgotten at once */
+        ngx_ims_zone_lock(&pool->zone);
 
-    for (i = 0; i < sh->nleases; i++) {
-        lease = &pool->zone.leases[i];
-        lease->removed = lease->state != NGX_IMS_LEASE_UNUSED
-                         && pool->identity_of[i] == NGX_IMS_NONE;
-
-        if (lease->removed && lease->state == NGX_IMS_LEASE_FREE) {
-            ngx_ims_pool_list_del(pool, i);
-            ngx_ims_pool_forget(pool, i);
-            lease->state = NGX_IMS_LEASE_UNUSED;
-            lease->removed = 0;
-            sh->leases_used--;
+        for ( /* void */ ; rc == NGX_OK && k < last; k++) {
+            rc = ngx_ims_pool_map_entry(pool, k,
+                                        map->hashes[pool->lease_of[k]]);
         }
+
+        ngx_ims_zone_unlock(&pool->zone);
     }
 
-    ngx_ims_zone_unlock(&pool->zone);
+    if (rc != NGX_OK) {
+        ngx_ims_pool_map_full(pool, log);
+    }
+
+    return rc;
 }
 
 
-void
-ngx_ims_pool_resume(ngx_ims_pool_t *pool)
+/* one that is new is not given out before its configuration is in use */
+
+static ngx_int_t
+ngx_ims_pool_map_entry(ngx_ims_pool_t *pool, ngx_uint_t k, uint64_t hash)
 {
-    time_t                 now;
-    uint32_t               i;
-    ngx_ims_binding_sh_t  *b;
+    uint32_t             i;
+    ngx_ims_lease_sh_t  *lease;
 
-    now = ngx_time();
+    i = pool->lease_of[k];
+    lease = &pool->zone.leases[i];
 
-    ngx_ims_zone_lock(&pool->zone);
+    if (lease->state != NGX_IMS_LEASE_UNUSED) {
 
-    for (i = 0; i < pool->zone.sh->nbindings; i++) {
-        b = &pool->zone.bindings[i];
-
-        if (b->state == NGX_IMS_BINDING_FREE
-            || b->lease == NGX_IMS_LEASE_BLOCK)
+        if (lease->kind == NGX_IMS_LEASE_CONFIGURED
+            && lease->identity == hash)
         {
-            continue;
+            if (lease->state != NGX_IMS_LEASE_FREE) {
+                lease->removed = 0;
+            }
+
+            return NGX_OK;
         }
 
-        ngx_memzero(&b->owner, sizeof(ngx_ims_owner_t));
-        b->calling = 0;
-        b->lost = now;
-        b->reap = now + (pool->grace + 999) / 1000;
+        /* a token was faster */
+
+        pool->identity_of[i] = NGX_IMS_NONE;
+
+        i = pool->zone.sh->unused_head;
+
+        while (i != NGX_IMS_NONE && pool->identity_of[i] != NGX_IMS_NONE) {
+            i = pool->zone.leases[i].next;
+        }
+
+        if (i == NGX_IMS_NONE) {
+            return NGX_ERROR;
+        }
+
+        pool->identity_of[i] = k;
+        pool->lease_of[k] = i;
+
+        lease = &pool->zone.leases[i];
     }
 
-    ngx_ims_zone_unlock(&pool->zone);
-}
+    ngx_ims_zone_list_del(&pool->zone, i);
 
+    lease->identity = hash;
+    lease->bindings = NGX_IMS_NONE;
+    lease->user_next = NGX_IMS_NONE;
+    lease->kind = NGX_IMS_LEASE_CONFIGURED;
+    lease->removed = 1;
+    lease->reserved = 0;
+    lease->expires = 0;
+    ngx_memzero(lease->user, NGX_IMS_DIGEST_LEN);
 
-/* FNV-1a of 64 bits: the text never comes from outside the configuration */
+    ngx_memory_barrier();
+    lease->state = NGX_IMS_LEASE_FREE;
 
-static uint64_t
-ngx_ims_pool_hash(u_char *p, size_t len)
-{
-    uint64_t  h;
+    ngx_ims_zone_list_add(&pool->zone, i);
+    pool->zone.sh->leases_used++;
 
-    for (h = 14695981039346656037ULL; len > 0; len--) {
-        h = (h ^ *p++) * 1099511628211ULL;
-    }
-
-    return h;
+    return NGX_OK;
 }

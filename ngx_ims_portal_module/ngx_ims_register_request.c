@@ -239,9 +239,8 @@ ngx_ims_register_identity(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
     impu.data = text;
     impu.len = ngx_ims_pool_impu(s->pool, s->lease, text);
 
-    if (impu.len
-        && ngx_ims_sip_uri_equal(&m->to.uri, &impu)
-        && ngx_ims_sip_uri_equal(&m->from.uri, &impu))
+    if (ngx_ims_pool_owns(s->pool, s->lease, &m->to.uri)
+        && ngx_ims_pool_owns(s->pool, s->lease, &m->from.uri))
     {
         return NGX_OK;
     }

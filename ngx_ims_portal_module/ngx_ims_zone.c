@@ -44,10 +44,108 @@ ngx_ims_zone_view(ngx_ims_zone_t *zone, u_char *addr)
 
     zone->user_buckets = (uint32_t *) p;
     zone->dialog_buckets = zone->user_buckets + sh->nbuckets;
-    zone->order = zone->dialog_buckets + sh->nbuckets;
+    zone->claim_buckets = zone->dialog_buckets + sh->nbuckets;
+    zone->order = zone->claim_buckets + sh->nbuckets;
     zone->taken = (u_char *) (zone->order + sh->nleases);
 
     zone->size = (zone->taken - addr) + sh->nchunks / 8 + 1;
+}
+
+
+void
+ngx_ims_zone_list(ngx_ims_zone_t *zone, ngx_ims_lease_sh_t *lease,
+    uint32_t **head, uint32_t **tail)
+{
+    ngx_ims_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    switch (lease->state) {
+
+    case NGX_IMS_LEASE_LEASED:
+        *head = lease->guest ? &sh->guest_head : &sh->leased_head;
+        *tail = lease->guest ? &sh->guest_tail : &sh->leased_tail;
+        break;
+
+    case NGX_IMS_LEASE_RESTING:
+        *head = &sh->rest_head;
+        *tail = &sh->rest_tail;
+        break;
+
+    case NGX_IMS_LEASE_FREE:
+
+        if (lease->removed) {
+            *head = &sh->coming_head;
+            *tail = &sh->coming_tail;
+
+        } else if (lease->reserved) {
+            *head = &sh->kept_head;
+            *tail = &sh->kept_tail;
+
+        } else {
+            *head = &sh->free_head;
+            *tail = &sh->free_tail;
+        }
+
+        break;
+
+    default:
+        *head = &sh->unused_head;
+        *tail = &sh->unused_tail;
+    }
+}
+
+
+void
+ngx_ims_zone_list_add(ngx_ims_zone_t *zone, uint32_t i)
+{
+    uint32_t            *head, *tail;
+    ngx_ims_lease_sh_t  *leases;
+
+    leases = zone->leases;
+
+    ngx_ims_zone_list(zone, &leases[i], &head, &tail);
+
+    leases[i].next = NGX_IMS_NONE;
+    leases[i].prev = *tail;
+
+    if (*tail != NGX_IMS_NONE) {
+        leases[*tail].next = i;
+
+    } else {
+        *head = i;
+    }
+
+    *tail = i;
+}
+
+
+void
+ngx_ims_zone_list_del(ngx_ims_zone_t *zone, uint32_t i)
+{
+    uint32_t            *head, *tail;
+    ngx_ims_lease_sh_t  *leases, *l;
+
+    leases = zone->leases;
+    l = &leases[i];
+
+    ngx_ims_zone_list(zone, l, &head, &tail);
+
+    if (l->prev != NGX_IMS_NONE) {
+        leases[l->prev].next = l->next;
+
+    } else {
+        *head = l->next;
+    }
+
+    if (l->next != NGX_IMS_NONE) {
+        leases[l->next].prev = l->prev;
+
+    } else {
+        *tail = l->prev;
+    }
+
+    l->prev = l->next = NGX_IMS_NONE;
 }
 
 

@@ -58,7 +58,8 @@ typedef enum {
 
 typedef enum {
     NGX_IMS_LEASE_CONFIGURED = 0,        /* the configuration has its text */
-    NGX_IMS_LEASE_CLAIMED                /* a token named it, within a block */
+    NGX_IMS_LEASE_CLAIMED                /* a token named it, within a block;
+                                            it is leased, or rests */
 } ngx_ims_lease_kind_e;
 
 
@@ -313,6 +314,19 @@ typedef struct {
     time_t                    drain_since;    /* s */
     ngx_ims_order_sh_t        users[NGX_IMS_ORDERS];
     ngx_ims_share_sh_t        share;
+
+    uint32_t                  unused_head;    /* leases without identity */
+    uint32_t                  unused_tail;
+    uint32_t                  kept_head;      /* free, but for one user */
+    uint32_t                  kept_tail;
+    uint32_t                  coming_head;    /* of a configuration that is */
+    uint32_t                  coming_tail;    /* not in use yet */
+    uint32_t                  guest_head;     /* as leased_head, of guests */
+    uint32_t                  guest_tail;
+    uint32_t                  guests;         /* ... how many */
+    uint32_t                  claimed;        /* CLAIMED ones in use */
+    ngx_atomic_t              mapping;        /* pid of who gives identities
+                                                 their entries */
 } ngx_ims_zone_sh_t;
 
 
@@ -327,6 +341,7 @@ typedef struct {
     ngx_ims_zone_sh_t        *sh;
     uint32_t                 *user_buckets;
     uint32_t                 *dialog_buckets;
+    uint32_t                 *claim_buckets;
     ngx_ims_lease_sh_t       *leases;
     ngx_ims_binding_sh_t     *bindings;
     ngx_ims_dialog_sh_t      *dialogs;
@@ -350,7 +365,7 @@ typedef struct {
  * name    of the zone
  * store   path of its file, empty: it ends with the last process
  * size    bytes, at least 8 pages; a running zone is not resized (warned)
- * leases  how many identities must fit
+ * leases  how many identities must fit, and some more that tokens name
  *
  * Returns NGX_OK, or NGX_ERROR (logged): too small, or the file is not a store
  * of this zone, or damaged; then it is left as it is.
@@ -374,6 +389,14 @@ void ngx_ims_zone_lock(ngx_ims_zone_t *zone);
  * freed.  now, s, stands for times that are not known.
  */
 void ngx_ims_zone_rebuild(ngx_ims_zone_t *zone, time_t now);
+
+/* the list that a lease entry is in, by its state */
+void ngx_ims_zone_list(ngx_ims_zone_t *zone, ngx_ims_lease_sh_t *lease,
+    uint32_t **head, uint32_t **tail);
+
+/* adds an entry at the tail of its list, or takes it out */
+void ngx_ims_zone_list_add(ngx_ims_zone_t *zone, uint32_t i);
+void ngx_ims_zone_list_del(ngx_ims_zone_t *zone, uint32_t i);
 
 /*
  * Replaces a text; an empty one frees its chunks.  NGX_OK, or NGX_ERROR when

@@ -15,17 +15,30 @@
 
 #define NGX_IMS_ZONE_DENY  32
 
-/* bytes besides the entries, and of an identity with its share of them */
+/* bytes besides the entries, of an identity, and of a user who is there */
 
 #define NGX_IMS_ZONE_BASE                                                     \
     (ngx_align(sizeof(ngx_ims_zone_sh_t), 64) + 64                            \
      + NGX_IMS_ZONE_DENY * sizeof(ngx_ims_deny_sh_t))
 
-#define NGX_IMS_ZONE_UNIT                                                     \
-    (sizeof(ngx_ims_lease_sh_t) + 2 * sizeof(ngx_ims_binding_sh_t)            \
-     + 2 * sizeof(ngx_ims_dialog_sh_t) + 18 * sizeof(ngx_ims_chunk_sh_t)      \
-     + 18 / 8 + 3 * sizeof(uint32_t)                                          \
+#define NGX_IMS_ZONE_LEASE                                                    \
+    (sizeof(ngx_ims_lease_sh_t) + 4 * sizeof(uint32_t)                        \
      + sizeof(ngx_ims_deny_sh_t) / NGX_IMS_ZONE_DENY + 1)
+
+#define NGX_IMS_ZONE_USER                                                     \
+    (2 * sizeof(ngx_ims_binding_sh_t) + 2 * sizeof(ngx_ims_dialog_sh_t)       \
+     + 18 * sizeof(ngx_ims_chunk_sh_t) + 18 / 8 + 1)
+
+/* identities that the configuration has not, yet, for so many that it has */
+
+#define NGX_IMS_ZONE_SPARE  64
+
+#define ngx_ims_zone_spare(leases)                                            \
+    ((leases) + (leases) / NGX_IMS_ZONE_SPARE + NGX_IMS_ZONE_SPARE)
+
+/* users that there is room for at least, of a large pool */
+
+#define NGX_IMS_ZONE_USERS  64
 
 
 static ngx_int_t ngx_ims_zone_capacity(ngx_ims_zone_t *zone, size_t size,
@@ -35,7 +48,8 @@ static ngx_int_t ngx_ims_zone_layout(ngx_ims_zone_t *zone, u_char *addr,
 static ngx_int_t ngx_ims_zone_check(ngx_ims_zone_t *zone, ngx_str_t *store,
     ngx_ims_shared_t *shared, ngx_log_t *log);
 static ngx_int_t ngx_ims_zone_live(ngx_ims_zone_t *zone,
-    ngx_ims_shared_t *shared, ngx_ims_zone_sh_t *want, ngx_log_t *log);
+    ngx_ims_shared_t *shared, ngx_ims_zone_sh_t *want, size_t size,
+    ngx_log_t *log);
 static ngx_int_t ngx_ims_zone_left(ngx_ims_zone_t *zone, ngx_str_t *store,
     ngx_ims_shared_t *shared, ngx_ims_zone_sh_t *want, ngx_log_t *log);
 static ngx_int_t ngx_ims_zone_convert(ngx_ims_zone_t *zone, ngx_str_t *store,
@@ -86,7 +100,7 @@ ngx_ims_zone_open(ngx_ims_zone_t *zone, ngx_str_t *name, ngx_str_t *store,
             || (shared.size == size
                 && ((ngx_ims_zone_sh_t *) shared.addr)->magic[0] == '\0')))
     {
-        /* a test needs no room for browsers */
+        /* a test needs no room for browsers, but the truth about it */
 
         if (shared.test && shared.created) {
             want.nbindings = want.ndialogs = want.nchunks = 8;
@@ -101,7 +115,7 @@ ngx_ims_zone_open(ngx_ims_zone_t *zone, ngx_str_t *name, ngx_str_t *store,
         if (rc == NGX_OK) {
             rc = shared.fresh
                  ? ngx_ims_zone_left(zone, store, &shared, &want, log)
-                 : ngx_ims_zone_live(zone, &shared, &want, log);
+                 : ngx_ims_zone_live(zone, &shared, &want, size, log);
         }
     }
 
@@ -133,35 +147,55 @@ ngx_ims_zone_open(ngx_ims_zone_t *zone, ngx_str_t *name, ngx_str_t *store,
 
 
 /*
- * Capacities follow from the size of the zone: every identity can be leased,
- * and has its share of two bindings, two dialogs and 18 chunks for their texts,
- * of which a registration takes about six and a call eight.
+ * Capacities follow from the size of the zone: every identity can be leased.  A
+ * user who is there has two bindings, two dialogs and 18 chunks for their
+ * texts, of which a registration takes about six and a call eight.  In a zone
+ * that has not so much for each identity, what they leave is for as many users
+ * as fit.
  */
 
 static ngx_int_t
 ngx_ims_zone_capacity(ngx_ims_zone_t *zone, size_t size, ngx_uint_t leases,
     ngx_ims_zone_sh_t *want, ngx_log_t *log)
 {
-    ngx_uint_t  n;
+    size_t      need;
+    ngx_uint_t  n, users;
 
     ngx_memzero(want, sizeof(ngx_ims_zone_sh_t));
 
-    n = (size - NGX_IMS_ZONE_BASE) / NGX_IMS_ZONE_UNIT;
+    users = (size - NGX_IMS_ZONE_BASE)
+            / (NGX_IMS_ZONE_LEASE + NGX_IMS_ZONE_USER);
+    n = users;
 
     if (n < leases || n < 8) {
-        ngx_log_error(NGX_LOG_EMERG, log, 0,
-                      "\"ims_portal_pool\" zone \"%V\" is too small: "
-                      "%ui identities need %uzk", &zone->name, leases,
-                      (leases * NGX_IMS_ZONE_UNIT + NGX_IMS_ZONE_BASE) / 1024
-                      + 1);
-        return NGX_ERROR;
+        n = ngx_max(ngx_ims_zone_spare(leases), 8);
+        need = NGX_IMS_ZONE_BASE + n * NGX_IMS_ZONE_LEASE;
+
+        if (size < need + NGX_IMS_ZONE_USERS * NGX_IMS_ZONE_USER) {
+            ngx_log_error(NGX_LOG_EMERG, log, 0,
+                          "\"ims_portal_pool\" zone \"%V\" is too small: "
+                          "%ui identities need %uzk, and %uzk more for each "
+                          "thousand of users who are there at once",
+                          &zone->name, leases,
+                          (need + NGX_IMS_ZONE_USERS * NGX_IMS_ZONE_USER)
+                          / 1024 + 1,
+                          1000 * NGX_IMS_ZONE_USER / 1024);
+            return NGX_ERROR;
+        }
+
+        users = (size - need) / NGX_IMS_ZONE_USER;
+
+        ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                      "\"ims_portal_pool\" zone \"%V\" has room for %ui "
+                      "identities, and for %ui browsers and calls at once",
+                      &zone->name, n, 2 * users);
     }
 
     want->layout = ngx_ims_zone_ours;
     want->nleases = n;
-    want->nbindings = 2 * n;
-    want->ndialogs = 2 * n;
-    want->nchunks = 18 * n;
+    want->nbindings = 2 * users;
+    want->ndialogs = 2 * users;
+    want->nchunks = 18 * users;
     want->ndeny = NGX_IMS_ZONE_DENY + n / NGX_IMS_ZONE_DENY;
 
     /* at most n of them */
@@ -183,7 +217,7 @@ ngx_ims_zone_bytes(ngx_ims_zone_sh_t *want)
            + (size_t) want->ndialogs * sizeof(ngx_ims_dialog_sh_t)
            + (size_t) want->nchunks * sizeof(ngx_ims_chunk_sh_t)
            + (size_t) want->ndeny * sizeof(ngx_ims_deny_sh_t)
-           + ((size_t) want->nleases + 2 * (size_t) want->nbuckets)
+           + ((size_t) want->nleases + 3 * (size_t) want->nbuckets)
              * sizeof(uint32_t)
            + want->nchunks / 8 + 1;
 }
@@ -278,7 +312,14 @@ ngx_ims_zone_check(ngx_ims_zone_t *zone, ngx_str_t *store,
 
     ngx_ims_zone_view(zone, shared->addr);
 
-    if (zone->size <= shared->size) {
+    /* what is behind the entries is made anew, and may have been less */
+
+    if (zone->size <= shared->size
+        || (ngx_memcmp(l, &ngx_ims_zone_ours, sizeof(ngx_ims_zone_layout_t))
+            != 0
+            && (u_char *) zone->user_buckets
+               <= shared->addr + shared->size))
+    {
         return NGX_OK;
     }
 
@@ -296,7 +337,7 @@ damaged:
 
 static ngx_int_t
 ngx_ims_zone_live(ngx_ims_zone_t *zone, ngx_ims_shared_t *shared,
-    ngx_ims_zone_sh_t *want, ngx_log_t *log)
+    ngx_ims_zone_sh_t *want, size_t size, ngx_log_t *log)
 {
     if (ngx_memcmp(&zone->sh->layout, &ngx_ims_zone_ours,
                    sizeof(ngx_ims_zone_layout_t))
@@ -309,7 +350,7 @@ ngx_ims_zone_live(ngx_ims_zone_t *zone, ngx_ims_shared_t *shared,
         return NGX_ERROR;
     }
 
-    if (zone->sh->nleases != want->nleases) {
+    if (zone->sh->nleases != want->nleases && shared->size != size) {
         ngx_log_error(NGX_LOG_WARN, log, 0,
                       "the size of \"ims_portal_pool\" zone \"%V\" changes "
                       "at a restart only", &zone->name);
@@ -330,7 +371,10 @@ ngx_ims_zone_left(ngx_ims_zone_t *zone, ngx_str_t *store,
     if ((ngx_memcmp(&zone->sh->layout, &ngx_ims_zone_ours,
                     sizeof(ngx_ims_zone_layout_t))
          != 0
-         || zone->sh->nleases != want->nleases)
+         || ngx_memcmp(&zone->sh->nleases, &want->nleases,
+                       offsetof(ngx_ims_zone_sh_t, instance)
+                       - offsetof(ngx_ims_zone_sh_t, nleases))
+            != 0)
         && ngx_ims_zone_convert(zone, store, shared, want, log) != NGX_OK)
     {
         return NGX_ERROR;
@@ -348,6 +392,7 @@ ngx_ims_zone_left(ngx_ims_zone_t *zone, ngx_str_t *store,
     }
 
     sh->lock = 0;
+    sh->mapping = 0;
     ngx_memzero(&sh->counters, sizeof(ngx_ims_counters_sh_t));
     ngx_memzero((void *) sh->sockets, sizeof(sh->sockets));
 

@@ -26,10 +26,10 @@
 
 
 static void ngx_ims_zone_leases(ngx_ims_zone_t *zone);
+static void ngx_ims_zone_lease_texts(ngx_ims_zone_t *zone,
+    ngx_ims_lease_sh_t *l);
 static void ngx_ims_zone_lists(ngx_ims_zone_t *zone);
 static int ngx_ims_zone_older(const void *one, const void *two, void *data);
-static void ngx_ims_zone_list_add(ngx_ims_zone_t *zone, uint32_t *head,
-    uint32_t *tail, uint32_t i);
 static void ngx_ims_zone_users(ngx_ims_zone_t *zone);
 static void ngx_ims_zone_bindings(ngx_ims_zone_t *zone, time_t now);
 static ngx_uint_t ngx_ims_zone_binding_sound(ngx_ims_zone_t *zone,
@@ -95,6 +95,8 @@ ngx_ims_zone_leases(ngx_ims_zone_t *zone)
 
     sh->leases_used = 0;
     sh->leased = 0;
+    sh->guests = 0;
+    sh->claimed = 0;
 
     for (i = 0; i < sh->nleases; i++) {
         l = &zone->leases[i];
@@ -106,41 +108,75 @@ ngx_ims_zone_leases(ngx_ims_zone_t *zone)
         l->bindings = NGX_IMS_NONE;
         l->nbindings = 0;
         l->user_next = NGX_IMS_NONE;
-        l->prev = NGX_IMS_NONE;
-        l->next = NGX_IMS_NONE;
+        l->claim_next = NGX_IMS_NONE;
+
+        if (l->state != NGX_IMS_LEASE_UNUSED) {
+            ngx_ims_zone_lease_texts(zone, l);
+        }
 
         if (l->state == NGX_IMS_LEASE_UNUSED) {
             ngx_ims_zone_set(l->holder.word, 0);
             ngx_ims_zone_set(l->text.word, 0);
             ngx_ims_zone_set(l->away.word, 0);
+            ngx_ims_zone_set(l->expires, 0);
+            ngx_ims_zone_set(l->kind, NGX_IMS_LEASE_CONFIGURED);
+            ngx_ims_zone_set(l->removed, 0);
+            ngx_ims_zone_set(l->reserved, 0);
+            continue;
         }
 
-        if (!ngx_ims_zone_claim(zone, &l->holder)) {
-            l->holder.word = 0;
+        sh->leases_used++;
+
+        if (l->state == NGX_IMS_LEASE_LEASED) {
+            sh->leased++;
+            sh->guests += (l->guest != 0);
         }
 
-        if (!ngx_ims_zone_claim(zone, &l->text)) {
-            l->text.word = 0;
-        }
-
-        if (!ngx_ims_zone_claim(zone, &l->away)) {
-            l->away.word = 0;
-        }
-
-        sh->leases_used += (l->state != NGX_IMS_LEASE_UNUSED);
-        sh->leased += (l->state == NGX_IMS_LEASE_LEASED);
-
-        zone->order[i] = i;
+        sh->claimed += (l->kind == NGX_IMS_LEASE_CLAIMED);
     }
 }
 
 
-/* each list is in the order in which its times end */
+static void
+ngx_ims_zone_lease_texts(ngx_ims_zone_t *zone, ngx_ims_lease_sh_t *l)
+{
+    if (l->kind > NGX_IMS_LEASE_CLAIMED) {
+        l->kind = NGX_IMS_LEASE_CONFIGURED;
+    }
+
+    if (!ngx_ims_zone_claim(zone, &l->text)) {
+        l->text.word = 0;
+    }
+
+    /* nobody knows which one it is; and one of these is never free */
+
+    if (l->kind == NGX_IMS_LEASE_CLAIMED
+        && (l->text.len == 0 || l->state == NGX_IMS_LEASE_FREE))
+    {
+        ngx_ims_zone_disclaim(zone, l->text.first, l->text.len);
+        l->state = NGX_IMS_LEASE_UNUSED;
+        return;
+    }
+
+    if (!ngx_ims_zone_claim(zone, &l->holder)) {
+        l->holder.word = 0;
+    }
+
+    if (!ngx_ims_zone_claim(zone, &l->away)) {
+        l->away.word = 0;
+    }
+}
+
+
+/*
+ * Each list is in the order in which its times end.  Most entries of a large
+ * pool have none, and need not be sorted.
+ */
 
 static void
 ngx_ims_zone_lists(ngx_ims_zone_t *zone)
 {
-    uint32_t            i, k;
+    uint32_t            i, n;
     ngx_ims_zone_sh_t  *sh;
 
     sh = zone->sh;
@@ -148,28 +184,25 @@ ngx_ims_zone_lists(ngx_ims_zone_t *zone)
     sh->free_head = sh->free_tail = NGX_IMS_NONE;
     sh->rest_head = sh->rest_tail = NGX_IMS_NONE;
     sh->leased_head = sh->leased_tail = NGX_IMS_NONE;
+    sh->unused_head = sh->unused_tail = NGX_IMS_NONE;
+    sh->kept_head = sh->kept_tail = NGX_IMS_NONE;
+    sh->coming_head = sh->coming_tail = NGX_IMS_NONE;
+    sh->guest_head = sh->guest_tail = NGX_IMS_NONE;
 
-    qsort_r(zone->order, sh->nleases, sizeof(uint32_t), ngx_ims_zone_older,
-            zone);
+    for (n = 0, i = 0; i < sh->nleases; i++) {
 
-    for (k = 0; k < sh->nleases; k++) {
-        i = zone->order[k];
+        if (zone->leases[i].expires != 0) {
+            zone->order[n++] = i;
 
-        switch (zone->leases[i].state) {
-
-        case NGX_IMS_LEASE_FREE:
-            ngx_ims_zone_list_add(zone, &sh->free_head, &sh->free_tail, i);
-            break;
-
-        case NGX_IMS_LEASE_RESTING:
-            ngx_ims_zone_list_add(zone, &sh->rest_head, &sh->rest_tail, i);
-            break;
-
-        case NGX_IMS_LEASE_LEASED:
-            ngx_ims_zone_list_add(zone, &sh->leased_head, &sh->leased_tail,
-                                  i);
-            break;
+        } else {
+            ngx_ims_zone_list_add(zone, i);
         }
+    }
+
+    qsort_r(zone->order, n, sizeof(uint32_t), ngx_ims_zone_older, zone);
+
+    for (i = 0; i < n; i++) {
+        ngx_ims_zone_list_add(zone, zone->order[i]);
     }
 }
 
@@ -189,23 +222,6 @@ ngx_ims_zone_older(const void *one, const void *two, void *data)
     }
 
     return a < b ? -1 : a > b;
-}
-
-
-static void
-ngx_ims_zone_list_add(ngx_ims_zone_t *zone, uint32_t *head, uint32_t *tail,
-    uint32_t i)
-{
-    zone->leases[i].prev = *tail;
-
-    if (*tail != NGX_IMS_NONE) {
-        zone->leases[*tail].next = i;
-
-    } else {
-        *head = i;
-    }
-
-    *tail = i;
 }
 
 
@@ -229,6 +245,7 @@ ngx_ims_zone_users(ngx_ims_zone_t *zone)
     for (i = 0; i < sh->nbuckets; i++) {
         zone->user_buckets[i] = NGX_IMS_NONE;
         zone->dialog_buckets[i] = NGX_IMS_NONE;
+        zone->claim_buckets[i] = NGX_IMS_NONE;
     }
 
     for (leased = 0; leased < 2; leased++) {
@@ -237,9 +254,19 @@ ngx_ims_zone_users(ngx_ims_zone_t *zone)
             l = &zone->leases[i];
 
             if (l->state == NGX_IMS_LEASE_UNUSED
-                || (l->state == NGX_IMS_LEASE_LEASED) != leased
-                || ngx_memcmp(l->user, nobody, NGX_IMS_DIGEST_LEN) == 0)
+                || (l->state == NGX_IMS_LEASE_LEASED) != leased)
             {
+                continue;
+            }
+
+            if (l->kind == NGX_IMS_LEASE_CLAIMED) {
+                bucket = &zone->claim_buckets[l->identity
+                                              & (sh->nbuckets - 1)];
+                l->claim_next = *bucket;
+                *bucket = i;
+            }
+
+            if (ngx_memcmp(l->user, nobody, NGX_IMS_DIGEST_LEN) == 0) {
                 continue;
             }
 

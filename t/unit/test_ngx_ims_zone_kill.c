@@ -46,7 +46,8 @@ typedef struct {
 
 static shared_t         *shared;
 static ngx_ims_pool_t    pool;
-static ngx_ims_block_t   block;
+static ngx_ims_block_t   blocks[2];
+static ngx_ims_block_t  *block = &blocks[0];
 static ngx_log_t         log_;
 static ngx_pool_t        mem;
 static unsigned          seed = 1;
@@ -142,7 +143,8 @@ map(ngx_uint_t total)
 {
     ngx_destroy_pool(&mem);
 
-    block.count = total;
+    block->count = total;
+    blocks[1].before = total;
     pool.total = total;
 
     if (ngx_ims_pool_map(&pool, &mem, &log_) != NGX_OK) {
@@ -273,6 +275,36 @@ wish(ngx_ims_want_t *want, u_char *user)
 }
 
 
+/* for a certain one, which another user may ask for, too; or as a guest */
+
+static void
+ask(ngx_ims_want_t *want)
+{
+    static u_char  text[64];
+
+    switch (rnd(4)) {
+
+    case 0:
+        want->identity.data = text;
+        want->identity.len = (size_t) sprintf((char *) text,
+                                              "sip:w%u@staff.example",
+                                              rnd(12));
+        break;
+
+    case 1:
+        want->identity.data = text;
+        want->identity.len = (size_t) sprintf((char *) text,
+                                              "sip:u0%02u@acme.example",
+                                              rnd(30));
+        break;
+
+    case 2:
+        want->guest = (rnd(4) == 0);
+        break;
+    }
+}
+
+
 /* chunks that say who had an identity: he may come back */
 
 static uint32_t
@@ -284,6 +316,8 @@ remembered(void)
 
     for (i = 0; i < pool.zone.sh->nleases; i++) {
         n += (pool.zone.leases[i].holder.len + NGX_IMS_CHUNK - 1)
+             / NGX_IMS_CHUNK;
+        n += (pool.zone.leases[i].text.len + NGX_IMS_CHUNK - 1)
              / NGX_IMS_CHUNK;
     }
 
@@ -303,6 +337,7 @@ come(held_t *h, ngx_ims_owner_t *self)
 
     user_of(rnd(USERS), user);
     wish(&want, user);
+    ask(&want);
     memset(instance, 1 + (int) rnd(INSTANCES), sizeof(instance));
     h->ndialogs = 0;
     h->ref.seq = 0;
@@ -617,16 +652,25 @@ main(void)
     shared->ms = standin_ms;
 
     pool.name = name;
-    pool.blocks.elts = &block;
-    pool.blocks.nelts = 1;
+    pool.blocks.elts = blocks;
+    pool.blocks.nelts = 2;
+    pool.guests = 1;
+    pool.guest_max = 4;
+    pool.guest_lease = 4;
     pool.lease = 20;
     pool.quarantine = 5;
     pool.devices = INSTANCES;
-    block.prefix = (ngx_str_t) ngx_string("sip:u");
-    block.suffix = (ngx_str_t) ngx_string("@acme.example");
-    block.impi = (ngx_str_t) ngx_string("$user@$host");
-    block.first = 1;
-    block.width = 3;
+    block->prefix = (ngx_str_t) ngx_string("sip:u");
+    block->suffix = (ngx_str_t) ngx_string("@acme.example");
+    block->key_prefix = block->prefix;
+    block->key_suffix = block->suffix;
+    block->impi = (ngx_str_t) ngx_string("$user@$host");
+    block->first = 1;
+    block->width = 3;
+
+    blocks[1].kind = NGX_IMS_BLOCK_DOMAIN;
+    blocks[1].key_suffix = (ngx_str_t) ngx_string("staff.example");
+    blocks[1].impi = block->impi;
 
     ok(ngx_ims_zone_open(&pool.zone, &name, &store, 96 * 1024, IDENTITIES,
                          &log_)

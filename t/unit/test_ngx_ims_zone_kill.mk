@@ -6,8 +6,17 @@ test_ngx_ims_zone_kill_SRCS = ngx_ims_portal_module/ngx_ims_binding.c \
 	ngx_ims_portal_module/ngx_ims_dialog_cseq.c \
 	ngx_ims_portal_module/ngx_ims_dialog_usage.c \
 	ngx_ims_portal_module/ngx_ims_pool.c \
+	ngx_ims_portal_module/ngx_ims_pool_claim.c \
+	ngx_ims_portal_module/ngx_ims_pool_find.c \
 	ngx_ims_portal_module/ngx_ims_pool_kept.c \
+	ngx_ims_portal_module/ngx_ims_pool_key.c \
+	ngx_ims_portal_module/ngx_ims_pool_list.c \
 	ngx_ims_portal_module/ngx_ims_pool_map.c \
+	ngx_ims_portal_module/ngx_ims_pool_reserve.c \
+	ngx_ims_portal_module/ngx_ims_pool_retire.c \
+	ngx_ims_portal_module/ngx_ims_pool_safe.c \
+	ngx_ims_portal_module/ngx_ims_pool_state.c \
+	ngx_ims_portal_module/ngx_ims_pool_text.c \
 	ngx_ims_portal_module/ngx_ims_shared_lock.c \
 	ngx_ims_portal_module/ngx_ims_sip.c \
 	ngx_ims_portal_module/ngx_ims_sip_addr.c \

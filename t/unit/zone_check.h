@@ -54,7 +54,7 @@ zone_check_list(ngx_ims_zone_t *zone, uint32_t head, uint32_t tail,
 static const char *
 zone_check_leases(ngx_ims_zone_t *zone)
 {
-    uint32_t             i, k, used, leased;
+    uint32_t             i, k, used, leased, guests;
     const char          *bad;
     ngx_ims_zone_sh_t   *sh;
     ngx_ims_lease_sh_t  *l;
@@ -62,11 +62,19 @@ zone_check_leases(ngx_ims_zone_t *zone)
     static u_char  seen[ZONE_CHECK_MAX], nobody[NGX_IMS_DIGEST_LEN];
 
     sh = zone->sh;
-    used = leased = 0;
+    used = leased = guests = 0;
     memset(seen, 0, sizeof(seen));
 
     if ((bad = zone_check_list(zone, sh->free_head, sh->free_tail,
                                NGX_IMS_LEASE_FREE, seen))
+        || (bad = zone_check_list(zone, sh->kept_head, sh->kept_tail,
+                                  NGX_IMS_LEASE_FREE, seen))
+        || (bad = zone_check_list(zone, sh->coming_head, sh->coming_tail,
+                                  NGX_IMS_LEASE_FREE, seen))
+        || (bad = zone_check_list(zone, sh->unused_head, sh->unused_tail,
+                                  NGX_IMS_LEASE_UNUSED, seen))
+        || (bad = zone_check_list(zone, sh->guest_head, sh->guest_tail,
+                                  NGX_IMS_LEASE_LEASED, seen))
         || (bad = zone_check_list(zone, sh->leased_head, sh->leased_tail,
                                   NGX_IMS_LEASE_LEASED, seen))
         || (bad = zone_check_list(zone, sh->rest_head, sh->rest_tail,
@@ -80,8 +88,9 @@ zone_check_leases(ngx_ims_zone_t *zone)
 
         used += (l->state != NGX_IMS_LEASE_UNUSED);
         leased += (l->state == NGX_IMS_LEASE_LEASED);
+        guests += (l->state == NGX_IMS_LEASE_LEASED && l->guest);
 
-        if (seen[i] != (l->state != NGX_IMS_LEASE_UNUSED)) {
+        if (!seen[i]) {
             return zone_bad("lease %u is lost, state %u", i, l->state);
         }
 
@@ -108,12 +117,88 @@ zone_check_leases(ngx_ims_zone_t *zone)
         }
     }
 
-    if (used != sh->leases_used || leased != sh->leased) {
-        return zone_bad("%u leases, %u leased: %u, %u", used, leased,
-                        sh->leases_used, sh->leased);
+    if (used != sh->leases_used || leased != sh->leased
+        || guests != sh->guests)
+    {
+        return zone_bad("%u leases, %u leased, %u guests: %u, %u, %u", used,
+                        leased, guests, sh->leases_used, sh->leased,
+                        sh->guests);
     }
 
     return NULL;
+}
+
+
+/* each that a token named is found by its text, which no other one has */
+
+static const char *
+zone_check_claimed(ngx_ims_zone_t *zone)
+{
+    uint32_t             i, k, n, claimed;
+    ngx_ims_lease_sh_t  *l;
+
+    static u_char  seen[ZONE_CHECK_MAX], text[2][NGX_IMS_MAX_BLOB];
+
+    memset(seen, 0, sizeof(seen));
+    claimed = 0;
+
+    for (n = 0; n < zone->sh->nbuckets; n++) {
+        for (i = zone->claim_buckets[n]; i != NGX_IMS_NONE; i = l->claim_next)
+        {
+            if (i >= zone->sh->nleases || seen[i]++) {
+                return zone_bad("claim chain %u: %u again", n, i);
+            }
+
+            l = &zone->leases[i];
+
+            if (l->kind != NGX_IMS_LEASE_CLAIMED
+                || (l->identity & (zone->sh->nbuckets - 1)) != n)
+            {
+                return zone_bad("claim chain %u: %u is not of it", n, i);
+            }
+        }
+    }
+
+    for (i = 0; i < zone->sh->nleases; i++) {
+        l = &zone->leases[i];
+
+        if (l->state == NGX_IMS_LEASE_UNUSED
+            || l->kind != NGX_IMS_LEASE_CLAIMED)
+        {
+            if (seen[i] || l->text.len) {
+                return zone_bad("lease %u is not claimed", i);
+            }
+
+            continue;
+        }
+
+        claimed++;
+
+        if (!seen[i] || l->text.len == 0 || l->state == NGX_IMS_LEASE_FREE) {
+            return zone_bad("claimed %u, state %u", i, l->state);
+        }
+
+        (void) ngx_ims_zone_get(zone, &l->text, text[0]);
+
+        for (k = 0; k < i; k++) {
+
+            if (zone->leases[k].state == NGX_IMS_LEASE_UNUSED
+                || zone->leases[k].text.len != l->text.len)
+            {
+                continue;
+            }
+
+            (void) ngx_ims_zone_get(zone, &zone->leases[k].text, text[1]);
+
+            if (memcmp(text[0], text[1], l->text.len) == 0) {
+                return zone_bad("an identity is claimed by %u and %u", k, i);
+            }
+        }
+    }
+
+    return claimed == zone->sh->claimed
+           ? NULL : zone_bad("claimed: %u not %u", claimed,
+                             zone->sh->claimed);
 }
 
 
@@ -495,6 +580,7 @@ zone_check(ngx_ims_pool_t *pool)
     }
 
     if ((bad = zone_check_leases(zone)) || (bad = zone_check_users(zone))
+        || (bad = zone_check_claimed(zone))
         || (bad = zone_check_bindings(zone))
         || (bad = zone_check_dialogs(zone))
         || (bad = zone_check_denied(zone)))

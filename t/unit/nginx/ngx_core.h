@@ -45,6 +45,7 @@ typedef ngx_int_t        ngx_msec_int_t;
 #define NGX_BUSY        -3
 #define NGX_DONE        -4
 #define NGX_DECLINED    -5
+#define NGX_ABORT       -6
 
 #define CRLF             "\r\n"
 
@@ -70,6 +71,7 @@ typedef struct {
 
 #define ngx_memset(p, c, n)     (void) memset(p, c, n)
 #define ngx_strlchr(p, last, c)  ((u_char *) memchr(p, c, (last) - (p)))
+#define ngx_strchr(s, c)        strchr((const char *) (s), (int) (c))
 #define ngx_strnlen(p, n)       strnlen((char *) (p), n)
 #define ngx_align(d, a)         (((d) + (a - 1)) & ~(a - 1))
 
