@@ -125,8 +125,8 @@ char *ngx_ims_pool_add_list(ngx_conf_t *cf, ngx_ims_pool_t *pool,
     ngx_ims_block_t *block, ngx_str_t *path);
 
 /*
- * One "reserve" line, and all of them when the identities of the pool are known.
- * NGX_CONF_OK or an error that was logged.
+ * One "reserve" line, and all of them when the identities of the pool are
+ * known. NGX_CONF_OK or an error that was logged.
  */
 char *ngx_ims_pool_add_reserve(ngx_conf_t *cf, ngx_ims_pool_t *pool,
     ngx_str_t *args, ngx_uint_t n);
@@ -239,15 +239,16 @@ typedef struct {
 
 
 /*
- * Leases or renews.  A user gets the identity that his token names, else the one
- * reserved for him, else his former one, else what has been free for longest.
- * One who has another one with browsers keeps that until they are gone.
+ * Leases or renews.  A user gets the identity that his token names, else the
+ * one reserved for him, else his former one, else what has been free for
+ * longest. One who has another one with browsers keeps that until they are
+ * gone.
  *
  * NGX_OK with *lease set and *fresh = 1 when it was not leased to this user at
- * that moment; NGX_BUSY: all identities are taken, or no more guests are let in;
- * NGX_DECLINED: the one that he asks for is not of this pool, or not for him, or
- * guests are not let in; NGX_ABORT: it is another user's at the moment, or was
- * until a while ago.
+ * that moment; NGX_BUSY: all identities are taken, or no more guests are let
+ * in; NGX_DECLINED: the one that he asks for is not of this pool, or not for
+ * him, or guests are not let in; NGX_ABORT: it is another user's at the moment,
+ * or was until a while ago.
  */
 ngx_int_t ngx_ims_pool_lease(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
     uint32_t *lease, ngx_uint_t *fresh, ngx_log_t *log);
@@ -260,9 +261,10 @@ ngx_int_t ngx_ims_pool_find(ngx_ims_pool_t *pool, u_char *user,
     uint32_t *lease);
 
 /*
- * The user gives his identity back, or an administrator takes it.  With browsers
- * it is his until the last of them is gone, who can only leave: ending their
- * sockets is the caller's.  If he leases it again before that, it stays his.
+ * The user gives his identity back, or an administrator takes it.  With
+ * browsers it is his until the last of them is gone, who can only leave: ending
+ * their sockets is the caller's.  If he leases it again before that, it stays
+ * his.
  *
  * seq  of the lease entry that is meant, 0: whoever has it
  * now  1: without quarantine

@@ -1,8 +1,8 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * The "reserve" lines of a pool: identities that are kept for named users.  They
- * are looked into when all identities of the pool are known.
+ * The "reserve" lines of a pool: identities that are kept for named
+ * users.  They are looked into when all identities of the pool are known.
  */
 
 

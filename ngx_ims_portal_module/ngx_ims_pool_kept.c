@@ -1,9 +1,9 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * Identities as the zone has them, "IMPU IMPI": those that tokens name, and with
- * their bindings those that left the configuration while somebody had them: he
- * goes on with his, and it can be de-registered.  No timers.
+ * Identities as the zone has them, "IMPU IMPI": those that tokens name, and
+ * with their bindings those that left the configuration while somebody had
+ * them: he goes on with his, and it can be de-registered.  No timers.
  */
 
 

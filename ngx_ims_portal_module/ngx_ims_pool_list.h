@@ -16,8 +16,8 @@
 
 
 typedef struct ngx_ims_pool_list_s {
-    u_char                   *text;           /* lengths and texts of IMPU and
-                                                 IMPI; the latter may be empty */
+    u_char                   *text;           /* lengths and texts, IMPU and
+                                                 IMPI (may be empty) */
     uint32_t                 *at;             /* by number */
     uint32_t                 *slots;          /* by key: number, or NONE */
     uint32_t                  mask;

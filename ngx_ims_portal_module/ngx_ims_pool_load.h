@@ -19,7 +19,8 @@ enum {
 
 /*
  * Reads a file whose path, made a full one, a line of the configuration has.
- * NGX_OK with text allocated (ngx_free()), NGX_ERROR (logged): what is the line.
+ * NGX_OK with text allocated (ngx_free()), NGX_ERROR (logged): what is the
+ * line.
  */
 ngx_int_t ngx_ims_pool_read(ngx_conf_t *cf, const char *what, ngx_str_t *path,
     ngx_str_t *text);

@@ -7,10 +7,10 @@
  * about to be used: a reload that fails leaves the running pool as it was.
  *
  * With a million identities it takes a third of a second, in which all workers
- * would wait for the lock; so it is made without, and put into the zone a little
- * at a time.  Who does this excludes others by a lock of its own; workers may
- * meanwhile give an unused entry to an identity that a token names, or free one
- * that had been retired.
+ * would wait for the lock; so it is made without, and put into the zone a
+ * little at a time.  Who does this excludes others by a lock of its own;
+ * workers may meanwhile give an unused entry to an identity that a token names,
+ * or free one that had been retired.
  */
 
 

@@ -22,8 +22,9 @@ static void ngx_ims_pool_ended(ngx_ims_pool_t *pool, uint32_t *head,
 
 
 /*
- * The state is stored last.  A process that is killed on the way leaves an entry
- * that is in no list, or counted wrong, and the lock: all is made anew then.
+ * The state is stored last.  A process that is killed on the way leaves an
+ * entry that is in no list, or counted wrong, and the lock: all is made anew
+ * then.
  */
 
 void

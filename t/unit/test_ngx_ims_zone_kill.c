@@ -16,6 +16,7 @@
 
 #include "tap.h"
 #include "zone_check.h"
+#include "zone_shared.h"
 
 #include <sys/wait.h>
 
@@ -56,52 +57,6 @@ static u_char            record[NGX_IMS_DIALOG_BUFFER];
 /* what nobody but the parent touches */
 static ngx_ims_ref_t     still;
 static uint32_t          still_lease;
-
-
-/* of ngx_ims_shared.c: memory that children share */
-
-ngx_int_t
-ngx_ims_shared_open(ngx_str_t *name, ngx_str_t *path, size_t size,
-    ngx_ims_shared_t *out, ngx_log_t *log)
-{
-    out->addr = mmap(NULL, size, PROT_READ|PROT_WRITE,
-                     MAP_SHARED|MAP_ANONYMOUS, -1, 0);
-    out->size = size;
-    out->fresh = 1;
-    out->created = 1;
-
-    return out->addr == MAP_FAILED ? NGX_ERROR : NGX_OK;
-}
-
-
-ngx_int_t
-ngx_ims_shared_replace(ngx_str_t *name, ngx_str_t *path, size_t size,
-    ngx_ims_shared_t *out, ngx_log_t *log)
-{
-    return NGX_ERROR;
-}
-
-
-ngx_int_t
-ngx_ims_shared_replaced(ngx_str_t *name, ngx_str_t *path,
-    ngx_ims_shared_t *former, ngx_ims_shared_t *out, ngx_log_t *log)
-{
-    return NGX_ERROR;
-}
-
-
-void
-ngx_ims_shared_drop(ngx_str_t *name)
-{
-    (void) name;
-}
-
-
-void
-ngx_ims_shared_ready(ngx_str_t *name)
-{
-    (void) name;
-}
 
 
 static unsigned
@@ -343,8 +298,8 @@ come(held_t *h, ngx_ims_owner_t *self)
     h->ref.seq = 0;
 
     if (ngx_ims_pool_lease(&pool, &want, &h->lease, &fresh, &log_) != NGX_OK
-        || ngx_ims_binding_get(&pool, h->lease, instance, self, &h->ref,
-                               &before)
+        || ngx_ims_binding_get(&pool, h->lease, instance, INSTANCES, 0,
+                               self, &h->ref, &before)
            != NGX_OK)
     {
         h->ref.seq = 0;
@@ -534,8 +489,8 @@ renew_still(void)
         return;
     }
 
-    (void) ngx_ims_binding_get(&pool, still_lease, instance, &self, &still,
-                               &before);
+    (void) ngx_ims_binding_get(&pool, still_lease, instance, INSTANCES, 0,
+                               &self, &still, &before);
     (void) ngx_ims_binding_contact(&pool, &still, &contact);
 
     make_dialog(&still, &d, "still");
