@@ -6,6 +6,7 @@
 
 
 #include "ngx_http_ims_dial.h"
+#include "ngx_ims_lease.h"
 
 
 static char *ngx_http_ims_pool_params(ngx_conf_t *cf,
@@ -21,6 +22,8 @@ static char *ngx_http_ims_pool_reserve(ngx_conf_t *cf, void *object,
 static char *ngx_http_ims_pool_guests(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
 static char *ngx_http_ims_pool_store(ngx_conf_t *cf, void *object,
+    ngx_str_t *args, ngx_uint_t n);
+static char *ngx_http_ims_pool_share(ngx_conf_t *cf, void *object,
     ngx_str_t *args, ngx_uint_t n);
 static ngx_uint_t ngx_http_ims_pool_shares(ngx_http_ims_main_conf_t *imcf,
     ngx_ims_pool_t *pool);
@@ -40,6 +43,8 @@ static ngx_http_ims_line_t  ngx_http_ims_pool_lines[] = {
     { ngx_string("identity"), 1, 4, ngx_http_ims_pool_identity },
     { ngx_string("reserve"), 1, 3, ngx_http_ims_pool_reserve },
     { ngx_string("guests"), 0, 2, ngx_http_ims_pool_guests },
+    { ngx_string("identity"), 1, 2, ngx_http_ims_pool_identity },
+    { ngx_string("share"), 1, 8, ngx_http_ims_pool_share },
     { ngx_string("store"), 1, 1, ngx_http_ims_pool_store },
     { ngx_string("lease"), 1, 1, ngx_http_ims_pool_lease },
     { ngx_string("quarantine"), 1, 1, ngx_http_ims_pool_quarantine },
@@ -408,6 +413,10 @@ ngx_http_ims_pool_guests(ngx_conf_t *cf, void *object, ngx_str_t *args,
     }
 
     return NGX_CONF_OK;
+ngx_http_ims_pool_share(ngx_conf_t *cf, void *object, ngx_str_t *args,
+    ngx_uint_t n)
+{
+    return ngx_ims_lease_share(cf, object, args, n);
 }
 
 

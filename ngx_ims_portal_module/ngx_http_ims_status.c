@@ -8,6 +8,7 @@
 
 
 #include "ngx_http_ims_portal_module.h"
+#include "ngx_ims_lease.h"
 
 
 static u_char *ngx_http_ims_status_core(u_char *p, u_char *last,
@@ -49,7 +50,7 @@ ngx_http_ims_status(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf)
     size = 512 + NGX_HTTP_IMS_LIMIT_STATUS;
 
     for (i = 0; i < imcf->pools.nelts; i++) {
-        size += 768 + pool[i]->name.len;
+        size += 1024 + pool[i]->name.len;
     }
 
     core = imcf->cores.elts;
@@ -172,16 +173,27 @@ ngx_http_ims_status_pool(u_char *p, u_char *last, ngx_ims_pool_t *pool)
     sh = pool->zone.sh;
     n = &sh->counters;
 
-    return ngx_slprintf(p, last, "{\"name\":\"%V\",\"identities\":%ui,"
-                        "\"leased\":%uD,\"bindings\":%uD,\"dialogs\":%uD,"
-                        "\"sockets\":%ui,\"calls\":%uA,\"registers\":%uA,"
-                        "\"messages\":%uA,\"exhausted\":%uA,\"refused\":%uA,"
-                        "\"handed_over\":%uA,\"not_handed\":%uA,"
-                        "\"texts_used\":%uD,\"texts\":%uD}",
-                        &pool->name, pool->total, sh->leased,
-                        sh->bindings_used, sh->dialogs_used,
-                        ngx_ims_workers_sockets(pool),
-                        n->calls, n->registers, n->messages, n->exhausted,
-                        n->refused, n->handed_over, n->not_handed,
-                        sh->chunks_used, sh->nchunks);
+    p = ngx_slprintf(p, last, "{\"name\":\"%V\",\"identities\":%ui,"
+                     "\"leased\":%uD,\"bindings\":%uD,\"dialogs\":%uD,"
+                     "\"sockets\":%ui,\"calls\":%uA,\"registers\":%uA,"
+                     "\"messages\":%uA,\"exhausted\":%uA,\"refused\":%uA,"
+                     "\"handed_over\":%uA,\"not_handed\":%uA,"
+                     "\"texts_used\":%uD,\"texts\":%uD",
+                     &pool->name, pool->total, sh->leased,
+                     sh->bindings_used, sh->dialogs_used,
+                     ngx_ims_workers_sockets(pool),
+                     n->calls, n->registers, n->messages, n->exhausted,
+                     n->refused, n->handed_over, n->not_handed,
+                     sh->chunks_used, sh->nchunks);
+
+    if (pool->share != NULL) {
+        p = ngx_slprintf(p, last, ",\"share\":{\"connected\":%s,"
+                         "\"asked\":%uA,\"failed\":%uA,"
+                         "\"asserted\":%uA,\"won\":%uA,\"lost\":%uA}",
+                         ngx_ims_lease_connected(pool) ? "true" : "false",
+                         sh->share.asked, sh->share.failed,
+                         sh->share.asserted, sh->share.won, sh->share.lost);
+    }
+
+    return ngx_slprintf(p, last, "}");
 }

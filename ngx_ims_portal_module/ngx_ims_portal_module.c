@@ -10,6 +10,7 @@
 #include "ngx_http_ims_portal_module.h"
 #include "ngx_ims_edge.h"
 #include "ngx_ims_handover.h"
+#include "ngx_ims_lease.h"
 #include "ngx_ims_probe.h"
 #include "ngx_ims_quit.h"
 #include "ngx_ims_recover.h"
@@ -177,6 +178,10 @@ ngx_ims_init_process(ngx_cycle_t *cycle)
 
     ngx_ims_heal(w, 1);
 
+    if (ngx_ims_lease_init(cycle, w->pools, w->leader, w->log) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     if (ngx_ims_init_cores(cycle, w) != NGX_OK
         || ngx_ims_probe_init(cycle, w->cores, w->txns, w->leader) != NGX_OK
         || ngx_ims_recover_init(w) != NGX_OK
@@ -283,6 +288,7 @@ ngx_ims_exit_process(ngx_cycle_t *cycle)
         ngx_ims_media_close(w->media);
     }
 
+    ngx_ims_lease_close(w->pools);
     ngx_ims_quit_close();
     ngx_ims_leader_close(w->leader);
     ngx_ims_workers_part(w->workers);

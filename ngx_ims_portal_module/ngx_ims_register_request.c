@@ -379,6 +379,7 @@ ngx_ims_register_bind(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
         }
 
         ngx_ims_session_bind(s, &ref);
+        ngx_ims_lease_here(s->pool, s->lease);
         ngx_ims_forward_back(s);
         ngx_ims_forward_calling(s);
         ngx_ims_park_soon();

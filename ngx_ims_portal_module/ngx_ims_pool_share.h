@@ -1,0 +1,116 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * A pool whose identities other hosts give out, too.  Who has which is decided
+ * by a server that all ask (ngx_ims_lease.h); the zone remembers what it said:
+ * a lease with its generation, and until when it is good; and of an identity
+ * that is free here, until when another host's user has it ("expires").
+ *
+ * All functions take the zone's lock themselves.
+ */
+
+
+#ifndef _NGX_IMS_POOL_SHARE_H_INCLUDED_
+#define _NGX_IMS_POOL_SHARE_H_INCLUDED_
+
+
+#include "ngx_ims_pool.h"
+
+
+enum {
+    NGX_IMS_POOL_OFFERS = 1024           /* identities in one question */
+};
+
+
+/* a lease of this host */
+typedef struct {
+    uint32_t                  lease;
+    uint32_t                  seq;
+    u_char                    user[NGX_IMS_DIGEST_LEN];
+    uint64_t                  generation;
+    time_t                    confirmed;      /* s, until when it is good */
+    ngx_uint_t                bindings;
+    ngx_uint_t                here;           /* the server knows of them */
+} ngx_ims_pool_held_t;
+
+
+typedef enum {
+    NGX_IMS_POOL_WALK_BOUND = 0,         /* those with browsers */
+    NGX_IMS_POOL_WALK_UNBOUND,           /* the others that are good */
+    NGX_IMS_POOL_WALK_DUE                /* what the server should hear of:
+                                            the first half of the lease is over,
+                                            browsers came or went */
+} ngx_ims_pool_walk_e;
+
+
+/*
+ * The running lease of a user that the server has confirmed; NGX_OK, or
+ * NGX_DECLINED: there is none, or it is over, or was given back.
+ */
+ngx_int_t ngx_ims_pool_share_find(ngx_ims_pool_t *pool, u_char *user,
+    ngx_ims_pool_held_t *held);
+
+/* the same by entry; also one that nobody has confirmed */
+ngx_int_t ngx_ims_pool_share_held(ngx_ims_pool_t *pool, uint32_t lease,
+    ngx_ims_pool_held_t *held);
+
+/* the user uses it: its time begins anew in this host */
+void ngx_ims_pool_share_use(ngx_ims_pool_t *pool, uint32_t lease,
+    ngx_ims_want_t *want);
+
+/*
+ * Entries to ask for, at most NGX_IMS_POOL_OFFERS: in the first round the one
+ * that the user had last and the oldest free ones, then some by chance, then
+ * all that may be free in turn.  How many; 0: none is left.
+ */
+ngx_uint_t ngx_ims_pool_share_offer(ngx_ims_pool_t *pool, u_char *user,
+    ngx_uint_t round, uint32_t *offers);
+
+/*
+ * The server gave an entry to a user.
+ *
+ * confirmed  s, until when
+ * away       the URL of the host that has his browsers, or empty
+ * fresh      set to 1: it was not leased to him here at that moment
+ * ended      set to an entry whose browsers have to be ended, because it was
+ *            another user's or he had it; or NONE
+ *
+ * NGX_OK; NGX_BUSY: it can be his when those browsers are gone.
+ */
+ngx_int_t ngx_ims_pool_share_adopt(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
+    uint32_t lease, uint64_t generation, time_t confirmed, ngx_str_t *away,
+    ngx_uint_t *fresh, uint32_t *ended);
+
+/* the server confirmed it, and that it has browsers here, or not */
+void ngx_ims_pool_share_confirm(ngx_ims_pool_t *pool,
+    ngx_ims_pool_held_t *held, uint64_t generation, time_t confirmed);
+
+/* another host's user has it until then, s */
+void ngx_ims_pool_share_taken(ngx_ims_pool_t *pool, uint32_t lease,
+    time_t until);
+
+/*
+ * It is not this user's any more; he has none then.  NGX_OK; NGX_AGAIN: its
+ * browsers have to be ended; NGX_DECLINED: it was not his, or is of another
+ * generation (0: any).
+ */
+ngx_int_t ngx_ims_pool_share_lose(ngx_ims_pool_t *pool, uint32_t lease,
+    u_char *user, uint64_t generation);
+
+/* forgets what the server said about a lease that is given back */
+void ngx_ims_pool_share_forget(ngx_ims_pool_t *pool, uint32_t lease);
+
+/* the URL of the host that has the user's browsers; 0: this one, or none has */
+size_t ngx_ims_pool_share_away(ngx_ims_pool_t *pool, uint32_t lease,
+    u_char *out);
+
+/*
+ * Looks at n entries from *cursor on, and moves it; at the end it is the number
+ * of entries.  Those that are meant, at most max, are in out.  How many.
+ */
+ngx_uint_t ngx_ims_pool_share_walk(ngx_ims_pool_t *pool,
+    ngx_ims_pool_walk_e which, uint32_t *cursor, ngx_uint_t n,
+    ngx_ims_pool_held_t *out, ngx_uint_t max);
+
+
+#endif /* _NGX_IMS_POOL_SHARE_H_INCLUDED_ */
