@@ -10,8 +10,6 @@
  */
 
 
-#include "ngx_ims_lease.h"
-#include "ngx_ims_order.h"
 #include "ngx_ims_lease_claim.h"
 
 
@@ -37,15 +35,14 @@ ngx_ims_lease_get(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
     ngx_ims_waiter_t *waiter, uint32_t *lease, ngx_uint_t *fresh,
     ngx_log_t *log)
 {
+    ngx_int_t              rc;
+    ngx_ims_lease_live_t  *live;
+
     /* this host is taken out of service: who has nothing here goes elsewhere */
 
     if (!ngx_ims_order_admits(pool, want->user, 0)) {
         return NGX_ERROR;
     }
-
-    return ngx_ims_pool_lease(pool, want, lease, fresh, log);
-    ngx_int_t              rc;
-    ngx_ims_lease_live_t  *live;
 
     if (pool->share == NULL) {
         return ngx_ims_pool_lease(pool, want, lease, fresh, log);

@@ -50,8 +50,8 @@ ngx_ims_lease_claim_t *ngx_ims_lease_claim_find(ngx_ims_lease_live_t *live,
     u_char *user, ngx_uint_t look);
 
 /*
- * Begins one with its first waiter, who is woken later.  NULL: no memory, or too
- * many.
+ * Begins one with its first waiter, who is woken later.  NULL: no memory, or
+ * too many.
  */
 ngx_ims_lease_claim_t *ngx_ims_lease_claim_start(ngx_ims_lease_live_t *live,
     ngx_ims_want_t *want, ngx_uint_t look, ngx_ims_waiter_t *waiter);

@@ -1,8 +1,8 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * What the server does in one piece, in Lua.  It knows nothing but its keys (see
- * ngx_ims_lease_int.h); times are its own, ms of its clock.
+ * What the server does in one piece, in Lua.  It knows nothing but its keys
+ * (ngx_ims_lease_int.h); times are its own, ms of its clock.
  *
  * A generation says which lease is older: microseconds of the server's clock
  * when it was given, at least one more than the last.  After a fail-over that
@@ -83,8 +83,8 @@ static const char  ngx_ims_lease_hello_text[] =
  * one, or "look" without leasing, 9: one that he is to leave, or empty, 10: and
  * following: those he may have.
  *
- * ok, identity, generation, end, fresh, browsers elsewhere, URL there, and pairs
- * busy, and pairs
+ * ok, identity, generation, end, fresh, browsers elsewhere, URL there; pairs
+ * busy; pairs
  *         of those before that others have: number, ms until they may be free
  * hold, ms
  * none | new | late
@@ -157,8 +157,8 @@ static const char  ngx_ims_lease_claim_text[] =
 
 /*
  * A lease that a host has.  3: user, 4: identity, 5: generation, 6: ms of lease
- * from now, 7: ms of quarantine, 8: "1" when it has not ended by what the server
- * said, 9: "1" when he has browsers here.
+ * from now, 7: ms of quarantine, 8: "1" when it has not ended by what the
+ * server said, 9: "1" when he has browsers here.
  *
  * Of two users with one identity, or two identities of one user, the older
  * lease stays.  ok, generation, "1" when another one had to go | lost | new

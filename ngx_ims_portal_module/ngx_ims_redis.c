@@ -12,44 +12,16 @@
  */
 
 
-#include "ngx_ims_redis.h"
+#include "ngx_ims_redis_int.h"
 
-#include <hiredis/hiredis.h>
-#include <hiredis/async.h>
 #include <openssl/sha.h>
 
 
 enum {
     NGX_IMS_REDIS_RETRY = 100,           /* ms, doubled at each attempt */
-    NGX_IMS_REDIS_RETRY_MAX = 800,       /* and up to as much again by chance:
+    NGX_IMS_REDIS_RETRY_MAX = 800        /* and up to as much again by chance:
                                             within the time that other hosts
                                             hold new leases for us */
-    NGX_IMS_REDIS_RUN = 64
-};
-
-
-struct ngx_ims_redis_s {
-    ngx_ims_redis_conf_t     *conf;
-    ngx_ims_redis_state_pt    handler;
-    void                     *data;
-    ngx_log_t                *log;
-
-    redisAsyncContext        *ac;             /* NULL: there is none */
-    ngx_connection_t         *connection;
-    ngx_event_t               event;
-    ngx_ims_redis_state_e     state;
-    ngx_queue_t               commands;       /* oldest first */
-    ngx_uint_t                ncommands;
-
-    ngx_uint_t                addr;           /* the one in turn */
-    ngx_uint_t                tries;          /* that failed in a row */
-    ngx_uint_t                greeted;        /* answers yet to come */
-    ngx_str_t                 run;
-    u_char                    run_id[NGX_IMS_REDIS_RUN];
-
-    unsigned                  said:1;         /* that it is away */
-    unsigned                  erred:1;        /* a script did, that was said */
-    unsigned                  closed:1;
 };
 
 
@@ -71,7 +43,6 @@ static void ngx_ims_redis_timer(ngx_event_t *ev);
 static void ngx_ims_redis_wait(ngx_ims_redis_t *redis, ngx_msec_t ms);
 static void ngx_ims_redis_connect(ngx_ims_redis_t *redis);
 static redisAsyncContext *ngx_ims_redis_open(ngx_ims_redis_t *redis);
-static ngx_int_t ngx_ims_redis_attach(ngx_ims_redis_t *redis);
 static void ngx_ims_redis_connected(const redisAsyncContext *ac, int status);
 static void ngx_ims_redis_disconnected(const redisAsyncContext *ac,
     int status);
@@ -88,13 +59,6 @@ static ngx_ims_redis_command_t *ngx_ims_redis_command(
 static ngx_int_t ngx_ims_redis_send(ngx_ims_redis_command_t *cmd);
 static void ngx_ims_redis_answer(redisAsyncContext *ac, void *r, void *data);
 static ngx_uint_t ngx_ims_redis_useless(redisReply *reply);
-static void ngx_ims_redis_read(ngx_event_t *ev);
-static void ngx_ims_redis_write(ngx_event_t *ev);
-static void ngx_ims_redis_add_read(void *data);
-static void ngx_ims_redis_del_read(void *data);
-static void ngx_ims_redis_add_write(void *data);
-static void ngx_ims_redis_del_write(void *data);
-static void ngx_ims_redis_detach(void *data);
 
 
 ngx_ims_redis_t *
@@ -253,44 +217,6 @@ ngx_ims_redis_open(ngx_ims_redis_t *redis)
 
     return redisAsyncConnect((char *) text,
                              ngx_inet_get_port(addr->sockaddr));
-}
-
-
-static ngx_int_t
-ngx_ims_redis_attach(ngx_ims_redis_t *redis)
-{
-    ngx_connection_t   *c;
-    redisAsyncContext  *ac;
-
-    ac = redis->ac;
-
-    c = ngx_get_connection(ac->c.fd, redis->log);
-    if (c == NULL) {
-        return NGX_ERROR;
-    }
-
-    c->data = redis;
-    c->log = redis->log;
-    c->read->log = redis->log;
-    c->write->log = redis->log;
-    c->read->handler = ngx_ims_redis_read;
-    c->write->handler = ngx_ims_redis_write;
-
-    /* a graceful exit does not wait for it */
-
-    c->read->channel = 1;
-    c->write->channel = 1;
-
-    redis->connection = c;
-
-    ac->ev.data = redis;
-    ac->ev.addRead = ngx_ims_redis_add_read;
-    ac->ev.delRead = ngx_ims_redis_del_read;
-    ac->ev.addWrite = ngx_ims_redis_add_write;
-    ac->ev.delWrite = ngx_ims_redis_del_write;
-    ac->ev.cleanup = ngx_ims_redis_detach;
-
-    return NGX_OK;
 }
 
 
@@ -814,127 +740,4 @@ ngx_ims_redis_close(ngx_ims_redis_t *redis)
     if (redis->event.timer_set) {
         ngx_del_timer(&redis->event);
     }
-}
-
-
-/* events; the context and the connection may be gone when hiredis returns */
-
-static void
-ngx_ims_redis_read(ngx_event_t *ev)
-{
-    ngx_connection_t  *c;
-    ngx_ims_redis_t   *redis;
-
-    c = ev->data;
-    redis = c->data;
-
-    if (redis->ac != NULL) {
-        redisAsyncHandleRead(redis->ac);
-    }
-}
-
-
-static void
-ngx_ims_redis_write(ngx_event_t *ev)
-{
-    ngx_connection_t  *c;
-    ngx_ims_redis_t   *redis;
-
-    c = ev->data;
-    redis = c->data;
-
-    if (redis->ac != NULL) {
-        redisAsyncHandleWrite(redis->ac);
-    }
-}
-
-
-static void
-ngx_ims_redis_add_read(void *data)
-{
-    ngx_ims_redis_t  *redis;
-
-    redis = data;
-
-    if (redis->connection != NULL && !redis->connection->read->active) {
-        (void) ngx_add_event(redis->connection->read, NGX_READ_EVENT,
-                             NGX_LEVEL_EVENT);
-    }
-}
-
-
-static void
-ngx_ims_redis_del_read(void *data)
-{
-    ngx_ims_redis_t  *redis;
-
-    redis = data;
-
-    if (redis->connection != NULL && redis->connection->read->active) {
-        (void) ngx_del_event(redis->connection->read, NGX_READ_EVENT, 0);
-    }
-}
-
-
-static void
-ngx_ims_redis_add_write(void *data)
-{
-    ngx_ims_redis_t  *redis;
-
-    redis = data;
-
-    if (redis->connection != NULL && !redis->connection->write->active) {
-        (void) ngx_add_event(redis->connection->write, NGX_WRITE_EVENT,
-                             NGX_LEVEL_EVENT);
-    }
-}
-
-
-static void
-ngx_ims_redis_del_write(void *data)
-{
-    ngx_ims_redis_t  *redis;
-
-    redis = data;
-
-    if (redis->connection != NULL && redis->connection->write->active) {
-        (void) ngx_del_event(redis->connection->write, NGX_WRITE_EVENT, 0);
-    }
-}
-
-
-/* hiredis is about to close the descriptor */
-
-static void
-ngx_ims_redis_detach(void *data)
-{
-    ngx_connection_t  *c;
-    ngx_ims_redis_t   *redis;
-
-    redis = data;
-    c = redis->connection;
-
-    if (c == NULL) {
-        return;
-    }
-
-    ngx_ims_redis_del_read(redis);
-    ngx_ims_redis_del_write(redis);
-
-    redis->connection = NULL;
-
-    if (c->read->posted) {
-        ngx_delete_posted_event(c->read);
-    }
-
-    if (c->write->posted) {
-        ngx_delete_posted_event(c->write);
-    }
-
-    c->read->closed = 1;
-    c->write->closed = 1;
-
-    ngx_free_connection(c);
-
-    c->fd = (ngx_socket_t) -1;
 }

@@ -3,8 +3,7 @@
  *
  * A connection with a Redis server (or one that speaks as it does): one in each
  * worker, asynchronous, kept up.  It runs scripts and gives their answers; what
- * they mean is the business of who sends them.  All of hiredis is in
- * ngx_ims_redis.c.
+ * they mean is the business of who sends them.  No other file knows hiredis.
  */
 
 
@@ -107,7 +106,7 @@ ngx_int_t ngx_ims_redis_eval(ngx_ims_redis_t *redis,
     ngx_ims_redis_script_t *script, ngx_uint_t nkeys, ngx_str_t *args,
     ngx_uint_t n, ngx_ims_redis_reply_pt handler, void *data);
 
-/* the parts of an answer: how many; and one of them, empty when there is none */
+/* the parts of an answer: how many; and one, empty when there is none */
 ngx_uint_t ngx_ims_redis_parts(ngx_ims_redis_reply_t *reply);
 ngx_str_t ngx_ims_redis_part(ngx_ims_redis_reply_t *reply, ngx_uint_t i);
 
