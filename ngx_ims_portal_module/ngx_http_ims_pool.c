@@ -43,7 +43,6 @@ static ngx_http_ims_line_t  ngx_http_ims_pool_lines[] = {
     { ngx_string("identity"), 1, 4, ngx_http_ims_pool_identity },
     { ngx_string("reserve"), 1, 3, ngx_http_ims_pool_reserve },
     { ngx_string("guests"), 0, 2, ngx_http_ims_pool_guests },
-    { ngx_string("identity"), 1, 2, ngx_http_ims_pool_identity },
     { ngx_string("share"), 1, 8, ngx_http_ims_pool_share },
     { ngx_string("store"), 1, 1, ngx_http_ims_pool_store },
     { ngx_string("lease"), 1, 1, ngx_http_ims_pool_lease },
@@ -413,6 +412,10 @@ ngx_http_ims_pool_guests(ngx_conf_t *cf, void *object, ngx_str_t *args,
     }
 
     return NGX_CONF_OK;
+}
+
+
+static char *
 ngx_http_ims_pool_share(ngx_conf_t *cf, void *object, ngx_str_t *args,
     ngx_uint_t n)
 {
