@@ -291,7 +291,7 @@ export class ImsPortal extends EventTarget {
 
         } catch (error) {
             if (generation === this.#generation && this.#wanted) {
-                this.sessionFailed(error);
+                this.#sessionFailed(error);
             }
 
             return;
