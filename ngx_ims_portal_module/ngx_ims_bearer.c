@@ -229,6 +229,10 @@ ngx_ims_bearer_challenge(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
         status = proxy ? 407 : 401;
     }
 
+    if (status == 503) {
+        p = ngx_slprintf(p, last, "Retry-After: 5" CRLF);
+    }
+
     *p = '\0';
 
     ngx_ims_call_tag(s->worker, tag);

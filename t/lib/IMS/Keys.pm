@@ -38,12 +38,14 @@ sub file {
     return "$self->{dir}/keys$name.$kind";
 }
 
+# what it answers: status, body, header lines
+
 sub answer {
-    my ($self, $path, $status, $body) = @_;
+    my ($self, $path, $status, $body, @headers) = @_;
     my $file = $self->file($path, 'answer');
 
     open my $fh, '>', "$file.new" or die "can't create $file: $!\n";
-    print $fh "$status\n$body";
+    print $fh join("\r\n", "$status Answer", @headers), "\n$body";
     close $fh;
     rename "$file.new", $file or die "can't rename $file: $!\n";
 }
@@ -93,9 +95,9 @@ sub serve {
         syswrite($fh, $head);
         close $fh;
 
-        my ($status, $body) = split /\n/,
+        my ($top, $body) = split /(?<!\r)\n/,
             slurp($self->file($path, 'answer')), 2;
-        my $reply = 'HTTP/1.1 ' . ($status || 404) . " Answer\r\n"
+        my $reply = 'HTTP/1.1 ' . ($top || '404 Not Found') . "\r\n"
             . "Content-Type: application/json\r\nConnection: close\r\n"
             . 'Content-Length: ' . length($body // '') . "\r\n\r\n"
             . ($body // '');
