@@ -133,20 +133,17 @@ void
 ngx_ims_pool_share_use(ngx_ims_pool_t *pool, uint32_t lease,
     ngx_ims_want_t *want)
 {
-    ngx_ims_zone_sh_t   *sh;
     ngx_ims_lease_sh_t  *l;
 
-    sh = pool->zone.sh;
     l = &pool->zone.leases[lease];
 
     ngx_ims_zone_lock(&pool->zone);
 
     if (l->state == NGX_IMS_LEASE_LEASED && ngx_ims_pool_is(l, want->user)) {
-        ngx_ims_pool_list_del(pool, lease);
+        ngx_ims_zone_list_del(&pool->zone, lease);
         ngx_ims_pool_holder(pool, l, want);
         l->expires = ngx_time() + pool->lease;
-        ngx_ims_pool_list_add(pool, &sh->leased_head, &sh->leased_tail,
-                              lease);
+        ngx_ims_zone_list_add(&pool->zone, lease);
     }
 
     ngx_ims_zone_unlock(&pool->zone);
@@ -249,8 +246,8 @@ ngx_ims_pool_share_oldest(ngx_ims_pool_t *pool, uint32_t not,
         pass++;
 
         if (pool->zone.leases[i].expires > now) {
-            ngx_ims_pool_list_del(pool, i);
-            ngx_ims_pool_list_add(pool, &sh->free_head, &sh->free_tail, i);
+            ngx_ims_zone_list_del(&pool->zone, i);
+            ngx_ims_zone_list_add(&pool->zone, i);
         }
     }
 
@@ -382,7 +379,7 @@ ngx_ims_pool_share_adopt(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
         *fresh = 1;
     }
 
-    ngx_ims_pool_list_del(pool, lease);
+    ngx_ims_zone_list_del(&pool->zone, lease);
 
     if (l->state != NGX_IMS_LEASE_LEASED) {
         sh->leased++;
@@ -402,7 +399,7 @@ ngx_ims_pool_share_adopt(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
     ngx_memory_barrier();
     l->state = NGX_IMS_LEASE_LEASED;
 
-    ngx_ims_pool_list_add(pool, &sh->leased_head, &sh->leased_tail, lease);
+    ngx_ims_zone_list_add(&pool->zone, lease);
 
     rc = NGX_OK;
 
@@ -446,10 +443,8 @@ ngx_ims_pool_share_confirm(ngx_ims_pool_t *pool, ngx_ims_pool_held_t *held,
 void
 ngx_ims_pool_share_taken(ngx_ims_pool_t *pool, uint32_t lease, time_t until)
 {
-    ngx_ims_zone_sh_t   *sh;
     ngx_ims_lease_sh_t  *l;
 
-    sh = pool->zone.sh;
     l = &pool->zone.leases[lease];
 
     ngx_ims_zone_lock(&pool->zone);
@@ -460,9 +455,9 @@ ngx_ims_pool_share_taken(ngx_ims_pool_t *pool, uint32_t lease, time_t until)
 
         ngx_ims_pool_forget(pool, lease);
 
-        ngx_ims_pool_list_del(pool, lease);
+        ngx_ims_zone_list_del(&pool->zone, lease);
         l->expires = until;
-        ngx_ims_pool_list_add(pool, &sh->free_head, &sh->free_tail, lease);
+        ngx_ims_zone_list_add(&pool->zone, lease);
     }
 
     ngx_ims_zone_unlock(&pool->zone);
