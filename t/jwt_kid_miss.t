@@ -19,7 +19,7 @@ use IMS::Browser;
 use IMS::Conf;
 use IMS::JWT;
 use IMS::Keys;
-use IMS::Loop;
+use IO::Socket::INET;
 use Test::Nginx;
 
 select STDERR; $| = 1;
@@ -30,33 +30,41 @@ my $t = Test::Nginx->new()->has(qw/ http proxy /)->plan(20);
 my $jwt = IMS::JWT->new($t);
 my $keys = IMS::Keys->new($t, port(8085));
 
+# each place has a window of its own, which is longer than the test
+
 $t->write_file_expand('nginx.conf', ims_conf(workers => 2,
-    key => 'request=/_jwks miss=2s timeout=1s', http => <<'EOC',
-    proxy_cache_path %%TESTDIR%%/cache keys_zone=keys:1m;
-EOC
-    server => <<'EOC'));
-        location = /_jwks {
+    http => 'proxy_cache_path %%TESTDIR%%/cache keys_zone=keys:1m;',
+    server => join '', map { <<"EOC" } qw/ turn many vain once gone /));
+        location = /$_/session {
+            ims_portal_session acme;
+            ims_portal_jwt_key request=/_$_ miss=1m timeout=2s;
+        }
+
+        location = /_$_ {
             internal;
-            proxy_pass http://127.0.0.1:8085/jwks;
+            proxy_pass http://127.0.0.1:8085/$_;
             proxy_cache keys;
             proxy_cache_valid 200 1h;
-            proxy_cache_bypass $http_cache_control;
+            proxy_cache_bypass \$http_cache_control;
         }
 EOC
 
-$keys->answer('/jwks', 200, $jwt->public());
+$keys->answer("/$_", 200, $jwt->public()) for qw/ turn many vain once gone /;
 
 $t->run();
 
 sub status {
-    return IMS::Browser::api('POST', token => $_[0])->{status};
+    my ($where, $token) = @_;
+
+    return IMS::Browser::api('POST', token => $token,
+        path => "/$where/session")->{status};
 }
 
 # both workers have keys
 
-is(status($jwt->token('mary')), 201, 'first key');
-status($jwt->token('mary')) for 1 .. 20;
-is($keys->asked('/jwks'), 1, 'one fetch for both workers');
+is(status('turn', $jwt->token('mary')), 201, 'first key');
+status('turn', $jwt->token('mary')) for 1 .. 20;
+is($keys->asked('/turn'), 1, 'one fetch for both workers');
 
 # P39: another key under another kid
 
@@ -64,49 +72,50 @@ my $old = $jwt->token('mary');
 
 $jwt->{key}{ES256} = Crypt::PK::ECC->new()->generate_key('secp256r1');
 $jwt->{kid}{ES256} = 'e2';
-$keys->answer('/jwks', 200, $jwt->public());
+$keys->answer('/turn', 200, $jwt->public());
 
-is(status($jwt->token('mary')), 200, 'the new kid works at once');
-is($keys->asked('/jwks'), 2, 'keys were fetched past the cache');
-is($keys->head('/jwks') =~ /^Cache-Control: no-cache\r$/mi, 1,
+is(status('turn', $jwt->token('mary')), 200, 'the new kid works at once');
+is($keys->asked('/turn'), 2, 'keys were fetched past the cache');
+is($keys->head('/turn') =~ /^Cache-Control: no-cache\r$/mi, 1,
     'and past others');
 
 my %got;
 
-$got{status($jwt->token('mary'))}++ for 1 .. 20;
+$got{status('turn', $jwt->token('mary'))}++ for 1 .. 20;
 is(join(' ', %got), '200 20', 'on both workers');
-is(status($old), 401, 'the former key is gone');
+is(status('turn', $old), 401, 'the former key is gone');
 
 %got = ();
-$got{status($old)}++ for 1 .. 20;
+$got{status('turn', $old)}++ for 1 .. 20;
 is(join(' ', %got), '401 20', 'on both workers');
-is($keys->asked('/jwks'), 2, 'which is no reason to fetch: the window');
+is($keys->asked('/turn'), 2, 'which is no reason to fetch: the window');
+
+$keys->answer("/$_", 200, $jwt->public()) for qw/ many vain once gone /;
 
 # P40: random kids
 
-IMS::Loop::pause(2.1);
-
 %got = ();
+status('many', $jwt->token('mary'));
 
 for my $i (1 .. 200) {
-    $got{status($jwt->sign('ES256', $jwt->claims('eve'),
+    $got{status('many', $jwt->sign('ES256', $jwt->claims('eve'),
         header => { kid => "kid-$i" }))}++;
 }
 
 is(join(' ', %got), '401 200', '200 random kids are refused');
-is($keys->asked('/jwks'), 3, 'with one fetch');
+is($keys->asked('/many'), 2, 'with one fetch');
 
 # what is of no use anyhow is no reason either
 
-IMS::Loop::pause(2.1);
+status('vain', $jwt->token('mary'));
 
-is(status($jwt->sign('ES256', $jwt->claims('eve', exp => time() - 600),
+is(status('vain', $jwt->sign('ES256', $jwt->claims('eve', exp => time() - 600),
     header => { kid => 'x1' })), 401, 'an expired one');
-is(status($jwt->sign('ES256', $jwt->claims('eve', aud => 'billing'),
+is(status('vain', $jwt->sign('ES256', $jwt->claims('eve', aud => 'billing'),
     header => { kid => 'x2' })), 401, 'one for somebody else');
-is(status($jwt->sign('ES256', $jwt->claims('eve', iss => 'https://e.example'),
+is(status('vain', $jwt->sign('ES256', $jwt->claims('eve', iss => 'https://e'),
     header => { kid => 'x3' })), 401, 'one of somebody else');
-is($keys->asked('/jwks'), 3, 'no fetch for them');
+is($keys->asked('/vain'), 1, 'no fetch for them');
 
 # all at once
 
@@ -115,9 +124,10 @@ my @kids = map { $jwt->sign('ES256', $jwt->claims('eve'),
 my @s = map { IO::Socket::INET->new('127.0.0.1:' . port(8080))
     or die "can't connect: $!\n" } @kids;
 
-$keys->slow('/jwks', 0.3);
+status('once', $jwt->token('mary'));
+$keys->slow('/once', 0.3);
 
-print { $s[$_] } "POST /ims/session HTTP/1.1\r\nHost: localhost\r\n"
+print { $s[$_] } "POST /once/session HTTP/1.1\r\nHost: localhost\r\n"
     . "Connection: close\r\nContent-Length: 0\r\n"
     . "Cookie: ims_session=$kids[$_]\r\n\r\n" for 0 .. $#s;
 
@@ -129,18 +139,17 @@ for my $s (@s) {
 }
 
 is($refused, 8, 'those who wait together are answered together');
-is($keys->asked('/jwks'), 4, 'after one fetch');
+is($keys->asked('/once'), 2, 'after one fetch');
 
 # nobody can tell while keys cannot be fetched
 
-IMS::Loop::pause(2.1);
-$keys->answer('/jwks', 500, '');
-$keys->slow('/jwks', 0);
+status('gone', $jwt->token('mary'));
+$keys->answer('/gone', 500, '');
 $jwt->{kid}{ES256} = 'e3';
 
-is(status($jwt->token('mary')), 503, 'an unknown kid, and no answer');
+is(status('gone', $jwt->token('mary')), 503, 'an unknown kid, and no answer');
 $jwt->{kid}{ES256} = 'e2';
-is(status($jwt->token('mary')), 200, 'known ones go on');
+is(status('gone', $jwt->token('mary')), 200, 'known ones go on');
 
 my $log = $t->read_file('error.log');
 $log =~ s/^.*\[debug\].*\n//mg;
