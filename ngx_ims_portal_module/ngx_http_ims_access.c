@@ -237,7 +237,7 @@ ngx_http_ims_token(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
     ngx_str_null(value);
 
     if (ilcf->pool != NULL
-        && ngx_http_ims_header_item(r, "Sec-WebSocket-Protocol", "jwt.",
+        && ngx_http_ims_header_item(r, "Sec-WebSocket-Protocol", "ims-jwt.",
                                     value))
     {
         return NGX_OK;

@@ -2,7 +2,7 @@
  * Copyright (C) the IMS portal authors
  *
  * The session API (docs/session-api.md): POST leases an identity, PUT renews
- * it, GET reads it.  Errors are problem details (RFC 9457).
+ * it, DELETE gives it back, GET reads it.  Errors are problem details (RFC 9457).
  */
 
 
@@ -70,6 +70,10 @@ ngx_http_ims_api(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf,
         return ngx_http_ims_api_lease(r, ilcf, ctx);
     }
 
+    if (r->method == NGX_HTTP_DELETE) {
+        return ngx_http_ims_api_release(r, ilcf, ctx, lease);
+    }
+
     return ngx_http_ims_api_session(r, ilcf, ctx, lease, 200);
 }
 
@@ -102,7 +106,7 @@ ngx_http_ims_api_check(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf,
     }
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_POST|NGX_HTTP_PUT
-                       |NGX_HTTP_OPTIONS)))
+                       |NGX_HTTP_DELETE|NGX_HTTP_OPTIONS)))
     {
         ngx_str_set(&allow, NGX_HTTP_IMS_API_METHODS);
 

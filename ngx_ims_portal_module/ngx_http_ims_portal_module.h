@@ -369,7 +369,11 @@ ngx_int_t ngx_http_ims_status(ngx_http_request_t *r,
     ngx_http_ims_main_conf_t *imcf);
 
 
-#define NGX_HTTP_IMS_API_METHODS  "GET, HEAD, POST, PUT, OPTIONS"
+#define NGX_HTTP_IMS_API_METHODS  "GET, HEAD, POST, PUT, DELETE, OPTIONS"
+
+/* gives a lease back (ngx_http_ims_api_release.c).  As a handler. */
+ngx_int_t ngx_http_ims_api_release(ngx_http_request_t *r,
+    ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx, uint32_t lease);
 
 /* what a user with a lease is told; as a handler (its own file) */
 ngx_int_t ngx_http_ims_api_session(ngx_http_request_t *r,

@@ -201,7 +201,7 @@ ngx_http_ims_ticket_find(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
         return NGX_DONE;
     }
 
-    if (ngx_http_ims_header_item(r, "Sec-WebSocket-Protocol", "ticket.",
+    if (ngx_http_ims_header_item(r, "Sec-WebSocket-Protocol", "ims-ticket.",
                                  ticket))
     {
         return NGX_OK;

@@ -179,19 +179,24 @@ ngx_ims_order_how(uint64_t word, uint32_t since)
 
 uint32_t
 ngx_ims_order_check(ngx_ims_pool_t *pool, uint32_t seen, uint32_t opened,
-    uint32_t bound, u_char *user, uint32_t lease, uint32_t binding)
+    uint32_t bound, u_char *user, uint32_t binding, uint32_t seq)
 {
-    uint64_t             word;
-    uint32_t             how;
-    ngx_uint_t           i;
-    ngx_ims_order_sh_t  *o;
+    uint64_t               word;
+    uint32_t               how, lease;
+    ngx_uint_t             i;
+    ngx_ims_order_sh_t    *o;
+    ngx_ims_binding_sh_t  *b;
 
     how = 0;
 
-    if (binding != NGX_IMS_NONE) {
-        how = ngx_ims_order_how(pool->zone.bindings[binding].order, bound);
+    b = binding < pool->zone.sh->nbindings ? &pool->zone.bindings[binding]
+                                           : NULL;
 
-        if (how == 0) {
+    if (b != NULL && b->seq == seq) {
+        how = ngx_ims_order_how(b->order, bound);
+        lease = b->lease;
+
+        if (how == 0 && lease < pool->zone.sh->nleases) {
             how = ngx_ims_order_how(pool->zone.leases[lease].order, bound);
         }
     }
@@ -233,6 +238,9 @@ ngx_ims_order_reason(uint32_t how)
 
     case NGX_IMS_ORDER_ENDED:
         return "ended by an administrator";
+
+    case NGX_IMS_ORDER_RELEASED:
+        return "identity released";
 
     default:
         return "ended";

@@ -24,6 +24,7 @@ enum {
     NGX_IMS_ORDER_LOST = 4410,           /* the identity is another host's
                                             user's now */
     NGX_IMS_ORDER_ENDED = 4411,          /* by an administrator */
+    NGX_IMS_ORDER_RELEASED = 4412,       /* the user gave his identity back */
 
     NGX_IMS_ORDER_CODE = 0xffff,         /* mask of the close code */
     NGX_IMS_ORDER_FINISH = 0x10000       /* calls go on to their end first */

@@ -58,7 +58,7 @@ sub api {
 sub open_with {
     my ($ticket, %o) = @_;
 
-    return IMS::Browser->open(protocol => "sip, ticket.$ticket", %o);
+    return IMS::Browser->open(protocol => "sip, ims-ticket.$ticket", %o);
 }
 
 my $token = $jwt->token('mary', exp => time() + 1800);
@@ -100,7 +100,7 @@ my %status;
 
 for (1 .. 12) {
     my $one = api('POST', $token)->{json}{ticket};
-    my $s = IMS::Browser->open(protocol => "ticket.$one,sip");
+    my $s = IMS::Browser->open(protocol => "ims-ticket.$one,sip");
 
     $status{$s->{status}}++;
     $s->close();
@@ -145,15 +145,15 @@ unlike($log =~ s/.*ims.sip.*\n//gr, qr/\Q$ticket\E/, 'not in the log');
 
 # a token among the subprotocols, and before a cookie
 
-my $p = IMS::Browser->open(protocol => "sip, jwt.$token", impu => $impu);
+my $p = IMS::Browser->open(protocol => "sip, ims-jwt.$token", impu => $impu);
 is($p->{status}, 101, 'a token as subprotocol');
 is($p->register()->{code}, 200, 'of its user');
-is(IMS::Browser->open(protocol => 'sip, jwt.x.y.z',
+is(IMS::Browser->open(protocol => 'sip, ims-jwt.x.y.z',
     cookie => "ims_session=$token")->{status}, 401,
     'it counts, and not the cookie');
-is(IMS::Browser->open(protocol => "sip, ticket.$ticket",
+is(IMS::Browser->open(protocol => "sip, ims-ticket.$ticket",
     cookie => "ims_session=$token")->{status}, 401, 'so does a ticket');
-is(IMS::Browser->open(protocol => "jwt.$token")->{status}, 400,
+is(IMS::Browser->open(protocol => "ims-jwt.$token")->{status}, 400,
     'without sip it is no handshake of ours');
 
 # over a reload

@@ -15,6 +15,7 @@ export const CLOSE = {
     REPLACED: 4409,     /* the portal: another page is this instance now */
     LOST: 4410,         /* the portal: another user has the identity now */
     ENDED: 4411,        /* the portal: an administrator ended it */
+    RELEASED: 4412,     /* the portal: the user gave the identity back */
 };
 
 
@@ -23,6 +24,7 @@ const CLOSE_TEXT = {
     4409: 'The phone is open in another window now.',
     4410: 'Your number was given to somebody else. Please log in again.',
     4411: 'An administrator has ended your session.',
+    4412: 'You have logged out of the phone.',
 };
 
 
