@@ -50,7 +50,7 @@ sub adapt {
     return $text;
 }
 
-my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy /)->plan(12);
+my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy /)->plan(13);
 
 my $jwt = IMS::JWT->new($t);
 my $minimal = slurp('conf-examples/minimal.conf');
@@ -122,6 +122,26 @@ $t->write_file_expand('operator.conf', adapt(
     qr/listen +443 ssl/ => 'listen 127.0.0.1:8080 ssl'));
 
 like(ims_check($t, 'operator.conf'), qr/test is successful/, 'operator.conf');
+
+# a login product and two hosts
+
+$t->write_file($_, "of no importance, for once\n")
+    for qw/ revoked redis.password turn.secret /;
+$t->write_file('revoked', "# nobody\n");
+chmod 0600, map { "$dir/$_" } qw/ redis.password turn.secret /;
+
+$t->write_file_expand('login.conf', adapt(
+    slurp('conf-examples/login.conf'),
+    qr/198\.51\.100\.20:5060/ => '127.0.0.1:%%PORT_8980_UDP%%',
+    qr!/var/(?:lib|cache)/nginx/! => "$dir/",
+    qr!/etc/nginx/ims/! => "$dir/",
+    qr!/etc/ssl/certs/ca-certificates\.crt! => "$dir/cert.pem",
+    qr!https://login\.acme\.example/\.well! => 'https://127.0.0.1/.well',
+    qr!/etc/nginx/acme\.pem! => "$dir/cert.pem",
+    qr!/etc/nginx/acme\.key! => "$dir/key.pem",
+    qr/listen +443 ssl/ => 'listen 127.0.0.1:8080 ssl'));
+
+like(ims_check($t, 'login.conf'), qr/test is successful/, 'login.conf');
 
 # the directives page has an example, too
 
