@@ -97,6 +97,39 @@ sub check {
     return $wrong eq '' ? '' : "$method $name $status: $wrong";
 }
 
+# What is wrong with the header lines of an answer, or ''.
+
+sub headers {
+    my ($self, $method, $path, $status, $head) = @_;
+
+    my $name = $self->path($path);
+    return "$path: no such path" unless defined $name;
+
+    my $op = $self->{doc}{paths}{$name}{lc($method eq 'HEAD' ? 'GET'
+        : $method)};
+    my $headers = $op ? $self->deref($op->{responses}{$status})->{headers}
+        : undef;
+
+    for my $line (sort keys %{$headers || {}}) {
+        my $what = $self->deref($headers->{$line});
+        my ($value) = $head =~ /^\Q$line\E:\s*(.*?)\s*$/mi;
+
+        if (!defined $value) {
+            return "$method $name $status: no $line"
+                if ($what->{required} || '') eq 'true';
+            next;
+        }
+
+        $value += 0 if $what->{schema}{type} eq 'integer'
+            && $value =~ /^\d+$/;
+
+        my $wrong = $self->value($value, $what->{schema}, $line);
+        return "$method $name $status: $wrong" if $wrong ne '';
+    }
+
+    return '';
+}
+
 # operations with status that were never seen
 
 sub unseen {
