@@ -151,7 +151,7 @@ ngx_http_ims_admin_find(ngx_http_ims_admin_t *a, ngx_str_t *path)
     r = a->request;
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
-    /* nginx has undone the "%" strictly, and knows no path above the location */
+    /* nginx has undone the "%" strictly, and ".." does not lead out of it */
 
     path->data = r->uri.data + ngx_min(clcf->name.len, r->uri.len);
     path->len = r->uri.data + r->uri.len - path->data;

@@ -146,7 +146,7 @@ ngx_int_t ngx_http_ims_admin_drained(ngx_http_ims_admin_t *a);
 ngx_int_t ngx_http_ims_admin_drain(ngx_http_ims_admin_t *a);
 json_t *ngx_http_ims_admin_drain_state(ngx_ims_pool_t *pool);
 
-/* the entry of the identity that the path names; NGX_OK, or what was answered */
+/* the entry of an identity, by its URI; NGX_OK, or what was answered */
 ngx_int_t ngx_http_ims_admin_which(ngx_http_ims_admin_t *a, ngx_str_t *text,
     uint32_t *lease);
 

@@ -16,6 +16,7 @@ typedef struct {
     ngx_event_t               event;
     ngx_ims_worker_t         *worker;
     ngx_atomic_uint_t        *seen;           /* of each pool's list */
+    ngx_ims_revoke_orders_t  *orders;
 } ngx_ims_revoke_t;
 
 
@@ -40,6 +41,11 @@ ngx_ims_revoke_init(ngx_ims_worker_t *w)
     revoke->seen = ngx_pcalloc(w->cycle->pool,
                                w->pools->nelts * sizeof(ngx_atomic_uint_t));
     if (revoke->seen == NULL) {
+        return NGX_ERROR;
+    }
+
+    revoke->orders = ngx_ims_revoke_orders_create(w);
+    if (revoke->orders == NULL) {
         return NGX_ERROR;
     }
 
@@ -80,6 +86,8 @@ ngx_ims_revoke_tick(ngx_event_t *ev)
     if (changed) {
         ngx_ims_revoke_sessions(revoke->worker);
     }
+
+    ngx_ims_revoke_orders(revoke->orders);
 
     ngx_add_timer(ev, NGX_IMS_REVOKE_TICK);
 }
