@@ -31,8 +31,10 @@ ngx_int_t
 ngx_http_ims_api(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf,
     ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx)
 {
-    uint32_t   lease;
-    ngx_int_t  rc;
+    uint32_t           lease;
+    ngx_int_t          rc;
+    ngx_ims_want_t     want;
+    ngx_ims_waiter_t   waiter;
 
     rc = ngx_http_ims_api_check(r, imcf, ilcf, ctx);
 
@@ -58,12 +60,23 @@ ngx_http_ims_api(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf,
         return ngx_http_ims_api_lease(r, ilcf, ctx);
     }
 
-    if (ngx_ims_pool_find(ilcf->session_pool, ctx->token.grant.ids.user,
-                          &lease)
-        != NGX_OK)
-    {
+    ngx_ims_grant_want(&ctx->token.grant, &want);
+    ngx_http_ims_waiter(r, ctx, &waiter);
+
+    rc = ngx_ims_lease_find(ilcf->session_pool, &want, &waiter, &lease,
+                            r->connection->log);
+
+    if (rc == NGX_AGAIN) {
+        return NGX_AGAIN;
+    }
+
+    if (rc == NGX_DECLINED) {
         ngx_str_set(&ctx->error, "no identity is leased");
         return ngx_http_ims_problem(r, 404, &ctx->error);
+    }
+
+    if (rc != NGX_OK) {
+        return ngx_http_ims_api_fail(r, ilcf, ctx, rc);
     }
 
     if (r->method == NGX_HTTP_PUT) {

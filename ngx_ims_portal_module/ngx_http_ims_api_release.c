@@ -33,7 +33,7 @@ ngx_http_ims_api_release(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
         return ngx_http_ims_problem(r, 409, &ctx->error);
     }
 
-    if (ngx_ims_pool_release(pool, lease, seq, 0) == NGX_DECLINED) {
+    if (ngx_ims_lease_release(pool, lease, seq, 0) == NGX_DECLINED) {
         ngx_str_set(&ctx->error, "no identity is leased");
         return ngx_http_ims_problem(r, 404, &ctx->error);
     }

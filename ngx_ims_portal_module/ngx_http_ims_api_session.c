@@ -7,14 +7,16 @@
 
 
 #include "ngx_http_ims_portal_module.h"
+#include "ngx_ims_lease.h"
 
 
 static u_char *ngx_http_ims_ice(u_char *p, u_char *last,
     ngx_http_ims_loc_conf_t *ilcf);
 static u_char *ngx_http_ims_aliases(u_char *p, u_char *last,
-    ngx_str_t *associated, ngx_str_t *impu);
+    ngx_str_t *associated, ngx_str_t *impu, ngx_str_t *alias);
+static ngx_uint_t ngx_http_ims_same(ngx_str_t *a, ngx_str_t *b);
 static u_char *ngx_http_ims_websocket(ngx_http_request_t *r,
-    ngx_http_ims_loc_conf_t *ilcf, u_char *p, u_char *last);
+    ngx_http_ims_loc_conf_t *ilcf, uint32_t lease, u_char *p, u_char *last);
 
 
 ngx_int_t
@@ -24,7 +26,8 @@ ngx_http_ims_api_session(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
     u_char      *p, *last, *start, *impu;
     size_t       size;
     time_t       expires, leased;
-    ngx_str_t   *url, associated, ticket;
+    u_char       sip[NGX_IMS_MAX_IMPU];
+    ngx_str_t   *url, associated, alias, ticket;
     ngx_uint_t   i;
 
     url = ilcf->ice_servers ? ilcf->ice_servers->elts : NULL;
@@ -37,7 +40,10 @@ ngx_http_ims_api_session(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
     associated.len = ngx_ims_binding_associated(ilcf->session_pool, lease,
                                                 associated.data);
 
-    size = 1024 + NGX_IMS_MAX_IMPU * 6 + ctx->user.len * 6
+    alias.data = sip;
+    alias.len = ngx_ims_pool_alias(ilcf->session_pool, lease, sip);
+
+    size = 1024 + NGX_IMS_MAX_IMPU * 18 + ctx->user.len * 6
            + associated.len * 6
            + ilcf->session_pool->core->home_domain.len * 6
            + ilcf->websocket.len * 6
@@ -71,13 +77,13 @@ ngx_http_ims_api_session(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
     p = ngx_slprintf(start, last, "{\"identity\":");
     p = ngx_http_ims_json(p, last, &ctx->impu);
     p = ngx_slprintf(p, last, ",\"aliases\":");
-    p = ngx_http_ims_aliases(p, last, &associated, &ctx->impu);
+    p = ngx_http_ims_aliases(p, last, &associated, &ctx->impu, &alias);
     p = ngx_slprintf(p, last, ",\"domain\":");
     p = ngx_http_ims_json(p, last, &ilcf->session_pool->core->home_domain);
     p = ngx_slprintf(p, last, ",\"user\":");
     p = ngx_http_ims_json(p, last, &ctx->user);
     p = ngx_slprintf(p, last, ",\"websocket\":");
-    p = ngx_http_ims_websocket(r, ilcf, p, last);
+    p = ngx_http_ims_websocket(r, ilcf, lease, p, last);
     p = ngx_slprintf(p, last, ",\"expires\":%T,\"expires_in\":%T,"
                      "\"lease_expires\":%T,\"ice_servers\":[", expires,
                      ngx_max(expires - ngx_time(), 0), leased);
@@ -125,11 +131,14 @@ ngx_http_ims_ice(u_char *p, u_char *last, ngx_http_ims_loc_conf_t *ilcf)
 }
 
 
-/* what the core said the user is, too; known while she is registered */
+/*
+ * What else the user is: as configured, and what the core said, which is known
+ * while she is registered.
+ */
 
 static u_char *
 ngx_http_ims_aliases(u_char *p, u_char *last, ngx_str_t *associated,
-    ngx_str_t *impu)
+    ngx_str_t *impu, ngx_str_t *alias)
 {
     u_char      *pos, *end, *start;
     ngx_str_t    uri;
@@ -139,6 +148,11 @@ ngx_http_ims_aliases(u_char *p, u_char *last, ngx_str_t *associated,
     end = associated->data + associated->len;
 
     p = ngx_slprintf(p, last, "[");
+
+    if (alias->len) {
+        p = ngx_http_ims_json(p, last, alias);
+        n++;
+    }
 
     for (pos = associated->data; pos < end; pos = uri.data + uri.len) {
 
@@ -152,9 +166,7 @@ ngx_http_ims_aliases(u_char *p, u_char *last, ngx_str_t *associated,
         uri.data = start + 1;
         uri.len = pos - uri.data;
 
-        if (uri.len == impu->len
-            && ngx_strncmp(uri.data, impu->data, uri.len) == 0)
-        {
+        if (ngx_http_ims_same(&uri, impu) || ngx_http_ims_same(&uri, alias)) {
             continue;
         }
 
@@ -169,13 +181,28 @@ ngx_http_ims_aliases(u_char *p, u_char *last, ngx_str_t *associated,
 }
 
 
+static ngx_uint_t
+ngx_http_ims_same(ngx_str_t *a, ngx_str_t *b)
+{
+    return a->len == b->len && ngx_strncmp(a->data, b->data, a->len) == 0;
+}
+
+
+/* of the host that has the user's calls; else of this one */
+
 static u_char *
 ngx_http_ims_websocket(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
-    u_char *p, u_char *last)
+    uint32_t lease, u_char *p, u_char *last)
 {
-    u_char     *start;
+    u_char     *start, there[255];
     ngx_str_t   url;
     ngx_uint_t  tls;
+
+    ngx_ims_lease_websocket(ilcf->session_pool, lease, &url, there);
+
+    if (url.len) {
+        return ngx_http_ims_json(p, last, &url);
+    }
 
     if (ilcf->websocket.data[0] != '/') {
         return ngx_http_ims_json(p, last, &ilcf->websocket);

@@ -78,7 +78,7 @@ sub storm {
         $got{$user} = {
             status => (($head // '') =~ m!^HTTP/1.1 (\d+)!)[0] || 0,
             identity => $json->{identity},
-            after => (($head // '') =~ /^Retry-After: (\d+)\r?$/mi)[0],
+            after => scalar((($head // '') =~ /^Retry-After: (\d+)\r?$/mi)[0]),
         };
     }
 
