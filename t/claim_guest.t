@@ -31,7 +31,7 @@ my $jwt = IMS::JWT->new($t);
 
 $t->write_file_expand('nginx.conf', ims_conf(
     media => 'unix:%%TESTDIR%%/ng.sock',
-    pool => 'local_calls on;',
+    pool => 'local_calls on; guests;',
     server => 'ims_portal_claim guest guest;'));
 
 my $ng = IMS::NG->new($t->testdir() . '/ng.sock');

@@ -22,7 +22,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(23);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(25);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -117,6 +117,8 @@ is(header(at('/headers', role => undef), 'Role'), '<>', 'absent');
 is(header(at('/headers', role => ''), 'Role'), '<>', 'empty');
 is(header(at('/headers', role => {}), 'Role'), '<>', 'an object');
 is(header(at('/headers', exp => time() - 99), 'Role'), '<>', 'expired');
+is(header(at('/headers', role => $_), 'Role'), '<>', 'two lines')
+    for "a\r\nX-Evil: 1", "a\x{2028}b";
 is(header(at('/headers', aud => 'x'), 'Role'), '<>', 'not for us');
 is(header(IMS::Browser::api('GET', path => '/headers'), 'Role'), '<>',
     'no token');
@@ -142,14 +144,14 @@ is(at('/other', aud => 'another', role => 'clerk')->{status}, 402,
 # in the log, of a WebSocket, too
 
 IMS::Browser->open(token => $jwt->token('mary', %claims,
-    role => "ad\"min\n[x]"), lease => 0)->close();
+    role => 'ad"min [x]'), lease => 0)->close();
 $t->stop();
 
 my @log = split /\n/, $t->read_file('claims.log');
 
 is($log[0], '404 [admin] [+1555] [p,q,3]', 'session API');
 is($log[4], '401 [-] [-] [-]', 'refused');
-is($log[-1], '101 [ad\\x22min\\x0A[x]] [+1555] [p,q,3]',
+is($log[-1], '101 [ad\\x22min [x]] [+1555] [p,q,3]',
     'WebSocket, nothing but a text');
 
 # the last tests are its own
