@@ -34,6 +34,7 @@ my %jwt;
 for my $who (qw/ b a /) {
     $jwt{$who} = IMS::JWT->new($t);
     $t->write_file("$who.jwks", $t->read_file('login.jwks'));
+    chmod 0600, $t->testdir() . "/$who.jwks";
 }
 
 $t->write_file_expand('nginx.conf', ims_conf(workers => 2,
