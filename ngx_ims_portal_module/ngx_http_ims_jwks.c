@@ -143,9 +143,10 @@ ngx_http_ims_jwks_connection(ngx_ims_jwks_t *jwks, ngx_http_ims_jwks_t **fetch)
     log = ngx_palloc(pool, sizeof(ngx_log_t));
     ctx = ngx_pcalloc(pool, sizeof(ngx_http_log_ctx_t));
     c->sockaddr = ngx_pcalloc(pool, sizeof(struct sockaddr_un));
+    c->buffer = ngx_create_temp_buf(pool, 1);
     (*fetch)->text.data = ngx_palloc(pool, NGX_IMS_JWKS_MAX);
 
-    if (log == NULL || ctx == NULL || c->sockaddr == NULL
+    if (log == NULL || ctx == NULL || c->sockaddr == NULL || c->buffer == NULL
         || (*fetch)->text.data == NULL)
     {
         goto failed;
@@ -465,7 +466,9 @@ ngx_http_ims_jwks_done(ngx_http_request_t *r)
 
     ngx_ims_jwks_fetched(jwks, error ? NULL : &fetch->text, error);
 
-    ngx_http_finalize_request(r, NGX_HTTP_CLOSE);
+    /* a cache may go on in the background, for as long as a fetch may take */
+
+    ngx_http_finalize_request(r, NGX_OK);
 }
 
 

@@ -60,10 +60,15 @@ ngx_ims_jwks_init_zone(ngx_shm_zone_t *zone, void *data)
     shpool = (ngx_slab_pool_t *) zone->shm.addr;
 
     if (data == NULL && !zone->shm.exists) {
-        sh = ngx_slab_calloc(shpool, sizeof(ngx_ims_jwks_sh_t));
+        sh = ngx_slab_alloc(shpool, sizeof(ngx_ims_jwks_sh_t));
         if (sh == NULL) {
             return NGX_ERROR;
         }
+
+        /* the texts are not touched, most of them never */
+
+        sh->cycle = 0;
+        ngx_memzero(&sh->texts[0], offsetof(ngx_ims_jwks_text_t, text));
 
         shpool->data = sh;
     }
@@ -85,11 +90,12 @@ ngx_ims_jwks_init_zone(ngx_shm_zone_t *zone, void *data)
     }
 
     text->due = 1;
-    sh->cycle++;
+    text->cycle = ++sh->cycle;
 
     ngx_shmtx_unlock(&shpool->mutex);
 
     jwks->text = text;
+    jwks->cycle = text->cycle;
 
     return NGX_OK;
 }
@@ -106,6 +112,12 @@ ngx_ims_jwks_get(ngx_ims_jwks_t *jwks, ngx_ims_waiter_t *waiter)
     }
 
     sh = jwks->text;
+
+    /* newer ones have taken its place, browsers had better go to them */
+
+    if (sh->cycle != jwks->cycle) {
+        return NGX_DECLINED;
+    }
 
     ngx_ims_jwks_load(jwks);
 
@@ -371,7 +383,10 @@ ngx_ims_jwks_fetched(ngx_ims_jwks_t *jwks, ngx_str_t *text, const char *error)
         keys = ngx_ims_jwt_keys_published(text, err, sizeof(err));
     }
 
-    if (keys == NULL) {
+    if (jwks->text->cycle != jwks->cycle) {
+        ngx_ims_jwt_keys_free(keys);
+
+    } else if (keys == NULL) {
         ngx_ims_jwks_failed(jwks, error);
 
     } else {

@@ -18,7 +18,7 @@
 
 enum {
     NGX_IMS_JWKS_MAX = 262144,           /* bytes of a set of keys */
-    NGX_IMS_JWKS_CYCLES = 4              /* configurations at a time */
+    NGX_IMS_JWKS_CYCLES = 8              /* configurations at a time */
 };
 
 
@@ -41,6 +41,7 @@ typedef ngx_int_t (*ngx_ims_jwks_fetch_pt)(ngx_ims_jwks_t *jwks);
 
 /* of a configuration, in shared memory */
 typedef struct {
+    ngx_uint_t                cycle;          /* whose it is */
     ngx_uint_t                generation;     /* of the text, 0: none yet */
     ngx_msec_t                fetched;        /* when the text came */
     ngx_msec_t                failed;         /* when the last one failed */
@@ -75,7 +76,8 @@ struct ngx_ims_jwks_s {
     ngx_ims_jwks_fetch_pt     fetch;          /* NULL: a file */
     void                     *server;         /* whose location it is */
     ngx_shm_zone_t           *zone;
-    ngx_ims_jwks_text_t      *text;           /* of this configuration */
+    ngx_ims_jwks_text_t      *text;           /* of this configuration, as */
+    ngx_uint_t                cycle;          /* long as it has this cycle */
 
     /* of this process */
     ngx_ims_jwt_keys_t       *keys;           /* NULL: none yet */
@@ -120,7 +122,8 @@ ngx_int_t ngx_ims_jwks_init_zone(ngx_shm_zone_t *zone, void *data);
  *
  * NGX_OK: they may be used now, and until the event ends; NGX_AGAIN: they are
  * being fetched, the waiter will be woken; NGX_DECLINED: there are none, and it
- * was tried just now; NGX_ERROR: no memory.
+ * was tried just now, or this worker is of a configuration that is too old;
+ * NGX_ERROR: no memory.
  */
 ngx_int_t ngx_ims_jwks_get(ngx_ims_jwks_t *jwks, ngx_ims_waiter_t *waiter);
 

@@ -26,7 +26,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http proxy /)->plan(32);
+my $t = Test::Nginx->new()->has(qw/ http proxy /)->plan(34);
 
 my $jwt = IMS::JWT->new($t);
 my $ca = IMS::Cert->authority($t, 'ca');
@@ -81,7 +81,9 @@ EOC
         location = /_cached {
             internal;
             proxy_cache keys;
-            proxy_cache_valid 200 1h;
+            proxy_cache_valid 200 1s;
+            proxy_cache_use_stale updating;
+            proxy_cache_background_update on;
             proxy_pass http://127.0.0.1:8085/cached;
         }
 
@@ -239,12 +241,18 @@ is(session('away')->{status}, 200, 'back again');
 like($t->read_file('error.log'),
     qr/\[notice\].*keys of "\/_away" can be fetched again/, 'told');
 
-# a cached answer is as good
+# a cache that answers with what it has, and goes on in the background
 
-is($keys->asked('/cached'), 1, 'the cache was asked');
-IMS::Loop::pause(0.2);
-session('cached');
-is($keys->asked('/cached'), 1, 'and answered');
+is($keys->asked('/cached'), 1, 'a cache was asked');
+is(session('cached')->{status}, 200, 'and answered');
+
+IMS::Loop::wait_for(sub { $keys->asked('/cached') == 2 }, 3);
+is($keys->asked('/cached'), 2, 'it went on in the background');
+IMS::Loop::wait_for(sub {
+    IMS::Loop::pause(0.2);
+    session('cached');
+    $keys->asked('/cached') == 3 }, 5);
+is($keys->asked('/cached'), 3, 'and does so again');
 
 unlike($t->read_file('access.log'), qr/_plain|_away/, 'not logged')
     if -e $t->testdir() . '/access.log';
