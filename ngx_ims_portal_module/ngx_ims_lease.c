@@ -24,7 +24,7 @@ static void ngx_ims_lease_greeted(void *data, ngx_ims_redis_reply_t *reply);
 static void ngx_ims_lease_conflict(ngx_ims_lease_live_t *live,
     ngx_str_t *text);
 static ngx_int_t ngx_ims_lease_known(ngx_ims_lease_live_t *live,
-    ngx_ims_want_t *want, uint32_t *lease);
+    ngx_ims_want_t *want, ngx_uint_t look, uint32_t *lease);
 static ngx_int_t ngx_ims_lease_ask(ngx_ims_lease_live_t *live,
     ngx_ims_want_t *want, ngx_uint_t look, ngx_ims_waiter_t *waiter,
     uint32_t *lease, ngx_uint_t *fresh);
@@ -99,7 +99,7 @@ ngx_ims_lease_ask(ngx_ims_lease_live_t *live, ngx_ims_want_t *want,
 
     *fresh = 0;
 
-    rc = ngx_ims_lease_known(live, want, lease);
+    rc = ngx_ims_lease_known(live, want, look, lease);
 
     if (rc != NGX_DECLINED) {
         return rc;
@@ -126,10 +126,9 @@ ngx_ims_lease_ask(ngx_ims_lease_live_t *live, ngx_ims_want_t *want,
 
 static ngx_int_t
 ngx_ims_lease_known(ngx_ims_lease_live_t *live, ngx_ims_want_t *want,
-    uint32_t *lease)
+    ngx_uint_t look, uint32_t *lease)
 {
     time_t                now, asked;
-    uint32_t              wanted;
     ngx_ims_pool_t       *pool;
     ngx_ims_pool_held_t   held;
 
@@ -139,15 +138,12 @@ ngx_ims_lease_known(ngx_ims_lease_live_t *live, ngx_ims_want_t *want,
         return NGX_DECLINED;
     }
 
-    if (want->identity.len
-        && (ngx_ims_pool_identity(pool, &want->identity, &wanted) != NGX_OK
-            || wanted != held.lease))
-    {
+    if (!look && !ngx_ims_pool_share_right(pool, want, &held)) {
         return NGX_DECLINED;
     }
 
     now = ngx_time();
-    asked = held.confirmed - pool->lease;
+    asked = held.confirmed - held.time;
 
     if (held.bindings == 0 && live->usable
         && now - asked > NGX_IMS_LEASE_RECENT)
@@ -156,7 +152,7 @@ ngx_ims_lease_known(ngx_ims_lease_live_t *live, ngx_ims_want_t *want,
     }
 
     if (held.bindings && live->usable
-        && held.confirmed - now < (pool->lease + 1) / 2)
+        && held.confirmed - now < (held.time + 1) / 2)
     {
         ngx_ims_lease_tell(live, &held, 0);
     }
@@ -183,6 +179,9 @@ ngx_ims_lease_release(ngx_ims_pool_t *pool, uint32_t lease, uint32_t seq,
         return ngx_ims_pool_release(pool, lease, seq, now);
     }
 
+    identity.data = text;
+    identity.len = ngx_ims_pool_share_text(pool, lease, text);
+
     rc = ngx_ims_pool_release(pool, lease, seq, now);
 
     if (rc == NGX_DECLINED || pool->share->live == NULL) {
@@ -198,9 +197,6 @@ ngx_ims_lease_release(ngx_ims_pool_t *pool, uint32_t lease, uint32_t seq,
     if (rc == NGX_AGAIN) {
         rest = ngx_max(rest, 60);
     }
-
-    identity.data = text;
-    identity.len = ngx_ims_pool_impu(pool, lease, text);
 
     ngx_ims_lease_owe(pool->share->live, held.user, &identity,
                       held.generation, NULL, rest);

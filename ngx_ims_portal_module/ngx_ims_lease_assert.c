@@ -156,7 +156,7 @@ ngx_ims_lease_tell(ngx_ims_lease_live_t *live, ngx_ims_pool_held_t *held,
 
     /* without browsers it lasts as long as it would have */
 
-    left = held->bindings ? pool->lease : held->confirmed - now;
+    left = held->bindings ? held->time : held->confirmed - now;
 
     if (left <= 0) {
         return;

@@ -277,49 +277,23 @@ ngx_ims_lease_claim_ask(ngx_ims_lease_claim_t *claim)
 static ngx_int_t
 ngx_ims_lease_claim_offer(ngx_ims_lease_claim_t *claim)
 {
-    uint32_t         offers[NGX_IMS_POOL_OFFERS + 1];
-    ngx_int_t        rc;
-    ngx_ims_pool_t  *pool;
+    ngx_ims_lease_live_t  *live;
 
-    pool = claim->live->pool;
+    live = claim->live;
 
-    if (claim->offers != NULL) {
-        ngx_free(claim->offers);
-        claim->offers = NULL;
+    if (claim->offer == NULL) {
+        claim->offer = ngx_calloc(sizeof(ngx_ims_pool_offer_t), live->log);
+        if (claim->offer == NULL) {
+            return NGX_ERROR;
+        }
     }
-
-    claim->noffers = 0;
 
     if (claim->look) {
         return NGX_OK;
     }
 
-    if (claim->want.identity.len) {
-        rc = ngx_ims_pool_identity(pool, &claim->want.identity, &offers[0]);
-
-        if (rc != NGX_OK) {
-            return NGX_DECLINED;
-        }
-
-        claim->noffers = 1;
-
-    } else {
-        claim->noffers = ngx_ims_pool_share_offer(pool, claim->user,
-                                                  claim->round, offers);
-        if (claim->noffers == 0 && claim->round) {
-            return NGX_BUSY;
-        }
-    }
-
-    claim->offers = ngx_alloc((claim->noffers + 1) * sizeof(uint32_t),
-                              claim->live->log);
-    if (claim->offers == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memcpy(claim->offers, offers, claim->noffers * sizeof(uint32_t));
-
-    return NGX_OK;
+    return ngx_ims_pool_share_offer(live->pool, &claim->want, claim->round,
+                                    claim->offer);
 }
 
 
@@ -334,19 +308,21 @@ ngx_ims_lease_claim_send(ngx_ims_lease_claim_t *claim)
     ngx_ims_pool_t         *pool;
     ngx_ims_lease_args_t    a;
     ngx_ims_lease_live_t   *live;
+    ngx_ims_pool_offer_t   *offer;
 
     live = claim->live;
     pool = live->pool;
 
-    size = 256 + (claim->noffers + 1) * NGX_IMS_MAX_IMPU;
+    offer = claim->offer;
+    size = 256 + (offer->n + 1) * NGX_IMS_MAX_IMPU;
 
-    args = ngx_alloc((claim->noffers + 12) * sizeof(ngx_str_t) + size,
-                     live->log);
+    args = ngx_alloc((offer->n + 12) * sizeof(ngx_str_t) + size, live->log);
     if (args == NULL) {
         return NGX_ERROR;
     }
 
-    buf = (u_char *) &args[claim->noffers + 12];
+    buf = (u_char *) &args[offer->n + 12];
+    claim->time = claim->want.guest ? pool->guest_lease : pool->lease;
 
     claim->name.data = claim->name_text;
     claim->name.len = ngx_sprintf(claim->name_text, "%P-%uL", ngx_pid,
@@ -357,9 +333,9 @@ ngx_ims_lease_claim_send(ngx_ims_lease_claim_t *claim)
     claim->due = ngx_ims_lease_now() + live->ahead
                  + live->share->redis.timeout;
 
-    ngx_ims_lease_args(live, &a, args, claim->noffers + 12, buf, size);
+    ngx_ims_lease_args(live, &a, args, offer->n + 12, buf, size);
     ngx_ims_lease_arg_user(&a, claim->user);
-    ngx_ims_lease_arg_number(&a, (int64_t) pool->lease * 1000);
+    ngx_ims_lease_arg_number(&a, (int64_t) claim->time * 1000);
     ngx_ims_lease_arg_number(&a, (int64_t) pool->quarantine * 1000);
     ngx_ims_lease_arg_number(&a, claim->due);
     ngx_ims_lease_arg(&a, claim->name.data, claim->name.len);
@@ -367,7 +343,7 @@ ngx_ims_lease_claim_send(ngx_ims_lease_claim_t *claim)
     if (claim->look) {
         ngx_ims_lease_arg(&a, (u_char *) "look", 4);
 
-    } else if (claim->want.identity.len) {
+    } else if (offer->only) {
         ngx_ims_lease_arg(&a, (u_char *) "only", 4);
 
     } else {
@@ -376,8 +352,12 @@ ngx_ims_lease_claim_send(ngx_ims_lease_claim_t *claim)
 
     ngx_ims_lease_arg(&a, claim->instead, claim->ninstead);
 
-    for (i = 0; i < claim->noffers; i++) {
-        ngx_ims_lease_arg_identity(&a, pool, claim->offers[i]);
+    if (offer->len) {
+        ngx_ims_lease_arg(&a, offer->text, offer->len);
+    }
+
+    for (i = 0; i < offer->n; i++) {
+        ngx_ims_lease_arg_identity(&a, pool, offer->entries[i]);
     }
 
     rc = ngx_ims_lease_eval(live, NGX_IMS_LEASE_CLAIM, &a,
@@ -423,7 +403,7 @@ ngx_ims_lease_claim_answer(void *data, ngx_ims_redis_reply_t *reply)
     if (ngx_ims_lease_is(reply, 0, "busy")) {
         ngx_ims_lease_claim_taken(claim, reply, 1);
 
-        if (claim->want.identity.len) {
+        if (claim->offer->only) {
             ngx_ims_lease_claim_done(claim, NGX_ABORT);
             return;
         }
@@ -478,9 +458,25 @@ ngx_ims_lease_claim_got(ngx_ims_lease_claim_t *claim,
 
     ngx_ims_lease_claim_taken(claim, reply, 7);
 
-    if (identity.len > NGX_IMS_MAX_IMPU
-        || ngx_ims_pool_identity(pool, &identity, &lease) != NGX_OK)
-    {
+    if (away.len > NGX_IMS_LEASE_URL) {
+        away.len = 0;
+    }
+
+    /* as it was when we asked: rather too early than too late */
+
+    confirmed = claim->look
+                ? (time_t) (((int64_t) ngx_ims_lease_number(reply, 3)
+                             - claim->live->ahead) / 1000)
+                : claim->sent + claim->time;
+
+    rc = identity.len > NGX_IMS_MAX_IMPU
+         ? NGX_DECLINED
+         : ngx_ims_pool_share_adopt(pool, &claim->want, &identity,
+                                    ngx_ims_lease_number(reply, 2), confirmed,
+                                    &away, &lease, &fresh, &ended);
+
+    if (rc == NGX_DECLINED) {
+
         /* another host has it, and this one has not */
 
         if (claim->look || claim->ninstead || identity.len > NGX_IMS_MAX_IMPU
@@ -497,21 +493,6 @@ ngx_ims_lease_claim_got(ngx_ims_lease_claim_t *claim,
         ngx_ims_lease_claim_ask(claim);
         return;
     }
-
-    if (away.len > NGX_IMS_LEASE_URL) {
-        away.len = 0;
-    }
-
-    /* as it was when we asked: rather too early than too late */
-
-    confirmed = claim->look
-                ? (time_t) (((int64_t) ngx_ims_lease_number(reply, 3)
-                             - claim->live->ahead) / 1000)
-                : claim->sent + pool->lease;
-
-    rc = ngx_ims_pool_share_adopt(pool, &claim->want, lease,
-                                  ngx_ims_lease_number(reply, 2), confirmed,
-                                  &away, &fresh, &ended);
 
     if (ended != NGX_IMS_NONE) {
         (void) ngx_atomic_fetch_add(&pool->zone.sh->share.lost, 1);
@@ -544,13 +525,13 @@ ngx_ims_lease_claim_taken(ngx_ims_lease_claim_t *claim,
     for (i = from; i + 1 < n; i += 2) {
         k = ngx_ims_lease_number(reply, i);
 
-        if (k >= claim->noffers) {
+        if (k >= claim->offer->n) {
             continue;
         }
 
         until = ngx_time() + ngx_ims_lease_number(reply, i + 1) / 1000 + 1;
 
-        ngx_ims_pool_share_taken(live->pool, claim->offers[k], until);
+        ngx_ims_pool_share_taken(live->pool, claim->offer->entries[k], until);
 
         if (live->busy_until <= ngx_time() || until < live->busy_until) {
             live->busy_until = until;
@@ -604,8 +585,8 @@ ngx_ims_lease_claim_free(ngx_ims_lease_claim_t *claim)
 
     ngx_ims_lease_claim_wait(claim, 0);
 
-    if (claim->offers != NULL) {
-        ngx_free(claim->offers);
+    if (claim->offer != NULL) {
+        ngx_free(claim->offer);
     }
 
     ngx_free(claim);

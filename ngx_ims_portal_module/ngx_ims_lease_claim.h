@@ -24,9 +24,9 @@ typedef struct {
     ngx_str_t                 name;           /* of what is under way */
     u_char                    name_text[NGX_INT64_LEN * 2 + 2];
     time_t                    sent;
+    time_t                    time;           /* s, of the lease */
     int64_t                   due;            /* ms of the server's clock */
-    uint32_t                 *offers;
-    ngx_uint_t                noffers;
+    ngx_ims_pool_offer_t     *offer;          /* while it is under way */
     ngx_uint_t                round;
     u_char                    instead[NGX_IMS_MAX_IMPU];
     size_t                    ninstead;       /* the one he leaves */

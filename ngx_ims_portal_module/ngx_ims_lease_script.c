@@ -307,7 +307,7 @@ ngx_ims_lease_arg_identity(ngx_ims_lease_args_t *a, ngx_ims_pool_t *pool,
     }
 
     start = a->p;
-    a->p += ngx_ims_pool_impu(pool, lease, a->p);
+    a->p += ngx_ims_pool_share_text(pool, lease, a->p);
 
     ngx_ims_lease_arg(a, start, a->p - start);
 }

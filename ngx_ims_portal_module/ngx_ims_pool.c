@@ -16,8 +16,6 @@
 #define NGX_IMS_POOL_SKIP  256
 
 
-static ngx_int_t ngx_ims_pool_target(ngx_ims_pool_t *pool,
-    ngx_ims_want_t *want, ngx_ims_pool_target_t *t);
 static uint32_t ngx_ims_pool_own(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
     time_t now);
 static uint32_t ngx_ims_pool_choose(ngx_ims_pool_t *pool,
@@ -25,8 +23,6 @@ static uint32_t ngx_ims_pool_choose(ngx_ims_pool_t *pool,
 static uint32_t ngx_ims_pool_free(ngx_ims_pool_t *pool);
 static ngx_int_t ngx_ims_pool_others(ngx_ims_pool_t *pool, uint32_t i,
     u_char *user);
-static void ngx_ims_pool_take(ngx_ims_pool_t *pool, uint32_t i,
-    ngx_ims_want_t *want);
 static void ngx_ims_pool_warn(ngx_ims_pool_t *pool, ngx_log_t *log);
 
 
@@ -182,7 +178,7 @@ ngx_ims_pool_lease(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
 
 /* what his token or the configuration says */
 
-static ngx_int_t
+ngx_int_t
 ngx_ims_pool_target(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
     ngx_ims_pool_target_t *t)
 {
@@ -387,7 +383,7 @@ ngx_ims_pool_others(ngx_ims_pool_t *pool, uint32_t i, u_char *user)
 
 /* leases an entry to a user who may have it, or renews his lease */
 
-static void
+void
 ngx_ims_pool_take(ngx_ims_pool_t *pool, uint32_t i, ngx_ims_want_t *want)
 {
     time_t               now;

@@ -33,6 +33,17 @@ typedef struct {
 } ngx_ims_pool_target_t;
 
 
+/*
+ * What his token or the configuration says that he gets.  NGX_OK, or
+ * NGX_DECLINED: not of this pool, or not for him.  The lock is not needed.
+ */
+ngx_int_t ngx_ims_pool_target(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
+    ngx_ims_pool_target_t *t);
+
+/* leases an entry to a user who may have it, or renews his lease */
+void ngx_ims_pool_take(ngx_ims_pool_t *pool, uint32_t i,
+    ngx_ims_want_t *want);
+
 /* takes the entry out of the chain of its last user */
 void ngx_ims_pool_unlink(ngx_ims_pool_t *pool, uint32_t i);
 

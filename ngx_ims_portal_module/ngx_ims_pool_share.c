@@ -23,6 +23,10 @@ static u_char  ngx_ims_pool_nobody[NGX_IMS_DIGEST_LEN];
 
 static void ngx_ims_pool_share_copy(ngx_ims_pool_t *pool, uint32_t i,
     ngx_ims_pool_held_t *held);
+static void ngx_ims_pool_share_more(ngx_ims_pool_t *pool, uint32_t own,
+    ngx_uint_t round, ngx_ims_pool_offer_t *offer);
+static uint32_t ngx_ims_pool_share_entry(ngx_ims_pool_t *pool,
+    ngx_str_t *identity);
 static ngx_uint_t ngx_ims_pool_share_free(ngx_ims_pool_t *pool, uint32_t i,
     time_t now);
 static ngx_uint_t ngx_ims_pool_share_oldest(ngx_ims_pool_t *pool,
@@ -30,8 +34,6 @@ static ngx_uint_t ngx_ims_pool_share_oldest(ngx_ims_pool_t *pool,
 static ngx_uint_t ngx_ims_pool_share_some(ngx_ims_pool_t *pool,
     uint32_t *offers, ngx_uint_t max);
 static uint32_t ngx_ims_pool_share_leave(ngx_ims_pool_t *pool, uint32_t i);
-static void ngx_ims_pool_share_enter(ngx_ims_pool_t *pool, uint32_t i,
-    u_char *user);
 
 
 #define ngx_ims_pool_is(l, digest)                                            \
@@ -61,8 +63,8 @@ ngx_ims_pool_share_find(ngx_ims_pool_t *pool, u_char *user,
 
         if (l->state == NGX_IMS_LEASE_LEASED && l->release == 0
             && l->generation && l->expires > now && l->confirmed > now
-            && (pool->identity_of[i] != NGX_IMS_NONE || l->nbindings
-                || l->kind == NGX_IMS_LEASE_CLAIMED))
+            && (l->nbindings || l->kind == NGX_IMS_LEASE_CLAIMED
+                || pool->identity_of[i] != NGX_IMS_NONE))
         {
             ngx_ims_pool_share_copy(pool, i, held);
             rc = NGX_OK;
@@ -115,6 +117,7 @@ ngx_ims_pool_share_copy(ngx_ims_pool_t *pool, uint32_t i,
     held->confirmed = l->confirmed;
     held->bindings = l->nbindings;
     held->here = l->here;
+    held->time = l->guest ? pool->guest_lease : pool->lease;
 
     ngx_memcpy(held->user, l->user, NGX_IMS_DIGEST_LEN);
 
@@ -140,40 +143,87 @@ ngx_ims_pool_share_use(ngx_ims_pool_t *pool, uint32_t lease,
     ngx_ims_zone_lock(&pool->zone);
 
     if (l->state == NGX_IMS_LEASE_LEASED && ngx_ims_pool_is(l, want->user)) {
-        ngx_ims_zone_list_del(&pool->zone, lease);
-        ngx_ims_pool_holder(pool, l, want);
-        l->expires = ngx_time() + pool->lease;
-        ngx_ims_zone_list_add(&pool->zone, lease);
+        ngx_ims_pool_take(pool, lease, want);
     }
 
     ngx_ims_zone_unlock(&pool->zone);
 }
 
 
-ngx_uint_t
-ngx_ims_pool_share_offer(ngx_ims_pool_t *pool, u_char *user,
-    ngx_uint_t round, uint32_t *offers)
+ngx_int_t
+ngx_ims_pool_share_offer(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
+    ngx_uint_t round, ngx_ims_pool_offer_t *offer)
 {
-    uint32_t    i;
-    ngx_uint_t  n;
+    uint32_t               own;
+    ngx_int_t              rc;
+    ngx_ims_pool_target_t  t;
 
-    n = 0;
+    offer->n = 0;
+    offer->len = 0;
+    offer->only = 0;
+
+    rc = ngx_ims_pool_target(pool, want, &t);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    offer->only = t.named;
+
+    if (t.claim) {
+        ngx_memcpy(offer->text, t.kept, t.key);
+        offer->len = t.key;
+    }
 
     ngx_ims_zone_lock(&pool->zone);
 
     ngx_ims_pool_sweep(pool, ngx_time());
 
+    own = ngx_ims_pool_lookup(pool, want->user);
+
+    if (want->guest && pool->guest_max
+        && pool->zone.sh->guests >= pool->guest_max
+        && (own == NGX_IMS_NONE
+            || pool->zone.leases[own].state != NGX_IMS_LEASE_LEASED))
+    {
+        rc = NGX_BUSY;
+
+    } else if (t.number != NGX_IMS_NONE && (t.named || round == 0)) {
+        offer->entries[offer->n++] = pool->lease_of[t.number];
+    }
+
+    if (rc == NGX_OK && !t.named) {
+        ngx_ims_pool_share_more(pool, own, round, offer);
+
+        if (offer->n == 0) {
+            rc = NGX_BUSY;
+        }
+    }
+
+    ngx_ims_zone_unlock(&pool->zone);
+
+    return rc;
+}
+
+
+static void
+ngx_ims_pool_share_more(ngx_ims_pool_t *pool, uint32_t own, ngx_uint_t round,
+    ngx_ims_pool_offer_t *offer)
+{
     switch (round) {
 
     case 0:
-        i = ngx_ims_pool_lookup(pool, user);
-
-        if (i != NGX_IMS_NONE && pool->identity_of[i] != NGX_IMS_NONE) {
-            offers[n++] = i;
+        if (own != NGX_IMS_NONE
+            && ngx_ims_pool_number_of(pool, own) != NGX_IMS_NONE
+            && !pool->zone.leases[own].reserved
+            && (offer->n == 0 || offer->entries[0] != own))
+        {
+            offer->entries[offer->n++] = own;
         }
 
-        n += ngx_ims_pool_share_oldest(pool, i, &offers[n],
-                                       NGX_IMS_POOL_OFFER_FIRST);
+        offer->n += ngx_ims_pool_share_oldest(pool, own,
+                                              &offer->entries[offer->n],
+                                              NGX_IMS_POOL_OFFER_FIRST);
         break;
 
     case 1:
@@ -181,22 +231,61 @@ ngx_ims_pool_share_offer(ngx_ims_pool_t *pool, u_char *user,
 
         /* others have taken ours in the same order: look elsewhere */
 
-        n = ngx_ims_pool_share_some(pool, offers, round == 1 ? 64 : 256);
-
-        if (n) {
+        offer->n += ngx_ims_pool_share_some(pool, &offer->entries[offer->n],
+                                            round == 1 ? 64 : 256);
+        if (offer->n) {
             break;
         }
 
         /* fall through */
 
     default:
-        n = ngx_ims_pool_share_oldest(pool, NGX_IMS_NONE, offers,
-                                      NGX_IMS_POOL_OFFERS);
+        offer->n += ngx_ims_pool_share_oldest(pool, NGX_IMS_NONE,
+                                              &offer->entries[offer->n],
+                                              NGX_IMS_POOL_OFFERS);
+    }
+}
+
+
+size_t
+ngx_ims_pool_share_text(ngx_ims_pool_t *pool, uint32_t lease, u_char *out)
+{
+    u_char         text[NGX_IMS_MAX_IMPU];
+    ngx_ims_str_t  uri;
+
+    uri.data = text;
+    uri.len = ngx_ims_pool_impu(pool, lease, text);
+
+    return uri.len ? ngx_ims_pool_key(&uri, out) : 0;
+}
+
+
+ngx_uint_t
+ngx_ims_pool_share_right(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
+    ngx_ims_pool_held_t *held)
+{
+    u_char                 text[NGX_IMS_MAX_IMPU];
+    size_t                 len;
+    ngx_ims_pool_target_t  t;
+
+    /* who has browsers with another one keeps that until they are gone */
+
+    if (held->bindings) {
+        return 1;
     }
 
-    ngx_ims_zone_unlock(&pool->zone);
+    if (ngx_ims_pool_target(pool, want, &t) != NGX_OK) {
+        return 0;
+    }
 
-    return n;
+    if (t.claim) {
+        len = ngx_ims_pool_share_text(pool, held->lease, text);
+
+        return len == t.key && ngx_memcmp(text, t.kept, len) == 0;
+    }
+
+    return t.number == NGX_IMS_NONE
+           || pool->lease_of[t.number] == held->lease;
 }
 
 
@@ -210,7 +299,8 @@ ngx_ims_pool_share_free(ngx_ims_pool_t *pool, uint32_t i, time_t now)
     l = &pool->zone.leases[i];
 
     return l->state == NGX_IMS_LEASE_FREE && l->expires <= now
-           && !l->reserved && pool->identity_of[i] != NGX_IMS_NONE;
+           && !l->reserved
+           && ngx_ims_pool_number_of(pool, i) != NGX_IMS_NONE;
 }
 
 
@@ -313,94 +403,89 @@ ngx_ims_pool_share_leave(ngx_ims_pool_t *pool, uint32_t i)
 }
 
 
-static void
-ngx_ims_pool_share_enter(ngx_ims_pool_t *pool, uint32_t i, u_char *user)
+/* its entry, made when only tokens name it; NONE: not of this pool, no room */
+
+static uint32_t
+ngx_ims_pool_share_entry(ngx_ims_pool_t *pool, ngx_str_t *identity)
 {
-    uint32_t            *bucket;
-    ngx_ims_lease_sh_t  *l;
+    uint32_t               i;
+    ngx_ims_pool_target_t  t;
 
-    l = &pool->zone.leases[i];
+    t.number = ngx_ims_pool_number(pool, identity->data, identity->len);
 
-    ngx_ims_pool_forget(pool, i);
+    if (t.number != NGX_IMS_NONE) {
+        ngx_ims_zone_lock(&pool->zone);
+        return pool->lease_of[t.number];
+    }
 
-    ngx_memcpy(l->user, user, NGX_IMS_DIGEST_LEN);
-    l->calls = 0;
-    l->premium = 0;
+    if (ngx_ims_pool_claim_target(pool, identity, &t) != NGX_OK) {
+        ngx_ims_zone_lock(&pool->zone);
+        return NGX_IMS_NONE;
+    }
 
-    bucket = ngx_ims_pool_bucket(pool, user);
-    l->user_next = *bucket;
-    *bucket = i;
+    ngx_ims_zone_lock(&pool->zone);
+
+    i = ngx_ims_pool_claim_find(pool, t.hash, t.kept, t.key);
+
+    if (i == NGX_IMS_NONE) {
+        i = ngx_ims_pool_claim_add(pool, &t);
+    }
+
+    return i;
 }
 
 
 ngx_int_t
 ngx_ims_pool_share_adopt(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
-    uint32_t lease, uint64_t generation, time_t confirmed, ngx_str_t *away,
-    ngx_uint_t *fresh, uint32_t *ended)
+    ngx_str_t *identity, uint64_t generation, time_t confirmed,
+    ngx_str_t *away, uint32_t *lease, ngx_uint_t *fresh, uint32_t *ended)
 {
-    time_t               now;
-    uint32_t             other;
+    uint32_t             i, other;
     ngx_int_t            rc;
-    ngx_ims_zone_sh_t   *sh;
     ngx_ims_lease_sh_t  *l;
 
-    sh = pool->zone.sh;
-    l = &pool->zone.leases[lease];
-    now = ngx_time();
     *ended = NGX_IMS_NONE;
+    rc = NGX_DECLINED;
 
-    ngx_ims_zone_lock(&pool->zone);
+    i = ngx_ims_pool_share_entry(pool, identity);
 
-    rc = NGX_BUSY;
-
-    if (l->state == NGX_IMS_LEASE_UNUSED) {
+    if (i == NGX_IMS_NONE) {
         goto done;
     }
 
+    l = &pool->zone.leases[i];
+
     if (!ngx_ims_pool_is(l, want->user) && l->state == NGX_IMS_LEASE_LEASED) {
 
-        *ended = ngx_ims_pool_share_leave(pool, lease);
+        *ended = ngx_ims_pool_share_leave(pool, i);
 
         if (*ended != NGX_IMS_NONE) {
+            rc = NGX_BUSY;
             goto done;
         }
     }
 
     other = ngx_ims_pool_lookup(pool, want->user);
 
-    if (other != NGX_IMS_NONE && other != lease) {
+    if (other != NGX_IMS_NONE && other != i) {
         *ended = ngx_ims_pool_share_leave(pool, other);
     }
 
-    *fresh = (l->state != NGX_IMS_LEASE_LEASED || l->release);
-
-    if (!ngx_ims_pool_is(l, want->user)) {
-        ngx_ims_pool_share_enter(pool, lease, want->user);
-        *fresh = 1;
-    }
-
-    ngx_ims_zone_list_del(&pool->zone, lease);
+    *fresh = (l->state != NGX_IMS_LEASE_LEASED || l->release
+              || !ngx_ims_pool_is(l, want->user));
 
     if (l->state != NGX_IMS_LEASE_LEASED) {
-        sh->leased++;
-        l->seq++;
-        l->since = now;
         l->here = 0;
     }
 
-    ngx_ims_pool_holder(pool, l, want);
+    ngx_ims_pool_take(pool, i, want);
+
     (void) ngx_ims_zone_put(&pool->zone, &l->away, away);
 
     l->generation = generation;
     l->confirmed = confirmed;
-    l->expires = now + pool->lease;
-    l->release = NGX_IMS_RELEASE_NONE;
 
-    ngx_memory_barrier();
-    l->state = NGX_IMS_LEASE_LEASED;
-
-    ngx_ims_zone_list_add(&pool->zone, lease);
-
+    *lease = i;
     rc = NGX_OK;
 
 done:
@@ -415,8 +500,10 @@ void
 ngx_ims_pool_share_confirm(ngx_ims_pool_t *pool, ngx_ims_pool_held_t *held,
     uint64_t generation, time_t confirmed)
 {
+    ngx_str_t            none;
     ngx_ims_lease_sh_t  *l;
 
+    ngx_str_null(&none);
     l = &pool->zone.leases[held->lease];
 
     ngx_ims_zone_lock(&pool->zone);
@@ -429,9 +516,6 @@ ngx_ims_pool_share_confirm(ngx_ims_pool_t *pool, ngx_ims_pool_held_t *held,
         l->here = (held->bindings != 0);
 
         if (held->bindings) {
-            ngx_str_t  none;
-
-            ngx_str_null(&none);
             (void) ngx_ims_zone_put(&pool->zone, &l->away, &none);
         }
     }
@@ -569,7 +653,9 @@ ngx_ims_pool_share_walk(ngx_ims_pool_t *pool, ngx_ims_pool_walk_e which,
 
         default:
             meant = (l->nbindings
-                     && l->confirmed - now < (pool->lease + 1) / 2)
+                     && l->confirmed - now
+                        < ((l->guest ? pool->guest_lease : pool->lease) + 1)
+                          / 2)
                     || (l->nbindings != 0) != (l->here != 0);
             break;
         }

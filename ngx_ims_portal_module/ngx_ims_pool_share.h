@@ -31,7 +31,18 @@ typedef struct {
     time_t                    confirmed;      /* s, until when it is good */
     ngx_uint_t                bindings;
     ngx_uint_t                here;           /* the server knows of them */
+    time_t                    time;           /* s, of the whole lease */
 } ngx_ims_pool_held_t;
+
+
+/* what a user may get */
+typedef struct {
+    uint32_t                  entries[NGX_IMS_POOL_OFFERS + 2];
+    ngx_uint_t                n;
+    ngx_uint_t                only;           /* this one and no other */
+    u_char                    text[NGX_IMS_MAX_IMPU];
+    size_t                    len;            /* only: one that has no entry */
+} ngx_ims_pool_offer_t;
 
 
 typedef enum {
@@ -59,27 +70,38 @@ void ngx_ims_pool_share_use(ngx_ims_pool_t *pool, uint32_t lease,
     ngx_ims_want_t *want);
 
 /*
- * Entries to ask for, at most NGX_IMS_POOL_OFFERS: in the first round the one
- * that the user had last and the oldest free ones, then some by chance, then
- * all that may be free in turn.  How many; 0: none is left.
+ * Entries to ask for: the one that his token names, or the one that is reserved
+ * for him, the one that he had last and the oldest free ones, in later rounds
+ * some by chance, then all that may be free in turn.  NGX_OK, NGX_BUSY: none is
+ * left, or no more guests are let in; NGX_DECLINED: none is for him.
  */
-ngx_uint_t ngx_ims_pool_share_offer(ngx_ims_pool_t *pool, u_char *user,
-    ngx_uint_t round, uint32_t *offers);
+ngx_int_t ngx_ims_pool_share_offer(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
+    ngx_uint_t round, ngx_ims_pool_offer_t *offer);
+
+/* the text by which hosts know an entry's identity; the length, 0: none */
+size_t ngx_ims_pool_share_text(ngx_ims_pool_t *pool, uint32_t lease,
+    u_char *out);
 
 /*
- * The server gave an entry to a user.
+ * The server gave an identity to a user.
  *
  * confirmed  s, until when
  * away       the URL of the host that has his browsers, or empty
+ * lease      set to its entry
  * fresh      set to 1: it was not leased to him here at that moment
  * ended      set to an entry whose browsers have to be ended, because it was
  *            another user's or he had it; or NONE
  *
- * NGX_OK; NGX_BUSY: it can be his when those browsers are gone.
+ * NGX_OK; NGX_BUSY: it can be his when those browsers are gone, or there is no
+ * room for it; NGX_DECLINED: it is not an identity of this host's.
  */
 ngx_int_t ngx_ims_pool_share_adopt(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
-    uint32_t lease, uint64_t generation, time_t confirmed, ngx_str_t *away,
-    ngx_uint_t *fresh, uint32_t *ended);
+    ngx_str_t *identity, uint64_t generation, time_t confirmed,
+    ngx_str_t *away, uint32_t *lease, ngx_uint_t *fresh, uint32_t *ended);
+
+/* 1 when the running lease of a user is what he should have */
+ngx_uint_t ngx_ims_pool_share_right(ngx_ims_pool_t *pool,
+    ngx_ims_want_t *want, ngx_ims_pool_held_t *held);
 
 /* the server confirmed it, and that it has browsers here, or not */
 void ngx_ims_pool_share_confirm(ngx_ims_pool_t *pool,
