@@ -8,6 +8,7 @@
 
 
 #include "ngx_http_ims_admin.h"
+#include "ngx_ims_lease.h"
 
 
 #define NGX_HTTP_IMS_ADMIN_FOREVER  315360000     /* s, ten years */
@@ -67,7 +68,7 @@ ngx_http_ims_admin_release(ngx_http_ims_admin_t *a)
     impu.data = text;
     impu.len = ngx_ims_pool_impu(a->pool, lease, text);
 
-    rc = ngx_ims_pool_release(a->pool, lease, view.seq, now);
+    rc = ngx_ims_lease_release(a->pool, lease, view.seq, now);
 
     if (rc == NGX_DECLINED) {
         return ngx_http_ims_admin_problem(a, 409, "nobody has this identity");

@@ -40,17 +40,10 @@ typedef struct {
 
 
 static void ngx_ims_redis_timer(ngx_event_t *ev);
-static void ngx_ims_redis_wait(ngx_ims_redis_t *redis, ngx_msec_t ms);
 static void ngx_ims_redis_connect(ngx_ims_redis_t *redis);
-static redisAsyncContext *ngx_ims_redis_open(ngx_ims_redis_t *redis);
 static void ngx_ims_redis_connected(const redisAsyncContext *ac, int status);
 static void ngx_ims_redis_disconnected(const redisAsyncContext *ac,
     int status);
-static void ngx_ims_redis_greet(ngx_ims_redis_t *redis);
-static void ngx_ims_redis_greeted(redisAsyncContext *ac, void *r, void *data);
-static void ngx_ims_redis_info(redisAsyncContext *ac, void *r, void *data);
-static void ngx_ims_redis_fail(ngx_ims_redis_t *redis, const char *what,
-    const char *words);
 static void ngx_ims_redis_down(ngx_ims_redis_t *redis);
 static void ngx_ims_redis_arm(ngx_ims_redis_t *redis);
 static ngx_ims_redis_command_t *ngx_ims_redis_command(
@@ -145,7 +138,7 @@ ngx_ims_redis_timer(ngx_event_t *ev)
 
 /* exactly so long: nginx keeps a timer that is near enough */
 
-static void
+void
 ngx_ims_redis_wait(ngx_ims_redis_t *redis, ngx_msec_t ms)
 {
     if (redis->event.timer_set) {
@@ -185,38 +178,6 @@ ngx_ims_redis_connect(ngx_ims_redis_t *redis)
     redisAsyncSetConnectCallback(redis->ac, ngx_ims_redis_connected);
 
     ngx_ims_redis_wait(redis, redis->conf->timeout);
-}
-
-
-/* addresses are numbers, so nobody is asked for a name here */
-
-static redisAsyncContext *
-ngx_ims_redis_open(ngx_ims_redis_t *redis)
-{
-    u_char       text[NGX_SOCKADDR_STRLEN + 1];
-    ngx_addr_t  *addr;
-
-    if (redis->conf->path.len) {
-        return redisAsyncConnectUnix((char *) redis->conf->path.data);
-    }
-
-    addr = redis->conf->addrs.elts;
-    addr += redis->addr % redis->conf->addrs.nelts;
-
-    text[ngx_sock_ntop(addr->sockaddr, addr->socklen, text,
-                       NGX_SOCKADDR_STRLEN, 0)]
-        = '\0';
-
-    /* IPv6 without its brackets */
-
-    if (text[0] == '[') {
-        text[ngx_strlen(text) - 1] = '\0';
-        return redisAsyncConnect((char *) text + 1,
-                                 ngx_inet_get_port(addr->sockaddr));
-    }
-
-    return redisAsyncConnect((char *) text,
-                             ngx_inet_get_port(addr->sockaddr));
 }
 
 
@@ -266,119 +227,9 @@ ngx_ims_redis_disconnected(const redisAsyncContext *ac, int status)
 }
 
 
-/* AUTH, SELECT, and what run of the server it is */
-
-static void
-ngx_ims_redis_greet(ngx_ims_redis_t *redis)
+void
+ngx_ims_redis_up(ngx_ims_redis_t *redis)
 {
-    int                    argc;
-    char                   db[NGX_INT_T_LEN];
-    size_t                 len[3];
-    const char            *argv[3];
-    ngx_ims_redis_conf_t  *conf;
-
-    conf = redis->conf;
-
-    redis->state = NGX_IMS_REDIS_GREETING;
-    redis->greeted = 1;
-
-    argc = 1;
-    argv[0] = "AUTH";
-    len[0] = 4;
-
-    if (conf->password.len && conf->user.len) {
-        argv[argc] = (char *) conf->user.data;
-        len[argc++] = conf->user.len;
-    }
-
-    if (conf->password.len) {
-        argv[argc] = (char *) conf->password.data;
-        len[argc++] = conf->password.len;
-
-        redis->greeted++;
-        (void) redisAsyncCommandArgv(redis->ac, ngx_ims_redis_greeted, redis,
-                                     argc, argv, len);
-    }
-
-    if (conf->db) {
-        argv[0] = "SELECT";
-        len[0] = 6;
-        argv[1] = db;
-        len[1] = ngx_sprintf((u_char *) db, "%ui", conf->db) - (u_char *) db;
-
-        redis->greeted++;
-        (void) redisAsyncCommandArgv(redis->ac, ngx_ims_redis_greeted, redis,
-                                     2, argv, len);
-    }
-
-    (void) redisAsyncCommand(redis->ac, ngx_ims_redis_info, redis,
-                             "INFO server");
-
-    ngx_ims_redis_wait(redis, conf->timeout);
-}
-
-
-static void
-ngx_ims_redis_greeted(redisAsyncContext *ac, void *r, void *data)
-{
-    redisReply       *reply;
-    ngx_ims_redis_t  *redis;
-
-    redis = data;
-    reply = r;
-
-    if (reply == NULL || redis->ac != ac) {
-        return;
-    }
-
-    if (reply->type == REDIS_REPLY_ERROR) {
-        ngx_ims_redis_fail(redis, "refuses to serve us", reply->str);
-        return;
-    }
-
-    redis->greeted--;
-}
-
-
-/* it may be forbidden to ask: then a run is known by what it stores only */
-
-static void
-ngx_ims_redis_info(redisAsyncContext *ac, void *r, void *data)
-{
-    u_char           *p, *last;
-    redisReply       *reply;
-    ngx_ims_redis_t  *redis;
-
-    redis = data;
-    reply = r;
-
-    if (reply == NULL || redis->ac != ac) {
-        return;
-    }
-
-    redis->run.len = 0;
-
-    if (reply->type == REDIS_REPLY_ERROR) {
-
-        if (ngx_strncmp(reply->str, "NOPERM", 6) != 0) {
-            ngx_ims_redis_fail(redis, "refuses to serve us", reply->str);
-            return;
-        }
-
-    } else if (reply->type == REDIS_REPLY_STRING) {
-        last = (u_char *) reply->str + reply->len;
-        p = ngx_strnstr((u_char *) reply->str, "run_id:", reply->len);
-
-        for (p = p ? p + 7 : last;
-             p < last && *p > ' ' && redis->run.len < NGX_IMS_REDIS_RUN;
-             p++)
-        {
-            redis->run_id[redis->run.len++] = *p;
-        }
-    }
-
-    redis->greeted--;
-
     ngx_log_error(NGX_LOG_NOTICE, redis->log, 0, "redis \"%V\" is connected",
                   &redis->conf->name);
 
@@ -395,7 +246,7 @@ ngx_ims_redis_info(redisAsyncContext *ac, void *r, void *data)
 
 /* said once until it is back */
 
-static void
+void
 ngx_ims_redis_fail(ngx_ims_redis_t *redis, const char *what,
     const char *words)
 {

@@ -1,7 +1,7 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * What the two files that know hiredis share and nobody else includes.
+ * What the files that know hiredis share and nobody else includes.
  */
 
 
@@ -44,6 +44,20 @@ struct ngx_ims_redis_s {
     unsigned                  closed:1;
 };
 
+
+/* a context on its way to the next address; NULL: no memory */
+redisAsyncContext *ngx_ims_redis_open(ngx_ims_redis_t *redis);
+
+/* it is connected: logs in, and then calls ngx_ims_redis_up() */
+void ngx_ims_redis_greet(ngx_ims_redis_t *redis);
+void ngx_ims_redis_up(ngx_ims_redis_t *redis);
+
+/* its timer, ms */
+void ngx_ims_redis_wait(ngx_ims_redis_t *redis, ngx_msec_t ms);
+
+/* gives the connection up; what, words: for the log */
+void ngx_ims_redis_fail(ngx_ims_redis_t *redis, const char *what,
+    const char *words);
 
 /* gives the context's descriptor to nginx; NGX_OK, NGX_ERROR: none is free */
 ngx_int_t ngx_ims_redis_attach(ngx_ims_redis_t *redis);
