@@ -33,16 +33,22 @@ ngx_ims_pool_list_slot(ngx_ims_pool_list_t *list, u_char *key, size_t len)
     u_char      own[NGX_IMS_MAX_IMPU];
     size_t      n;
     uint32_t   *slot;
+    uint32_t    tag;
     uint64_t    i;
     ngx_str_t   impu, impi;
 
     i = ngx_ims_pool_hash(key, len);
+    tag = (uint32_t) (i >> 32);
 
     for ( ;; ) {
-        slot = &list->slots[i & list->mask];
+        slot = &list->slots[i++ & list->mask];
 
         if (*slot == NGX_IMS_NONE) {
             return slot;
+        }
+
+        if (list->tags[*slot] != tag) {
+            continue;
         }
 
         ngx_ims_pool_list_get(list, *slot, &impu, &impi);
@@ -52,8 +58,6 @@ ngx_ims_pool_list_slot(ngx_ims_pool_list_t *list, u_char *key, size_t len)
         if (n == len && ngx_memcmp(own, key, len) == 0) {
             return slot;
         }
-
-        i++;
     }
 }
 

@@ -3,7 +3,7 @@
  *
  * Identities listed in a file.  The texts lie one behind the other, with a
  * number each for where they begin and for their place in a hash table: of a
- * million with 30 characters each some 50 MB, which workers share with the
+ * million with 30 characters each some 55 MB, which workers share with the
  * master.
  */
 
@@ -19,6 +19,7 @@ typedef struct ngx_ims_pool_list_s {
     u_char                   *text;           /* lengths and texts, IMPU and
                                                  IMPI (may be empty) */
     uint32_t                 *at;             /* by number */
+    uint32_t                 *tags;           /* part of the key's hash */
     uint32_t                 *slots;          /* by key: number, or NONE */
     uint32_t                  mask;
     uint32_t                  count;

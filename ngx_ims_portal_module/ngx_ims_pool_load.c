@@ -189,10 +189,13 @@ ngx_ims_pool_load_alloc(ngx_ims_pool_load_t *load, ngx_str_t *text)
 
     list->text = ngx_palloc(mem, text->len + 2 * lines);
     list->at = ngx_palloc(mem, lines * sizeof(uint32_t));
+    list->tags = ngx_palloc(mem, lines * sizeof(uint32_t));
     list->slots = ngx_palloc(mem, n * sizeof(uint32_t));
     list->mask = n - 1;
 
-    if (list->text == NULL || list->at == NULL || list->slots == NULL) {
+    if (list->text == NULL || list->at == NULL || list->tags == NULL
+        || list->slots == NULL)
+    {
         return NGX_ERROR;
     }
 
@@ -310,6 +313,7 @@ ngx_ims_pool_load_identity(ngx_ims_pool_load_t *load, ngx_str_t *impu,
     }
 
     list->at[list->count] = (uint32_t) (load->p - list->text);
+    list->tags[list->count] = (uint32_t) (ngx_ims_pool_hash(key, len) >> 32);
 
     *load->p++ = (u_char) impu->len;
     load->p = ngx_cpymem(load->p, impu->data, impu->len);
