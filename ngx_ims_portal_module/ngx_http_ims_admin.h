@@ -11,6 +11,7 @@
 
 #include "ngx_http_ims_portal_module.h"
 #include "ngx_ims_deny_blocked.h"
+#include "ngx_ims_lease.h"
 #include "ngx_ims_pool_admin.h"
 
 #include <jansson.h>

@@ -195,6 +195,11 @@ ngx_http_ims_admin_move(ngx_http_ims_admin_t *a)
     ngx_http_ims_admin_text(a, "issuer", &issuer);
     ngx_http_ims_admin_text(a, "identity", &identity);
 
+    if (a->pool->share != NULL) {
+        return ngx_http_ims_admin_problem(a, 409, "hosts share this pool: "
+                                          "its server gives out identities");
+    }
+
     if (ngx_http_ims_admin_user(a, &user, &issuer, key) != NGX_OK
         || ngx_http_ims_admin_which(a, &identity, &lease) != NGX_OK)
     {

@@ -183,13 +183,11 @@ ngx_ims_order_check(ngx_ims_pool_t *pool, uint32_t seen, uint32_t opened,
 {
     uint64_t               word;
     uint32_t               how, lease;
-    uint32_t               how;
     ngx_uint_t             i;
     ngx_ims_order_sh_t    *o;
     ngx_ims_binding_sh_t  *b;
 
     how = 0;
-    b = &pool->zone.bindings[binding == NGX_IMS_NONE ? 0 : binding];
 
     b = binding < pool->zone.sh->nbindings ? &pool->zone.bindings[binding]
                                            : NULL;
@@ -200,13 +198,6 @@ ngx_ims_order_check(ngx_ims_pool_t *pool, uint32_t seen, uint32_t opened,
 
         if (how == 0 && lease < pool->zone.sh->nleases) {
             how = ngx_ims_order_how(pool->zone.leases[lease].order, bound);
-    if (binding != NGX_IMS_NONE && b->seq == seq
-        && b->lease < pool->zone.sh->nleases)
-    {
-        how = ngx_ims_order_how(b->order, bound);
-
-        if (how == 0) {
-            how = ngx_ims_order_how(pool->zone.leases[b->lease].order, bound);
         }
     }
 
