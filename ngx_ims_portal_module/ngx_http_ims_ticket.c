@@ -7,6 +7,7 @@
 
 
 #include "ngx_http_ims_portal_module.h"
+#include "ngx_ims_deny_blocked.h"
 
 
 #define NGX_HTTP_IMS_TICKET_ZONE  10485760    /* bytes */
@@ -14,6 +15,7 @@
 #define NGX_HTTP_IMS_TICKET_MAX   300         /* s */
 
 
+static uint32_t ngx_http_ims_ticket_rules(ngx_http_ims_loc_conf_t *ilcf);
 static ngx_int_t ngx_http_ims_ticket_find(ngx_http_request_t *r,
     ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx,
     ngx_str_t *ticket);
@@ -117,6 +119,7 @@ ngx_http_ims_ticket_give(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
     }
 
     if (ngx_ims_ticket_make(imcf->tickets, ilcf->session_pool,
+                            ngx_http_ims_ticket_rules(ilcf),
                             &ctx->token.grant, ilcf->ticket, ticket->data,
                             r->connection->log)
         != NGX_OK)
@@ -166,7 +169,9 @@ ngx_http_ims_ticket_take(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
     t->status = NGX_HTTP_UNAUTHORIZED;
     t->code = "invalid_token";
 
-    if (ngx_ims_ticket_take(imcf->tickets, ilcf->pool, &ticket, &t->grant, buf)
+    if (ngx_ims_ticket_take(imcf->tickets, ilcf->pool,
+                            ngx_http_ims_ticket_rules(ilcf), &ticket,
+                            &t->grant, buf)
         != NGX_OK)
     {
         t->error = "ticket is unknown, was used, or has ended";
@@ -185,9 +190,61 @@ ngx_http_ims_ticket_take(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
         return NGX_DECLINED;
     }
 
+    if (ngx_ims_deny_blocked(ilcf->pool, t->grant.ids.user)) {
+        t->status = NGX_HTTP_FORBIDDEN;
+        t->code = NULL;
+        t->error = "user is blocked";
+        return NGX_DECLINED;
+    }
+
     ctx->user = t->grant.subject;
 
     return NGX_OK;
+}
+
+
+/*
+ * A number that differs where a token is judged in another way: a location that
+ * wants more of a token gets it of who comes with a ticket, too.
+ */
+
+static uint32_t
+ngx_http_ims_ticket_rules(ngx_http_ims_loc_conf_t *ilcf)
+{
+    uint32_t                 crc;
+    ngx_str_t               *path;
+    ngx_uint_t               i;
+    ngx_ims_claim_need_t    *need;
+    ngx_http_ims_require_t  *require;
+
+    ngx_crc32_init(crc);
+
+    ngx_crc32_update(&crc, (u_char *) &ilcf->policy.token.rules,
+                     sizeof(uint32_t));
+    ngx_crc32_update(&crc, ilcf->claims.scope.data, ilcf->claims.scope.len);
+
+    for (i = 0; i < NGX_IMS_CLAIM_N; i++) {
+        path = &ilcf->claims.paths[i];
+        ngx_crc32_update(&crc, (u_char *) &i, sizeof(ngx_uint_t));
+        ngx_crc32_update(&crc, path->data, path->len);
+    }
+
+    need = ilcf->claims.needs ? ilcf->claims.needs->elts : NULL;
+
+    for (i = 0; need && i < ilcf->claims.needs->nelts; i++) {
+        ngx_crc32_update(&crc, need[i].path.data, need[i].path.len);
+    }
+
+    require = ilcf->require ? ilcf->require->elts : NULL;
+
+    for (i = 0; require && i < ilcf->require->nelts; i++) {
+        ngx_crc32_update(&crc, require[i].value.value.data,
+                         require[i].value.value.len);
+    }
+
+    ngx_crc32_final(crc);
+
+    return crc;
 }
 
 

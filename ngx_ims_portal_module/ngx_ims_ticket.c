@@ -90,7 +90,8 @@ ngx_ims_ticket_map(ngx_ims_tickets_t *tickets)
 
 ngx_int_t
 ngx_ims_ticket_make(ngx_ims_tickets_t *tickets, ngx_ims_pool_t *pool,
-    ngx_ims_grant_t *grant, time_t life, u_char *out, ngx_log_t *log)
+    uint32_t rules, ngx_ims_grant_t *grant, time_t life, u_char *out,
+    ngx_log_t *log)
 {
     size_t                len;
     u_char                raw[NGX_IMS_TICKET_RAW];
@@ -130,6 +131,7 @@ ngx_ims_ticket_make(ngx_ims_tickets_t *tickets, ngx_ims_pool_t *pool,
     ngx_encode_base64url(&text, &src);
 
     place->pool = pool->crc;
+    place->rules = rules;
     place->len = len;
     ngx_ims_deny_key(&text, place->digest);
     ngx_memcpy(place->user, grant->ids.user, NGX_IMS_DIGEST_LEN);
@@ -193,7 +195,7 @@ ngx_ims_ticket_place(ngx_ims_tickets_t *tickets, u_char *user, time_t now)
 
 ngx_int_t
 ngx_ims_ticket_take(ngx_ims_tickets_t *tickets, ngx_ims_pool_t *pool,
-    ngx_str_t *text, ngx_ims_grant_t *grant, u_char *buf)
+    uint32_t rules, ngx_str_t *text, ngx_ims_grant_t *grant, u_char *buf)
 {
     u_char                raw[NGX_IMS_TICKET_RAW], digest[NGX_IMS_DIGEST_LEN];
     uint32_t              i;
@@ -225,6 +227,7 @@ ngx_ims_ticket_take(ngx_ims_tickets_t *tickets, ngx_ims_pool_t *pool,
 
     if (place->expires > ngx_time()
         && place->pool == pool->crc
+        && place->rules == rules
         && place->len <= NGX_IMS_TICKET_GRANT
         && CRYPTO_memcmp(place->digest, digest, NGX_IMS_DIGEST_LEN) == 0)
     {

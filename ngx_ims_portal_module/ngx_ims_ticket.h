@@ -37,6 +37,7 @@ typedef struct {
     uint32_t                  len;            /* bytes of the grant */
     u_char                    digest[NGX_IMS_DIGEST_LEN];
     u_char                    user[NGX_IMS_DIGEST_LEN];
+    uint32_t                  rules;          /* that its token was judged by */
 } ngx_ims_ticket_sh_t;
 
 
@@ -64,23 +65,25 @@ typedef struct {
 ngx_ims_tickets_t *ngx_ims_ticket_add(ngx_conf_t *cf, size_t size, void *tag);
 
 /*
- * Makes a ticket for a user of a pool, good for life, s; out has
+ * Makes a ticket for a user of a pool, good for life, s, where a token is judged
+ * by the same rules, a number of the caller's; out has
  * NGX_IMS_TICKET_LEN bytes, which are safe in a header and a query.  His oldest
  * one goes when he has too many.  NGX_OK, or NGX_ERROR (logged): no randomness,
  * or the grant is too large.
  */
 ngx_int_t ngx_ims_ticket_make(ngx_ims_tickets_t *tickets,
-    ngx_ims_pool_t *pool, ngx_ims_grant_t *grant, time_t life, u_char *out,
-    ngx_log_t *log);
+    ngx_ims_pool_t *pool, uint32_t rules, ngx_ims_grant_t *grant,
+    time_t life, u_char *out, ngx_log_t *log);
 
 /*
  * Takes a ticket: it is used from now on, whatever comes after.  buf, of
  * NGX_IMS_TICKET_GRANT bytes, holds the grant's texts.  NGX_OK, or
- * NGX_DECLINED: it is none, was used, has ended, or is of another pool.
+ * NGX_DECLINED: it is none, was used, has ended, or is of another pool, or of
+ * other rules.
  */
 ngx_int_t ngx_ims_ticket_take(ngx_ims_tickets_t *tickets,
-    ngx_ims_pool_t *pool, ngx_str_t *text, ngx_ims_grant_t *grant,
-    u_char *buf);
+    ngx_ims_pool_t *pool, uint32_t rules, ngx_str_t *text,
+    ngx_ims_grant_t *grant, u_char *buf);
 
 
 #endif /* _NGX_IMS_TICKET_H_INCLUDED_ */
