@@ -2,7 +2,7 @@
  * Copyright (C) the IMS portal authors
  *
  * The session API (docs/session-api.md): POST leases an identity, PUT renews
- * it, DELETE gives it back, GET reads it.  Errors are problem details (RFC 9457).
+ * it, DELETE gives it back, GET reads it.  Errors are problems (RFC 9457).
  */
 
 

@@ -167,8 +167,11 @@ ngx_http_ims_query_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ctx->query.len = ngx_cpymem(ctx->query.data, r->args.data, r->args.len)
-                     - ctx->query.data;
+    if (r->args.len) {
+        ngx_memcpy(ctx->query.data, r->args.data, r->args.len);
+    }
+
+    ctx->query.len = r->args.len;
 
     return ngx_http_ims_query_scrub(r, ilcf->queries) == NGX_OK
            ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
