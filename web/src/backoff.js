@@ -58,7 +58,7 @@ export function backoff(attempt, random = Math.random) {
  * @param {{code: number, opened: boolean}} close
  * @param {number} attempt  failures in a row, this one included
  * @param {() => number} [random]
- * @returns {{action: 'retry'|'token'|'refused', delay: number,
+ * @returns {{action: 'retry'|'token'|'refused'|'out', delay: number,
  *            session: boolean}}  session: ask the session API first, because
  *            a refused handshake shows no status
  */
@@ -67,6 +67,9 @@ export function afterClose(close, attempt, random = Math.random) {
 
     case CLOSE.TOKEN:
         return { action: 'token', delay: 0, session: true };
+
+    case CLOSE.RELEASED:
+        return { action: 'out', delay: 0, session: true };
 
     case CLOSE.POLICY:
     case CLOSE.FORBIDDEN:

@@ -492,9 +492,10 @@ export class ImsPortal extends EventTarget {
             this.#tokenEnded();
             break;
 
+        case 'out':
         case 'refused':
-            this.#giveUp('refused', 'forbidden', close.code,
-                         closeText(close.code));
+            this.#giveUp(next.action === 'out' ? 'token-expired' : 'refused',
+                         'forbidden', close.code, closeText(close.code));
             break;
 
         default:

@@ -38,6 +38,8 @@ test('close codes', () => {
     }
 
     assert.match(closeText(1008), /refused/);
+    assert.equal(afterClose({ code: 4412, opened: true }, 1).action, 'out');
+    assert.match(closeText(4412), /logged out/);
     assert.deepEqual(afterClose({ code: 1012, opened: true }, 1, half),
         { action: 'retry', delay: 250, session: false });
     assert.deepEqual(afterClose({ code: 1006, opened: true }, 1, half),
