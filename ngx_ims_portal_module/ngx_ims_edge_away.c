@@ -212,7 +212,7 @@ ngx_ims_edge_token_end(ngx_ims_session_t *s)
 
     ngx_ims_register_expire(s);
 
-    busy = s->ncalls || s->nrequests || s->registering != NULL;
+    busy = s->ncalls || s->npending;
     until = s->token_expires;
 
     if (busy) {

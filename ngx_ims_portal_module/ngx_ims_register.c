@@ -31,6 +31,7 @@ typedef struct {
 static void ngx_ims_register_done(void *data, ngx_ims_uac_result_t *result);
 static void ngx_ims_register_restored(ngx_ims_session_t *s);
 static void ngx_ims_register_unref(ngx_ims_wait_t *wait);
+static ngx_uint_t ngx_ims_register_lasts(ngx_ims_session_t *s, time_t until);
 static ngx_uint_t ngx_ims_register_status(ngx_uint_t status);
 static void ngx_ims_register_failed(ngx_ims_session_t *s);
 static void ngx_ims_register_tell(ngx_ims_session_t *s, ngx_uint_t code);
@@ -397,9 +398,43 @@ ngx_ims_register_refresh(ngx_ims_session_t *s)
 
     upstream = ngx_ims_register_cap(s, s->policy->register_expires);
 
-    if (upstream > 0) {
-        ngx_ims_register_start(s, NULL, 1, upstream);
+    if (upstream <= 0) {
+        return;
     }
+
+    if (ngx_ims_register_lasts(s, ngx_time() + upstream)) {
+        ngx_add_timer(&s->refresh_event,
+                      (ngx_msec_t) (s->expires - ngx_time()) * 1000 + 1);
+        return;
+    }
+
+    ngx_ims_register_start(s, NULL, 1, upstream);
+}
+
+
+/*
+ * 1 when the core's registration lasts until then, which is the end of the
+ * token: asking for less and less would gain nothing, and most cores refuse it.
+ * A fresh token brings a REGISTER of the browser, and a longer time.
+ */
+
+static ngx_uint_t
+ngx_ims_register_lasts(ngx_ims_session_t *s, time_t until)
+{
+    ngx_ims_core_t       *core;
+    ngx_ims_binding_t     b;
+    ngx_ims_uac_state_t  *state;
+
+    core = s->pool->core;
+    state = s->registration;
+
+    return (state == NULL || !state->restoring)
+           && ngx_ims_binding_load(s->pool, &s->binding, &b,
+                                   s->worker->record)
+              == NGX_OK
+           && b.state == NGX_IMS_BINDING_REGISTERED
+           && b.expires >= until
+           && !(core->reregister && b.registered < ngx_ims_core_back(core));
 }
 
 

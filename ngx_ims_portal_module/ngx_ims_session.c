@@ -333,12 +333,17 @@ ngx_ims_session_settle(ngx_ims_session_t *s)
 
     c->idle = !busy;
 
-    if (busy) {
-        return;
+    /*
+     * Behind its token, nothing keeps it that has been answered and may only
+     * be repeated, nor a core that is silent.  Its callers may be in the midst
+     * of such a request, so a timer does it.
+     */
+
+    if (s->expired && s->ncalls == 0 && s->npending == 0) {
+        ngx_ims_session_until(s, 0);
     }
 
-    if (s->expired) {
-        s->worker->token_end(s);
+    if (busy || s->expired) {
         return;
     }
 
