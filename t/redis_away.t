@@ -26,7 +26,7 @@ select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()->has(qw/ http /)->has_daemon('redis-server')
-    ->plan(23);
+    ->plan(20);
 
 my $jwt = IMS::JWT->new($t);
 my $redis = IMS::Redis->new(dir => $t->testdir(), port => port(8979));
