@@ -469,7 +469,10 @@ ngx_ims_pool_holder(ngx_ims_pool_t *pool, ngx_ims_lease_sh_t *l,
 
     p = ngx_cpymem(text, want->subject.data, ngx_min(want->subject.len, 255));
     *p++ = '\0';
-    p = ngx_cpymem(p, want->issuer.data, ngx_min(want->issuer.len, 255));
+
+    if (want->issuer.len) {
+        p = ngx_cpymem(p, want->issuer.data, ngx_min(want->issuer.len, 255));
+    }
 
     holder.data = text;
     holder.len = p - text;

@@ -21,7 +21,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(22);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(26);
 
 my $jwt = IMS::JWT->new($t);
 my $dir = $t->testdir();
@@ -54,6 +54,55 @@ check("$dir/long", qr/is not a store of "ims_portal_pool"/, 'a long one');
 
 symlink "$dir/long", "$dir/link" or die "symlink: $!\n";
 check("$dir/link", qr/open\(\) of "store" .* failed/, 'a symbolic link');
+
+# one that may only be read, also for who may do anything else
+
+sub unprivileged {
+    my ($conf) = @_;
+
+    my @who = $> ? () : qw/ setpriv --reuid=65534 --regid=65534
+        --clear-groups /;
+
+    unlink map { "$dir/$_" } qw/ access.log error.log nginx.pid /;
+
+    return `@who $Test::Nginx::NGINX -t -p $dir/ -c $conf -e stderr 2>&1`;
+}
+
+$t->write_file('read.store', 'x' x 100_000);
+$t->write_file_expand('read.conf', ims_conf(pool => "store $dir/read.store;"));
+chmod 0400, "$dir/read.store";
+chmod 0777, $dir;
+chmod 0666, map { "$dir/$_" } qw/ login.jwks error.log nginx.pid test.log /;
+
+like(unprivileged('read.conf'), qr/open\(\) of "store" .* failed.*denied/s,
+    'read-only');
+
+mkdir "$dir/closed", 0500;
+$t->write_file_expand('closed.conf',
+    ims_conf(pool => "store $dir/closed/acme.store;"));
+
+like(unprivileged('closed.conf'),
+    qr/open\(\) of "store" ".*closed\/.*" failed.*denied/s,
+    'a directory that nobody may write to');
+
+# a disk that is full: its limit is that of a file here
+
+$t->write_file_expand('full.conf', ims_conf(pool => "store $dir/full.store;"));
+
+my $said = do {
+    local $SIG{XFSZ} = 'IGNORE';
+    local $SIG{ALRM} = sub { die "nginx runs on a full disk\n" };
+
+    alarm 20;
+    my $words = `ulimit -f 200
+        $Test::Nginx::NGINX -p $dir/ -c full.conf -e full.log 2>&1`;
+    alarm 0;
+
+    "rc $? $words";
+};
+
+like($said, qr/no room for \d+ bytes of "store"/, 'a full disk');
+is(-s "$dir/full.store", 0, 'nothing is left of it');
 
 # one of a pool that ran
 
