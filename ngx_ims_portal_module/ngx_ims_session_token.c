@@ -40,9 +40,10 @@ ngx_ims_session_identify(ngx_ims_session_t *s, ngx_ims_grant_t *grant)
 
     if (s->known && s->leased
         && (grant->identity.len != s->grant->identity.len
-            || ngx_memcmp(grant->identity.data, s->grant->identity.data,
-                          grant->identity.len)
-               != 0))
+            || (grant->identity.len
+                && ngx_memcmp(grant->identity.data, s->grant->identity.data,
+                              grant->identity.len)
+                   != 0)))
     {
         return NGX_DECLINED;
     }
