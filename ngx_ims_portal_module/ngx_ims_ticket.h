@@ -65,8 +65,8 @@ typedef struct {
 ngx_ims_tickets_t *ngx_ims_ticket_add(ngx_conf_t *cf, size_t size, void *tag);
 
 /*
- * Makes a ticket for a user of a pool, good for life, s, where a token is judged
- * by the same rules, a number of the caller's; out has
+ * Makes a ticket for a user of a pool, good for life, s, where a token is
+ * judged by the same rules, a number of the caller's; out has
  * NGX_IMS_TICKET_LEN bytes, which are safe in a header and a query.  His oldest
  * one goes when he has too many.  NGX_OK, or NGX_ERROR (logged): no randomness,
  * or the grant is too large.
