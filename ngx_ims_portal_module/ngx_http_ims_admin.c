@@ -458,7 +458,7 @@ ngx_http_ims_admin_post(ngx_http_request_t *r)
                 return;
             }
 
-        } else {
+        } else if (n) {
             ngx_memcpy(body + len, cl->buf->pos, n);
         }
 

@@ -68,7 +68,11 @@ ngx_ims_deny_block(ngx_ims_pool_t *pool, ngx_ims_blocked_t *b)
 static u_char *
 ngx_ims_deny_block_text(u_char *p, ngx_str_t *text)
 {
-    p = ngx_cpymem(p, text->data, ngx_min(text->len, NGX_IMS_BLOCKED_TEXT));
+    if (text->len) {
+        p = ngx_cpymem(p, text->data,
+                       ngx_min(text->len, NGX_IMS_BLOCKED_TEXT));
+    }
+
     *p++ = '\0';
 
     return p;

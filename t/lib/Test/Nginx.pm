@@ -290,7 +290,7 @@ sub reap {
 sub waitforfile {
     my ($self, $file, $pid) = @_;
 
-    for (1 .. 500) {
+    for (1 .. 500 * ($ENV{TEST_IMS_SLOW} || 1)) {
         return 1 if -s $file || (-e $file && !defined $pid);
         return 0 if defined $pid && waitpid($pid, WNOHANG) != 0;
         sleep 0.02;
