@@ -239,14 +239,12 @@ ngx_ims_lease_websocket(ngx_ims_pool_t *pool, uint32_t lease, ngx_str_t *url,
 time_t
 ngx_ims_lease_retry_after(ngx_ims_pool_t *pool, ngx_int_t rc)
 {
+    time_t                 after;
+    ngx_ims_lease_live_t  *live;
+
     if (ngx_ims_order_drained(pool, NULL)) {
         return NGX_IMS_ORDER_RETRY;
     }
-
-    return rc == NGX_BUSY ? ngx_ims_pool_retry_after(pool)
-                          : NGX_IMS_LEASE_AGAIN;
-    time_t                 after;
-    ngx_ims_lease_live_t  *live;
 
     if (rc != NGX_BUSY) {
         return NGX_IMS_LEASE_AGAIN;
