@@ -9,6 +9,7 @@
 
 #include "ngx_http_ims_portal_module.h"
 #include "ngx_ims_lease.h"
+#include "ngx_ims_order.h"
 
 
 static u_char *ngx_http_ims_status_core(u_char *p, u_char *last,
@@ -50,7 +51,7 @@ ngx_http_ims_status(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf)
     size = 512 + NGX_HTTP_IMS_LIMIT_STATUS;
 
     for (i = 0; i < imcf->pools.nelts; i++) {
-        size += 1024 + pool[i]->name.len;
+        size += 2048 + pool[i]->name.len;
     }
 
     core = imcf->cores.elts;
@@ -167,10 +168,12 @@ ngx_http_ims_status_core(u_char *p, u_char *last, ngx_ims_core_t *core)
 static u_char *
 ngx_http_ims_status_pool(u_char *p, u_char *last, ngx_ims_pool_t *pool)
 {
+    ngx_ims_drain_e         drain;
     ngx_ims_zone_sh_t      *sh;
     ngx_ims_counters_sh_t  *n;
 
     sh = pool->zone.sh;
+    drain = ngx_ims_order_drained(pool, NULL);
     n = &sh->counters;
 
     p = ngx_slprintf(p, last, "{\"name\":\"%V\",\"identities\":%ui,"
@@ -185,6 +188,18 @@ ngx_http_ims_status_pool(u_char *p, u_char *last, ngx_ims_pool_t *pool)
                      n->calls, n->registers, n->messages, n->exhausted,
                      n->refused, n->handed_over, n->not_handed,
                      sh->chunks_used, sh->nchunks);
+
+    p = ngx_slprintf(p, last, ",\"entries\":%uD,\"claimed\":%uD,"
+                     "\"guests\":%uD,\"guests_max\":%ui,"
+                     "\"room\":{\"entries\":%uD,\"bindings\":%uD,"
+                     "\"dialogs\":%uD,\"texts\":%uD,\"denied\":%uD},"
+                     "\"drain\":\"%s\",\"rebuilt\":%uA",
+                     sh->leases_used, sh->claimed, sh->guests,
+                     pool->guests ? pool->guest_max : 0, sh->nleases,
+                     sh->nbindings, sh->ndialogs, sh->nchunks, sh->ndeny,
+                     drain == NGX_IMS_DRAIN_OFF ? "off"
+                     : drain == NGX_IMS_DRAIN_NEW ? "new" : "close",
+                     sh->rebuilt);
 
     if (pool->share != NULL) {
         p = ngx_slprintf(p, last, ",\"share\":{\"connected\":%s,"

@@ -26,7 +26,7 @@ use Test::Nginx qw/ port /;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(18);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(23);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -58,6 +58,16 @@ my $busy = status();
 isnt($busy->{body}, $r->{body}, 'numbers changed');
 is($busy->{json}{pools}[0]{sockets}, 1, 'one socket');
 unlike($busy->{body}, qr/eyJ|Bearer/, 'no token');
+
+my $pool = $busy->{json}{pools}[0];
+
+is_deeply([ @$pool{qw/ entries claimed guests guests_max drain rebuilt / } ],
+    [ 200, 0, 0, 0, 'off', 0 ], 'what the zone has');
+is_deeply([ sort keys %{$pool->{room}} ],
+    [ qw/ bindings denied dialogs entries texts / ], 'and has room for');
+is($pool->{room}{texts}, $pool->{texts}, 'texts');
+cmp_ok($pool->{room}{entries}, '>=', $pool->{entries}, 'identities');
+cmp_ok($pool->{room}{bindings}, '>', $pool->{bindings}, 'browsers');
 hang_up($mary, $call->{web}, $core);
 $mary->close();
 ok(IMS::Loop::wait_for(sub { !status()->{json}{pools}[0]{sockets} }, 4),
