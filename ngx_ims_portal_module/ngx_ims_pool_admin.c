@@ -6,7 +6,7 @@
 
 
 #include "ngx_ims_pool_admin.h"
-#include "ngx_ims_pool_int.h"
+#include "ngx_ims_pool_reserve.h"
 
 
 static void ngx_ims_pool_view_state(ngx_ims_pool_t *pool,
@@ -18,7 +18,9 @@ static ngx_uint_t ngx_ims_pool_view_calls(ngx_ims_zone_t *zone,
 static uint32_t *ngx_ims_pool_chain(ngx_ims_zone_t *zone, u_char *user);
 static uint32_t ngx_ims_pool_holds(ngx_ims_zone_t *zone, u_char *user);
 static ngx_int_t ngx_ims_pool_move_taken(ngx_ims_pool_t *pool,
-    uint32_t lease, u_char *user);
+    uint32_t lease, u_char *user, ngx_str_t *holder);
+static void ngx_ims_pool_move_to(ngx_ims_pool_t *pool, uint32_t lease,
+    u_char *user, ngx_str_t *holder, ngx_ims_lease_sh_t *former);
 static void ngx_ims_pool_move_leave(ngx_ims_pool_t *pool, uint32_t i);
 
 
@@ -251,16 +253,14 @@ ngx_ims_pool_whose(ngx_ims_pool_t *pool, u_char *user, uint32_t *lease)
 ngx_int_t
 ngx_ims_pool_move(ngx_ims_pool_t *pool, u_char *user, uint32_t lease)
 {
-    time_t               now;
     u_char               text[NGX_IMS_POOL_VIEW];
-    uint32_t             i, *bucket;
+    uint32_t             i;
     ngx_int_t            rc;
     ngx_str_t            holder;
     ngx_ims_zone_t      *zone;
-    ngx_ims_lease_sh_t  *l;
+    ngx_ims_lease_sh_t   former;
 
     zone = &pool->zone;
-    now = ngx_time();
 
     ngx_ims_zone_lock(zone);
 
@@ -271,24 +271,40 @@ ngx_ims_pool_move(ngx_ims_pool_t *pool, u_char *user, uint32_t lease)
         return i == lease && i != NGX_IMS_NONE ? NGX_OK : NGX_DECLINED;
     }
 
-    rc = ngx_ims_pool_move_taken(pool, lease, user);
-
-    if (rc != NGX_OK) {
-        ngx_ims_zone_unlock(zone);
-        return rc;
-    }
+    former = zone->leases[i];
 
     holder.data = text;
     holder.len = 0;
 
-    if (zone->leases[i].holder.len <= NGX_IMS_POOL_VIEW) {
-        holder.len = ngx_ims_zone_get(zone, &zone->leases[i].holder, text)
-                     - text;
+    if (former.holder.len <= NGX_IMS_POOL_VIEW) {
+        holder.len = ngx_ims_zone_get(zone, &former.holder, text) - text;
     }
 
-    ngx_ims_order_lease_locked(pool, i, NGX_IMS_ORDER_ENDED);
-    ngx_ims_pool_move_leave(pool, i);
+    rc = ngx_ims_pool_move_taken(pool, lease, user, &holder);
 
+    if (rc == NGX_OK) {
+        ngx_ims_order_lease_locked(pool, i, NGX_IMS_ORDER_ENDED);
+        ngx_ims_pool_move_leave(pool, i);
+        ngx_ims_pool_move_to(pool, lease, user, &holder, &former);
+    }
+
+    ngx_ims_zone_unlock(zone);
+
+    return rc;
+}
+
+
+/* he is who he was: a guest, and with what he has called */
+
+static void
+ngx_ims_pool_move_to(ngx_ims_pool_t *pool, uint32_t lease, u_char *user,
+    ngx_str_t *holder, ngx_ims_lease_sh_t *former)
+{
+    uint32_t            *bucket;
+    ngx_ims_zone_t      *zone;
+    ngx_ims_lease_sh_t  *l;
+
+    zone = &pool->zone;
     l = &zone->leases[lease];
 
     ngx_ims_pool_forget(pool, lease);
@@ -298,28 +314,29 @@ ngx_ims_pool_move(ngx_ims_pool_t *pool, u_char *user, uint32_t lease)
     l->user_next = *bucket;
     *bucket = lease;
 
-    (void) ngx_ims_zone_put(zone, &l->holder, &holder);
+    (void) ngx_ims_zone_put(zone, &l->holder, holder);
 
     l->seq++;
-    l->calls = 0;
-    l->premium = 0;
-    l->since = now;
-    l->expires = now + pool->lease;
+    l->calls = former->calls;
+    l->premium = former->premium;
+    l->since = ngx_time();
+    l->expires = l->since + (former->guest ? pool->guest_lease : pool->lease);
+    l->guest = former->guest;
     l->release = NGX_IMS_RELEASE_NONE;
 
     ngx_ims_pool_state(pool, lease, NGX_IMS_LEASE_LEASED);
-
-    ngx_ims_zone_unlock(zone);
-
-    return NGX_OK;
 }
 
 
 /* NGX_OK when he can have it */
 
 static ngx_int_t
-ngx_ims_pool_move_taken(ngx_ims_pool_t *pool, uint32_t lease, u_char *user)
+ngx_ims_pool_move_taken(ngx_ims_pool_t *pool, uint32_t lease, u_char *user,
+    ngx_str_t *holder)
 {
+    u_char               *p;
+    uint32_t              number;
+    ngx_ims_want_t        want;
     ngx_ims_lease_sh_t   *l;
     ngx_ims_pool_view_t   view;
 
@@ -327,7 +344,25 @@ ngx_ims_pool_move_taken(ngx_ims_pool_t *pool, uint32_t lease, u_char *user)
 
     ngx_ims_pool_view_state(pool, l, &view);
 
-    if (ngx_ims_pool_number_of(pool, lease) == NGX_IMS_NONE) {
+    number = ngx_ims_pool_number_of(pool, lease);
+
+    if (number == NGX_IMS_NONE) {
+        return NGX_ABORT;
+    }
+
+    /* what is kept for somebody is for nobody else */
+
+    ngx_memzero(&want, sizeof(ngx_ims_want_t));
+
+    p = ngx_strlchr(holder->data, holder->data + holder->len, '\0');
+
+    want.user = user;
+    want.subject.data = holder->data;
+    want.subject.len = p ? (size_t) (p - holder->data) : 0;
+
+    if (ngx_ims_pool_is_reserved(pool, number)
+        && ngx_ims_pool_reserved(pool, &want) != number)
+    {
         return NGX_ABORT;
     }
 
@@ -348,8 +383,21 @@ ngx_ims_pool_move_taken(ngx_ims_pool_t *pool, uint32_t lease, u_char *user)
 static void
 ngx_ims_pool_move_leave(ngx_ims_pool_t *pool, uint32_t i)
 {
-    pool->zone.leases[i].release = NGX_IMS_RELEASE_REST;
+    ngx_ims_lease_sh_t  *l;
+
+    l = &pool->zone.leases[i];
+
+    l->release = NGX_IMS_RELEASE_REST;
     ngx_memory_barrier();
+
+    /* one guest is counted once */
+
+    if (l->guest) {
+        ngx_ims_zone_list_del(&pool->zone, i);
+        l->guest = 0;
+        pool->zone.sh->guests--;
+        ngx_ims_zone_list_add(&pool->zone, i);
+    }
 
     ngx_ims_pool_forget(pool, i);
     ngx_ims_pool_left(pool, i);
