@@ -142,7 +142,10 @@ map(void)
 static void
 retire(void)
 {
-    ngx_ims_pool_retire(&pool);
+    if (ngx_ims_pool_retire(&pool, &mem) != NGX_OK) {
+        fprintf(stderr, "not retired\n");
+        exit(1);
+    }
 }
 
 

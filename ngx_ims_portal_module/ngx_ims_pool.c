@@ -15,12 +15,16 @@
 /* entries that one look for a free one passes over at most */
 #define NGX_IMS_POOL_SKIP  256
 
+/* ... and looks at when none is free */
+#define NGX_IMS_POOL_SCAN  1024
+
 
 static uint32_t ngx_ims_pool_own(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
     time_t now);
 static uint32_t ngx_ims_pool_choose(ngx_ims_pool_t *pool,
     ngx_ims_want_t *want, ngx_ims_pool_target_t *t, ngx_int_t *rc);
-static uint32_t ngx_ims_pool_free(ngx_ims_pool_t *pool);
+static uint32_t ngx_ims_pool_free(ngx_ims_pool_t *pool, time_t now);
+static uint32_t ngx_ims_pool_overdue(ngx_ims_pool_t *pool, time_t now);
 static ngx_int_t ngx_ims_pool_others(ngx_ims_pool_t *pool, uint32_t i,
     u_char *user);
 static void ngx_ims_pool_warn(ngx_ims_pool_t *pool, ngx_log_t *log);
@@ -268,12 +272,18 @@ ngx_ims_pool_choose(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
 {
     time_t               now;
     uint32_t             i, own;
+    ngx_uint_t           lingers;
     ngx_ims_zone_sh_t   *sh;
     ngx_ims_lease_sh_t  *leases;
 
     sh = pool->zone.sh;
     leases = pool->zone.leases;
     now = ngx_time();
+
+    /* he may have it himself, for a moment still */
+
+    lingers = t->claim
+              && ngx_ims_pool_lingers(pool, t->kept, t->key, want->user);
 
     own = ngx_ims_pool_own(pool, want, now);
     i = NGX_IMS_NONE;
@@ -306,6 +316,11 @@ ngx_ims_pool_choose(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
         }
     }
 
+    if (i == NGX_IMS_NONE && lingers) {
+        *rc = NGX_ABORT;
+        return NGX_IMS_NONE;
+    }
+
     if (i == NGX_IMS_NONE && !t->claim && own != NGX_IMS_NONE) {
         return own;
     }
@@ -320,7 +335,7 @@ ngx_ims_pool_choose(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
 
     if (i == NGX_IMS_NONE) {
         i = t->claim ? ngx_ims_pool_claim_add(pool, t)
-                     : ngx_ims_pool_free(pool);
+                     : ngx_ims_pool_free(pool, now);
     }
 
     /* he moves */
@@ -338,7 +353,7 @@ ngx_ims_pool_choose(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
 /* free for longest; one that this worker's configuration lacks is of no use */
 
 static uint32_t
-ngx_ims_pool_free(ngx_ims_pool_t *pool)
+ngx_ims_pool_free(ngx_ims_pool_t *pool, time_t now)
 {
     uint32_t    i;
     ngx_uint_t  n;
@@ -352,6 +367,40 @@ ngx_ims_pool_free(ngx_ims_pool_t *pool)
         }
 
         i = pool->zone.leases[i].next;
+    }
+
+    return ngx_ims_pool_overdue(pool, now);
+}
+
+
+/*
+ * Lists are in the order of time while that of leases and quarantines is one.
+ * When a reload made it less, the first in a list keeps others from being seen.
+ */
+
+static uint32_t
+ngx_ims_pool_overdue(ngx_ims_pool_t *pool, time_t now)
+{
+    uint32_t             i, nleases;
+    ngx_uint_t           n;
+    ngx_ims_lease_sh_t  *l;
+
+    nleases = pool->zone.sh->nleases;
+
+    for (n = ngx_min(nleases, NGX_IMS_POOL_SCAN); n > 0; n--) {
+
+        i = pool->scan < nleases ? pool->scan : 0;
+        pool->scan = i + 1;
+
+        ngx_ims_pool_settle(pool, i, now);
+
+        l = &pool->zone.leases[i];
+
+        if (l->state == NGX_IMS_LEASE_FREE && !l->removed && !l->reserved
+            && ngx_ims_pool_number_of(pool, i) != NGX_IMS_NONE)
+        {
+            return i;
+        }
     }
 
     return NGX_IMS_NONE;

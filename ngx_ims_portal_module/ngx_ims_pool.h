@@ -95,6 +95,10 @@ typedef struct {
     uint32_t                 *identity_of;    /* lease entry -> identity */
     uint32_t                 *lease_of;       /* and back */
     ngx_uint_t                warned;         /* 90 % full was said */
+    uint32_t                  scan;           /* entry that is looked at next
+                                                 when nothing is free */
+    struct ngx_ims_pool_linger_s  *lingers;   /* see ngx_ims_pool_lingers() */
+    ngx_uint_t                nlingers;
 
     struct ngx_ims_lease_share_s  *share;     /* what other hosts have, too,
                                                  see ngx_ims_lease.h; or NULL */
@@ -141,9 +145,9 @@ ngx_int_t ngx_ims_pool_map(ngx_ims_pool_t *pool, ngx_pool_t *mem,
 
 /*
  * When the configuration is about to be used: retires identities that went.
- * Takes the lock itself.
+ * NGX_OK, or NGX_ERROR: no memory.  Takes the lock itself.
  */
-void ngx_ims_pool_retire(ngx_ims_pool_t *pool);
+ngx_int_t ngx_ims_pool_retire(ngx_ims_pool_t *pool, ngx_pool_t *mem);
 
 /*
  * The zone is as the last process left it: nobody has a socket, and the grace

@@ -122,6 +122,13 @@ uint32_t ngx_ims_pool_claim_find(ngx_ims_pool_t *pool, uint64_t hash,
 uint32_t ngx_ims_pool_claim_add(ngx_ims_pool_t *pool,
     ngx_ims_pool_target_t *t);
 
+/*
+ * 1 when an identity that a token names left the configuration, and is or was a
+ * while ago another user's there.  The lock is held.
+ */
+ngx_uint_t ngx_ims_pool_lingers(ngx_ims_pool_t *pool, u_char *key, size_t len,
+    u_char *user);
+
 /* out of the chain */
 void ngx_ims_pool_claim_del(ngx_ims_pool_t *pool, uint32_t i);
 

@@ -14,16 +14,31 @@
 #define NGX_IMS_POOL_BATCH  1024
 
 
+/* a configured identity that went while somebody had it */
+typedef struct ngx_ims_pool_linger_s {
+    uint64_t                  identity;       /* hash, as its entry has it */
+    uint32_t                  lease;
+} ngx_ims_pool_linger_t;
+
+
+static ngx_int_t ngx_ims_pool_retire_note(ngx_ims_pool_t *pool, uint32_t i,
+    ngx_pool_t *mem);
+static int ngx_ims_pool_linger_order(const void *one,
+    const void *two);
 static void ngx_ims_pool_retire_come(ngx_ims_pool_t *pool, ngx_uint_t k);
 static void ngx_ims_pool_retire_go(ngx_ims_pool_t *pool, uint32_t i);
 static void ngx_ims_pool_retire_claimed(ngx_ims_pool_t *pool, uint32_t i);
 
 
-void
-ngx_ims_pool_retire(ngx_ims_pool_t *pool)
+ngx_int_t
+ngx_ims_pool_retire(ngx_ims_pool_t *pool, ngx_pool_t *mem)
 {
     uint32_t    i, end;
+    ngx_int_t   rc;
     ngx_uint_t  k, last;
+
+    rc = NGX_OK;
+    pool->nlingers = 0;
 
     (void) ngx_ims_shared_lock(&pool->zone.sh->mapping);
 
@@ -46,12 +61,124 @@ ngx_ims_pool_retire(ngx_ims_pool_t *pool)
 
         for ( /* void */ ; i < end; i++) {
             ngx_ims_pool_retire_go(pool, i);
+
+            if (rc == NGX_OK) {
+                rc = ngx_ims_pool_retire_note(pool, i, mem);
+            }
         }
 
         ngx_ims_zone_unlock(&pool->zone);
     }
 
     ngx_ims_shared_unlock(&pool->zone.sh->mapping);
+
+    if (pool->nlingers > 1) {
+        qsort(pool->lingers, pool->nlingers, sizeof(ngx_ims_pool_linger_t),
+              ngx_ims_pool_linger_order);
+    }
+
+    return rc;
+}
+
+
+/* nobody else may have a token name it meanwhile */
+
+static ngx_int_t
+ngx_ims_pool_retire_note(ngx_ims_pool_t *pool, uint32_t i, ngx_pool_t *mem)
+{
+    ngx_uint_t              n;
+    ngx_ims_lease_sh_t     *lease;
+    ngx_ims_pool_linger_t  *linger;
+
+    lease = &pool->zone.leases[i];
+
+    if (lease->kind == NGX_IMS_LEASE_CLAIMED || !lease->removed
+        || lease->state == NGX_IMS_LEASE_UNUSED
+        || !ngx_ims_pool_claims(pool))
+    {
+        return NGX_OK;
+    }
+
+    n = pool->nlingers;
+
+    /* twice as many whenever it is full: it has room for a power of two */
+
+    if ((n & (n - 1)) == 0) {
+        linger = ngx_palloc(mem, ngx_max(2 * n, 1)
+                                 * sizeof(ngx_ims_pool_linger_t));
+        if (linger == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (n) {
+            ngx_memcpy(linger, pool->lingers,
+                       n * sizeof(ngx_ims_pool_linger_t));
+        }
+
+        pool->lingers = linger;
+    }
+
+    pool->lingers[n].identity = lease->identity;
+    pool->lingers[n].lease = i;
+    pool->nlingers++;
+
+    return NGX_OK;
+}
+
+
+static int
+ngx_ims_pool_linger_order(const void *one, const void *two)
+{
+    const ngx_ims_pool_linger_t  *a, *b;
+
+    a = one;
+    b = two;
+
+    return (a->identity > b->identity) - (a->identity < b->identity);
+}
+
+
+ngx_uint_t
+ngx_ims_pool_lingers(ngx_ims_pool_t *pool, u_char *key, size_t len,
+    u_char *user)
+{
+    uint64_t                hash;
+    ngx_uint_t              low, high, mid;
+    ngx_ims_lease_sh_t     *l;
+    ngx_ims_pool_linger_t  *linger;
+
+    linger = pool->lingers;
+    high = pool->nlingers;
+
+    if (high == 0) {
+        return 0;
+    }
+
+    hash = ngx_ims_pool_hash(key, len);
+
+    for (low = 0; low < high; /* void */ ) {
+        mid = (low + high) / 2;
+
+        if (linger[mid].identity < hash) {
+            low = mid + 1;
+
+        } else {
+            high = mid;
+        }
+    }
+
+    if (low == pool->nlingers || linger[low].identity != hash) {
+        return 0;
+    }
+
+    l = &pool->zone.leases[linger[low].lease];
+
+    return l->identity == hash && l->removed
+           && l->kind == NGX_IMS_LEASE_CONFIGURED
+           && (l->state == NGX_IMS_LEASE_LEASED
+               || l->state == NGX_IMS_LEASE_RESTING)
+           && (l->nbindings || l->expires > ngx_time())
+           && ngx_memcmp(l->user, user, NGX_IMS_DIGEST_LEN) != 0;
 }
 
 

@@ -26,7 +26,7 @@ static void ngx_ims_pool_share_copy(ngx_ims_pool_t *pool, uint32_t i,
 static void ngx_ims_pool_share_more(ngx_ims_pool_t *pool, uint32_t own,
     ngx_uint_t round, ngx_ims_pool_offer_t *offer);
 static uint32_t ngx_ims_pool_share_entry(ngx_ims_pool_t *pool,
-    ngx_str_t *identity);
+    ngx_str_t *identity, u_char *user);
 static ngx_uint_t ngx_ims_pool_share_free(ngx_ims_pool_t *pool, uint32_t i,
     time_t now);
 static ngx_uint_t ngx_ims_pool_share_oldest(ngx_ims_pool_t *pool,
@@ -406,7 +406,8 @@ ngx_ims_pool_share_leave(ngx_ims_pool_t *pool, uint32_t i)
 /* its entry, made when only tokens name it; NONE: not of this pool, no room */
 
 static uint32_t
-ngx_ims_pool_share_entry(ngx_ims_pool_t *pool, ngx_str_t *identity)
+ngx_ims_pool_share_entry(ngx_ims_pool_t *pool, ngx_str_t *identity,
+    u_char *user)
 {
     uint32_t               i;
     ngx_ims_pool_target_t  t;
@@ -427,7 +428,9 @@ ngx_ims_pool_share_entry(ngx_ims_pool_t *pool, ngx_str_t *identity)
 
     i = ngx_ims_pool_claim_find(pool, t.hash, t.kept, t.key);
 
-    if (i == NGX_IMS_NONE) {
+    if (i == NGX_IMS_NONE
+        && !ngx_ims_pool_lingers(pool, t.kept, t.key, user))
+    {
         i = ngx_ims_pool_claim_add(pool, &t);
     }
 
@@ -447,7 +450,7 @@ ngx_ims_pool_share_adopt(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
     *ended = NGX_IMS_NONE;
     rc = NGX_DECLINED;
 
-    i = ngx_ims_pool_share_entry(pool, identity);
+    i = ngx_ims_pool_share_entry(pool, identity, want->user);
 
     if (i == NGX_IMS_NONE) {
         goto done;

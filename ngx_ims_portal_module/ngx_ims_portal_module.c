@@ -85,7 +85,11 @@ ngx_ims_init_module(ngx_cycle_t *cycle)
     pool = imcf->pools.elts;
 
     for (i = 0; i < imcf->pools.nelts; i++) {
-        ngx_ims_pool_retire(pool[i]);
+        if (ngx_ims_pool_retire(pool[i], cycle->pool) != NGX_OK) {
+            ngx_log_error(NGX_LOG_ALERT, cycle->log, 0,
+                          "no memory to remember who has identities that "
+                          "left pool \"%V\"", &pool[i]->name);
+        }
     }
 
     ngx_ims_workers_announce(imcf->health, &imcf->pools, &imcf->cores);

@@ -106,7 +106,9 @@ map(ngx_uint_t total)
         _exit(3);
     }
 
-    ngx_ims_pool_retire(&pool);
+    if (ngx_ims_pool_retire(&pool, &mem) != NGX_OK) {
+        _exit(3);
+    }
 }
 
 
