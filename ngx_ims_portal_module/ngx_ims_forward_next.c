@@ -113,6 +113,7 @@ ngx_ims_forward_renew(ngx_ims_forward_t *fw)
 
     if (ev->timer_set) {
         fw->renewed = 1;
+        fw->session->refresh_now = 1;
         ngx_add_timer(ev, 1);
     }
 }

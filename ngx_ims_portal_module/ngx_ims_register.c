@@ -402,11 +402,13 @@ ngx_ims_register_refresh(ngx_ims_session_t *s)
         return;
     }
 
-    if (ngx_ims_register_lasts(s, ngx_time() + upstream)) {
+    if (!s->refresh_now && ngx_ims_register_lasts(s, ngx_time() + upstream)) {
         ngx_add_timer(&s->refresh_event,
                       (ngx_msec_t) (s->expires - ngx_time()) * 1000 + 1);
         return;
     }
+
+    s->refresh_now = 0;
 
     ngx_ims_register_start(s, NULL, 1, upstream);
 }

@@ -238,6 +238,8 @@ struct ngx_ims_session_s {
     unsigned                  expired:1;      /* no new calls */
     unsigned                  up_busy:1;      /* a message waits: helper */
     unsigned                  down_busy:1;
+    unsigned                  refresh_now:1;  /* although the registration
+                                                 lasts */
     unsigned                  up_waits:1;     /* ... not for the helper, see
                                                  ngx_ims_forward_pause() */
     unsigned                  heard:1;        /* since the last ping */

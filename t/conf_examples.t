@@ -86,7 +86,7 @@ my @demo = (
     qr/%EDGE%/ => '127.0.0.1:%%PORT_8980_UDP%%',
     qr/%CORE%/ => '127.0.0.1:%%PORT_8981_UDP%%',
     qr/%ISSUER%/ => 'https://login.acme.example',
-    qr/%AUDIENCE%/ => 'ims-portal',
+    qr/%AUDIENCE%/ => 'ims-portal', qr/%LEEWAY%/ => 30,
 );
 
 for my $case (

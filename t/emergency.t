@@ -98,7 +98,7 @@ is($mary->final('REFER')->{code}, 403, 'no transfer to it');
 ok(IMS::Loop::wait_for(sub {
     grep { $_->h('Contact') =~ /;expires=0\b/ } $core->seen('REGISTER')
 }, 8), 'token ended');
-is($mary->ask('INVITE')->{code}, 403, 'no other call');
+is($mary->ask('INVITE')->{code}, 407, 'no other call');
 is($mary->ask('INVITE', to => 'tel:112')->{code}, 380, 'after the token');
 $mary->within($call->{web}, 'REFER', headers => [
     'Refer-To' => '<tel:+4930123456>' ]);

@@ -82,7 +82,7 @@ $t->write_file_expand('closed.conf',
     ims_conf(pool => "store $dir/closed/acme.store;"));
 
 like(unprivileged('closed.conf'),
-    qr/open\(\) of "store" ".*closed\/.*" failed.*denied/s,
+    qr/"store" ".*closed\/.*" (?:failed|cannot be created).*denied/s,
     'a directory that nobody may write to');
 
 # a disk that is full: its limit is that of a file here

@@ -26,7 +26,8 @@ sub open {
     my $session;
 
     if (defined $o{token} && (!defined $o{lease} || $o{lease})) {
-        $session = api('POST', token => $o{token}, port => $o{port});
+        $session = api('POST', token => $o{token},
+            port => $o{ssl} ? undef : $o{port});
         die "no lease: $session->{status} $session->{body}\n"
             unless $session->{json} && $session->{json}{identity};
     }
