@@ -92,7 +92,7 @@ ngx_http_ims_upgrade(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf,
         }
     }
 
-    if (ctx->token.jwt != NULL
+    if (ctx->known
         && !ngx_ims_order_admits(ilcf->pool, ctx->token.grant.ids.user, 1))
     {
         ngx_str_set(&ctx->error, "out of service");
