@@ -219,7 +219,8 @@ ngx_http_ims_api_lease(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
         return ngx_http_ims_api_fail(r, ilcf, ctx, rc);
     }
 
-    (void) ngx_ims_renew_user(ilcf->session_pool, &ctx->token.grant);
+    (void) ngx_ims_renew_user(ilcf->session_pool, ilcf->policy.token.wants,
+                              &ctx->token.grant);
 
     return ngx_http_ims_api_session(r, ilcf, ctx, lease, fresh ? 201 : 200);
 }

@@ -10,6 +10,9 @@
 
 
 static char *ngx_http_ims_names(ngx_conf_t *cf, ngx_array_t **names);
+static uint32_t ngx_http_ims_jwt_wants(ngx_http_ims_loc_conf_t *conf);
+static void ngx_http_ims_jwt_texts(uint32_t *crc, ngx_array_t *texts);
+static void ngx_http_ims_jwt_text(uint32_t *crc, ngx_str_t *text);
 
 
 char *
@@ -167,6 +170,8 @@ ngx_http_ims_jwt_policy(ngx_conf_t *cf, ngx_http_ims_main_conf_t *imcf,
         return NGX_CONF_ERROR;
     }
 
+    policy->wants = ngx_http_ims_jwt_wants(conf);
+
     /* tokens are remembered for all locations that verify in the same way */
 
     other = imcf->policies.elts;
@@ -193,6 +198,85 @@ ngx_http_ims_jwt_policy(ngx_conf_t *cf, ngx_http_ims_main_conf_t *imcf,
     *other = policy;
 
     return NGX_CONF_OK;
+}
+
+
+/*
+ * A number that differs where a token is judged in another way: a location that
+ * wants more of a token gets it of who comes with a ticket, too, and of who
+ * renews at another one.  It is made of texts: a reload keeps it.
+ */
+
+static uint32_t
+ngx_http_ims_jwt_wants(ngx_http_ims_loc_conf_t *conf)
+{
+    uint32_t                 crc;
+    ngx_uint_t               i;
+    ngx_ims_token_key_t     *key;
+    ngx_ims_claim_need_t    *need;
+    ngx_http_ims_require_t  *require;
+
+    ngx_crc32_init(crc);
+
+    key = conf->policy.token.keys->elts;
+
+    for (i = 0; i < conf->policy.token.keys->nelts; i++) {
+        ngx_http_ims_jwt_text(&crc, &key[i].jwks->name);
+        ngx_http_ims_jwt_texts(&crc, key[i].issuers);
+        ngx_crc32_update(&crc, (u_char *) &key[i].algs, sizeof(ngx_uint_t));
+    }
+
+    ngx_http_ims_jwt_texts(&crc, conf->issuers);
+    ngx_http_ims_jwt_texts(&crc, conf->audiences);
+    ngx_http_ims_jwt_text(&crc, &conf->typ);
+    ngx_http_ims_jwt_text(&crc, &conf->claims.scope);
+
+    for (i = 0; i < NGX_IMS_CLAIM_N; i++) {
+        ngx_http_ims_jwt_text(&crc, &conf->claims.paths[i]);
+    }
+
+    need = conf->claims.needs ? conf->claims.needs->elts : NULL;
+
+    for (i = 0; need && i < conf->claims.needs->nelts; i++) {
+        ngx_http_ims_jwt_text(&crc, &need[i].path);
+    }
+
+    require = conf->require ? conf->require->elts : NULL;
+
+    for (i = 0; require && i < conf->require->nelts; i++) {
+        ngx_http_ims_jwt_text(&crc, &require[i].value.value);
+    }
+
+    ngx_crc32_final(crc);
+
+    return crc;
+}
+
+
+static void
+ngx_http_ims_jwt_texts(uint32_t *crc, ngx_array_t *texts)
+{
+    ngx_str_t   *text;
+    ngx_uint_t   i, n;
+
+    n = texts ? texts->nelts : 0;
+    text = texts ? texts->elts : NULL;
+
+    ngx_crc32_update(crc, (u_char *) &n, sizeof(ngx_uint_t));
+
+    for (i = 0; i < n; i++) {
+        ngx_http_ims_jwt_text(crc, &text[i]);
+    }
+}
+
+
+/* with its length: "ab" and "c" are not "a" and "bc" */
+
+static void
+ngx_http_ims_jwt_text(uint32_t *crc, ngx_str_t *text)
+{
+    ngx_crc32_update(crc, (u_char *) &text->len, sizeof(size_t));
+    ngx_crc32_update(crc, text->data, text->len);
 }
 
 

@@ -15,7 +15,6 @@
 #define NGX_HTTP_IMS_TICKET_MAX   300         /* s */
 
 
-static uint32_t ngx_http_ims_ticket_rules(ngx_http_ims_loc_conf_t *ilcf);
 static ngx_int_t ngx_http_ims_ticket_find(ngx_http_request_t *r,
     ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx,
     ngx_str_t *ticket);
@@ -119,7 +118,7 @@ ngx_http_ims_ticket_give(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
     }
 
     if (ngx_ims_ticket_make(imcf->tickets, ilcf->session_pool,
-                            ngx_http_ims_ticket_rules(ilcf),
+                            ilcf->policy.token.wants,
                             &ctx->token.grant, ilcf->ticket, ticket->data,
                             r->connection->log)
         != NGX_OK)
@@ -170,7 +169,7 @@ ngx_http_ims_ticket_take(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
     t->code = "invalid_token";
 
     if (ngx_ims_ticket_take(imcf->tickets, ilcf->pool,
-                            ngx_http_ims_ticket_rules(ilcf), &ticket,
+                            ilcf->policy.token.wants, &ticket,
                             &t->grant, buf)
         != NGX_OK)
     {
@@ -200,51 +199,6 @@ ngx_http_ims_ticket_take(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
     ctx->user = t->grant.subject;
 
     return NGX_OK;
-}
-
-
-/*
- * A number that differs where a token is judged in another way: a location that
- * wants more of a token gets it of who comes with a ticket, too.
- */
-
-static uint32_t
-ngx_http_ims_ticket_rules(ngx_http_ims_loc_conf_t *ilcf)
-{
-    uint32_t                 crc;
-    ngx_str_t               *path;
-    ngx_uint_t               i;
-    ngx_ims_claim_need_t    *need;
-    ngx_http_ims_require_t  *require;
-
-    ngx_crc32_init(crc);
-
-    ngx_crc32_update(&crc, (u_char *) &ilcf->policy.token.rules,
-                     sizeof(uint32_t));
-    ngx_crc32_update(&crc, ilcf->claims.scope.data, ilcf->claims.scope.len);
-
-    for (i = 0; i < NGX_IMS_CLAIM_N; i++) {
-        path = &ilcf->claims.paths[i];
-        ngx_crc32_update(&crc, (u_char *) &i, sizeof(ngx_uint_t));
-        ngx_crc32_update(&crc, path->data, path->len);
-    }
-
-    need = ilcf->claims.needs ? ilcf->claims.needs->elts : NULL;
-
-    for (i = 0; need && i < ilcf->claims.needs->nelts; i++) {
-        ngx_crc32_update(&crc, need[i].path.data, need[i].path.len);
-    }
-
-    require = ilcf->require ? ilcf->require->elts : NULL;
-
-    for (i = 0; require && i < ilcf->require->nelts; i++) {
-        ngx_crc32_update(&crc, require[i].value.value.data,
-                         require[i].value.value.len);
-    }
-
-    ngx_crc32_final(crc);
-
-    return crc;
 }
 
 

@@ -1,15 +1,17 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * What is kept of the longest token of a user: its end, jti, kid and time of
- * issue, in the record of his lease.  Its end is stored last, so that a process
- * that is killed meanwhile leaves none rather than a mixed one.  No timers.
+ * What is kept of a user's longest token: its end, jti, kid, time of issue, and
+ * what it was judged by, in the record of his lease.  Its end is stored last,
+ * so that a process that is killed meanwhile leaves none rather than a mixed
+ * one.  No timers.
  */
 
 
 #include "ngx_ims_renew.h"
 
 
+static uint32_t ngx_ims_renew_rights(uint32_t wants, ngx_ims_grant_t *grant);
 static ngx_ims_lease_sh_t *ngx_ims_renew_lease(ngx_ims_zone_t *zone,
     u_char *user);
 static time_t ngx_ims_renew_load(ngx_ims_pool_t *pool,
@@ -17,19 +19,27 @@ static time_t ngx_ims_renew_load(ngx_ims_pool_t *pool,
 
 
 ngx_int_t
-ngx_ims_renew_user(ngx_ims_pool_t *pool, ngx_ims_grant_t *grant)
+ngx_ims_renew_user(ngx_ims_pool_t *pool, uint32_t wants,
+    ngx_ims_grant_t *grant)
 {
     time_t                 expires;
-    uint32_t               rights;
+    uint32_t               rights, own;
     ngx_ims_lease_sh_t    *l;
     ngx_ims_deny_token_t   ids;
 
     ids = grant->ids;
+    own = ngx_ims_renew_rights(wants, grant);
     expires = ngx_ims_renew_load(pool, &ids, &rights);
 
-    /* one that is revoked does not stand in the way of a good one */
+    /*
+     * One that is revoked does not stand in the way of a good one, nor a longer
+     * one that is of no use where this one is.
+     */
 
-    if (expires >= grant->expires && !ngx_ims_deny_check(pool, &ids)) {
+    if (expires >= grant->expires
+        && (rights == own || ids.issued > grant->ids.issued)
+        && !ngx_ims_deny_check(pool, &ids))
+    {
         return NGX_OK;
     }
 
@@ -42,7 +52,7 @@ ngx_ims_renew_user(ngx_ims_pool_t *pool, ngx_ims_grant_t *grant)
 
         ngx_memory_barrier();
 
-        l->token_rights = ngx_ims_grant_rights(grant);
+        l->token_rights = own;
         l->token_issued = grant->ids.issued;
         ngx_memcpy(l->token_jti, grant->ids.jti, NGX_IMS_DIGEST_LEN);
         ngx_memcpy(l->token_kid, grant->ids.kid, NGX_IMS_DIGEST_LEN);
@@ -59,7 +69,8 @@ ngx_ims_renew_user(ngx_ims_pool_t *pool, ngx_ims_grant_t *grant)
 
 
 ngx_uint_t
-ngx_ims_renew_grant(ngx_ims_pool_t *pool, ngx_ims_grant_t *grant)
+ngx_ims_renew_grant(ngx_ims_pool_t *pool, uint32_t wants,
+    ngx_ims_grant_t *grant)
 {
     time_t                expires;
     uint32_t              rights;
@@ -72,9 +83,12 @@ ngx_ims_renew_grant(ngx_ims_pool_t *pool, ngx_ims_grant_t *grant)
         return 0;
     }
 
-    /* what another token allows, more or less, is for a new socket */
+    /*
+     * What another token allows, more or less, is for a new socket, and so is
+     * what a location took that asks for less.
+     */
 
-    if (rights != ngx_ims_grant_rights(grant)) {
+    if (rights != ngx_ims_renew_rights(wants, grant)) {
         return 0;
     }
 
@@ -82,6 +96,24 @@ ngx_ims_renew_grant(ngx_ims_pool_t *pool, ngx_ims_grant_t *grant)
     grant->expires = expires;
 
     return 1;
+}
+
+
+/* differs when what a token allows does, or what was asked of it */
+
+static uint32_t
+ngx_ims_renew_rights(uint32_t wants, ngx_ims_grant_t *grant)
+{
+    uint32_t  crc, numbers[2];
+
+    numbers[0] = wants;
+    numbers[1] = ngx_ims_grant_rights(grant);
+
+    ngx_crc32_init(crc);
+    ngx_crc32_update(&crc, (u_char *) numbers, sizeof(numbers));
+    ngx_crc32_final(crc);
+
+    return crc;
 }
 
 

@@ -117,7 +117,9 @@ ngx_ims_session_live(ngx_ims_session_t *s)
 ngx_uint_t
 ngx_ims_session_renew(ngx_ims_session_t *s)
 {
-    if (!s->known || !ngx_ims_renew_grant(s->pool, s->grant)) {
+    if (!s->known
+        || !ngx_ims_renew_grant(s->pool, s->policy->token.wants, s->grant))
+    {
         return 0;
     }
 

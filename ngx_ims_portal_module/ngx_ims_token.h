@@ -36,6 +36,9 @@ typedef struct {
     ngx_ims_claims_t         *claims;         /* that are looked at */
     uint32_t                  rules;          /* the same for those that verify
                                                  in the same way */
+    uint32_t                  wants;          /* the same for those that want
+                                                 the same of a token, after a
+                                                 reload, too */
     ngx_ims_token_cache_t    *cache;
 } ngx_ims_token_policy_t;
 
