@@ -13,6 +13,7 @@
 enum {
     NGX_IMS_JWKS_RETRY = 1000,           /* ms between two that fail */
     NGX_IMS_JWKS_POLL = 20,              /* ms */
+    NGX_IMS_JWKS_GAP = 1000,             /* ms between two for unknown kids */
     NGX_IMS_JWKS_DEAD = 1000             /* ms over the time-out */
 };
 
@@ -20,6 +21,7 @@ enum {
 static void ngx_ims_jwks_load(ngx_ims_jwks_t *jwks);
 static ngx_uint_t ngx_ims_jwks_usable(ngx_ims_jwks_t *jwks);
 static ngx_int_t ngx_ims_jwks_begin(ngx_ims_jwks_t *jwks, ngx_uint_t miss);
+static ngx_uint_t ngx_ims_jwks_may_miss(ngx_ims_jwks_t *jwks);
 static void ngx_ims_jwks_start(ngx_event_t *ev);
 static ngx_int_t ngx_ims_jwks_wait(ngx_ims_jwks_t *jwks,
     ngx_ims_waiter_t *waiter);
@@ -276,13 +278,8 @@ ngx_ims_jwks_begin(ngx_ims_jwks_t *jwks, ngx_uint_t miss)
         goto done;
     }
 
-    if (miss && sh->miss && ngx_ims_jwks_age(sh->missed) < jwks->miss) {
+    if (miss && !ngx_ims_jwks_may_miss(jwks)) {
         goto done;
-    }
-
-    if (miss) {
-        sh->miss = 1;
-        sh->missed = ngx_current_msec;
     }
 
     sh->fetcher = ngx_pid;
@@ -303,6 +300,42 @@ done:
     }
 
     return rc;
+}
+
+
+/*
+ * A bucket of so many fetches, which is full again after jwks->miss: whoever
+ * makes up ids does not keep a login's new key out for all that time.  The
+ * caller holds the lock.
+ */
+
+static ngx_uint_t
+ngx_ims_jwks_may_miss(ngx_ims_jwks_t *jwks)
+{
+    ngx_msec_t            each, age, owed;
+    ngx_ims_jwks_text_t  *sh;
+
+    sh = jwks->text;
+    each = jwks->miss / NGX_IMS_JWKS_MISSES;
+
+    age = ngx_ims_jwks_age(sh->missed);
+
+    /* what came a moment ago is as new as it gets */
+
+    if (sh->owed && age < ngx_min(NGX_IMS_JWKS_GAP, each)) {
+        return 0;
+    }
+
+    owed = sh->owed > age ? sh->owed - age : 0;
+
+    if (owed > each * (NGX_IMS_JWKS_MISSES - 1)) {
+        return 0;
+    }
+
+    sh->owed = owed + each;
+    sh->missed = ngx_current_msec;
+
+    return 1;
 }
 
 
@@ -425,6 +458,12 @@ ngx_ims_jwks_store(ngx_ims_jwks_t *jwks, ngx_str_t *text)
     }
 
     told = sh->told;
+
+    /* those who waited for it come again, however long it took */
+
+    if (jwks->fresh) {
+        sh->missed = ngx_current_msec;
+    }
 
     sh->fetched = ngx_current_msec;
     sh->due = 0;

@@ -18,7 +18,8 @@
 
 enum {
     NGX_IMS_JWKS_MAX = 262144,           /* bytes of a set of keys */
-    NGX_IMS_JWKS_CYCLES = 8              /* configurations at a time */
+    NGX_IMS_JWKS_CYCLES = 8,             /* configurations at a time */
+    NGX_IMS_JWKS_MISSES = 5              /* fetches for unknown kids at once */
 };
 
 
@@ -45,12 +46,14 @@ typedef struct {
     ngx_uint_t                generation;     /* of the text, 0: none yet */
     ngx_msec_t                fetched;        /* when the text came */
     ngx_msec_t                failed;         /* when the last one failed */
-    ngx_msec_t                missed;         /* when one was asked for a kid */
+    ngx_msec_t                missed;         /* when one was fetched for an
+                                                 unknown kid, */
+    ngx_msec_t                owed;           /* and what such ones had used up
+                                                 of "miss" then */
     ngx_msec_t                began;
     ngx_pid_t                 fetcher;        /* who fetches, 0: nobody */
     ngx_uint_t                due;            /* 1: not of this configuration */
     ngx_uint_t                failing;        /* 1: the last fetch failed */
-    ngx_uint_t                miss;           /* 1: missed counts */
     ngx_uint_t                told;           /* 1: warned, 2: the end */
     size_t                    len;
     u_char                    text[NGX_IMS_JWKS_MAX];
@@ -129,7 +132,9 @@ ngx_int_t ngx_ims_jwks_get(ngx_ims_jwks_t *jwks, ngx_ims_waiter_t *waiter);
 
 /*
  * A key is not among those of jwks->keys.  They are fetched again, if that has
- * not been done for such a reason within jwks->miss.
+ * not been done for such a reason just now: NGX_IMS_JWKS_MISSES times in
+ * jwks->miss, at once if need be, and no two within a second, as who waits for
+ * one comes here again after it.
  *
  * NGX_AGAIN as above; NGX_DECLINED: no such key; NGX_BUSY: the last fetch
  * failed, so nobody knows; NGX_ERROR: no memory.
