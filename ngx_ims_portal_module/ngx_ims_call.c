@@ -491,6 +491,26 @@ ngx_ims_call_end_all(ngx_ims_worker_t *w, ngx_ims_session_t *s,
 
 
 void
+ngx_ims_call_end_ordinary(ngx_ims_session_t *s, const char *reason)
+{
+    ngx_ims_dialog_t  d;
+
+    while (ngx_ims_dialog_first_ordinary(s->pool, &s->binding, &d,
+                                         s->worker->record)
+           == NGX_OK)
+    {
+        if (d.state == NGX_IMS_DIALOG_CONFIRMED && !d.events) {
+            ngx_ims_call_bye(s->worker, s, s->pool, &d, 1, 1, reason);
+        }
+
+        if (!ngx_ims_call_end(s->worker, s->pool, &d)) {
+            return;
+        }
+    }
+}
+
+
+void
 ngx_ims_call_forget_early(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
     ngx_ims_ref_t *binding)
 {

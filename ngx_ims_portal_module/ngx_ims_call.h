@@ -126,6 +126,9 @@ void ngx_ims_call_forget_early(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
 void ngx_ims_call_end_all(ngx_ims_worker_t *w, ngx_ims_session_t *s,
     ngx_ims_pool_t *pool, ngx_ims_ref_t *binding, const char *reason);
 
+/* the same for the browser of a session, but for its emergency calls */
+void ngx_ims_call_end_ordinary(ngx_ims_session_t *s, const char *reason);
+
 /* the wildcarded IMPU of a P-Associated-URI value, or empty (spec ID-5) */
 void ngx_ims_call_wildcard(ngx_str_t *associated, ngx_str_t *wildcard);
 

@@ -71,6 +71,7 @@ ngx_ims_dialog_create(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d)
     sh->interval = d->interval;
     sh->due = d->due;
     sh->refresh = d->refresh;
+    sh->emergency = d->emergency;
 
     sh->far_hash = ngx_ims_dialog_tag(&d->far_id, &tag);
     sh->shown_hash = d->shown_id.len
@@ -245,6 +246,42 @@ ngx_ims_dialog_first(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
 }
 
 
+ngx_int_t
+ngx_ims_dialog_first_ordinary(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
+    ngx_ims_dialog_t *d, u_char *buf)
+{
+    uint32_t               i;
+    ngx_int_t              rc;
+    ngx_ims_zone_t        *zone;
+    ngx_ims_binding_sh_t  *b;
+
+    zone = &pool->zone;
+    rc = NGX_DECLINED;
+
+    ngx_ims_zone_lock(zone);
+
+    b = binding->index < zone->sh->nbindings
+        ? &zone->bindings[binding->index] : NULL;
+
+    if (b != NULL && b->state != NGX_IMS_BINDING_FREE
+        && b->seq == binding->seq)
+    {
+        for (i = b->dialogs; i != NGX_IMS_NONE; i = zone->dialogs[i].sibling) {
+
+            if (!zone->dialogs[i].emergency) {
+                ngx_ims_dialog_copy(pool, i, d, buf);
+                rc = NGX_OK;
+                break;
+            }
+        }
+    }
+
+    ngx_ims_zone_unlock(zone);
+
+    return rc;
+}
+
+
 void
 ngx_ims_dialog_copy(ngx_ims_pool_t *pool, uint32_t i, ngx_ims_dialog_t *d,
     u_char *buf)
@@ -277,6 +314,7 @@ ngx_ims_dialog_copy(ngx_ims_pool_t *pool, uint32_t i, ngx_ims_dialog_t *d,
     d->interval = sh->interval;
     d->due = sh->due;
     d->refresh = sh->refresh;
+    d->emergency = sh->emergency;
 
     text[0] = &d->call_id;       blob[0] = &sh->call_id;
     text[1] = &d->web_id;        blob[1] = &sh->web_id;

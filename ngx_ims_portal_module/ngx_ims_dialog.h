@@ -52,6 +52,7 @@ typedef struct {
     uint32_t                  interval;       /* s, of the session timer */
     uint32_t                  due;
     uint32_t                  refresh;
+    ngx_uint_t                emergency;      /* a call for help */
     ngx_str_t                 call_id;
     ngx_str_t                 web_id;
     ngx_str_t                 core_id;
@@ -100,6 +101,10 @@ ngx_int_t ngx_ims_dialog_load(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
 /* the first dialog of a binding, for ending them one by one */
 ngx_int_t ngx_ims_dialog_first(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
     ngx_ims_dialog_t *d, u_char *buf);
+
+/* the same of those that are no emergency call */
+ngx_int_t ngx_ims_dialog_first_ordinary(ngx_ims_pool_t *pool,
+    ngx_ims_ref_t *binding, ngx_ims_dialog_t *d, u_char *buf);
 
 /*
  * An early dialog is confirmed by a 2xx: its record, named by d->ref, gets the

@@ -23,6 +23,7 @@ static ngx_uint_t ngx_ims_edge_known(ngx_ims_worker_t *w,
     ngx_ims_dialog_t *d);
 static void ngx_ims_edge_bye(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
     ngx_ims_ref_t *ref, ngx_ims_dialog_t *d);
+static ngx_uint_t ngx_ims_edge_urgent(ngx_ims_session_t *s);
 static void ngx_ims_edge_keep(ngx_ims_session_t *s, ngx_uint_t left);
 static void ngx_ims_edge_keep_forward(ngx_ims_forward_t *fw,
     ngx_uint_t left);
@@ -200,8 +201,8 @@ ngx_ims_edge_end(ngx_ims_session_t *s, ngx_ims_end_e how)
 
 /*
  * The token has ended: no new calls, and no registration.  Running calls go on
- * for a time, and where a REGISTER can bring a fresh token, the socket waits a
- * little for that.
+ * for a time, those for help as long as they last, and where a REGISTER can
+ * bring a fresh token, the socket waits a little for that.
  */
 
 void
@@ -231,12 +232,43 @@ ngx_ims_edge_token_end(ngx_ims_session_t *s)
     }
 
     if (s->ncalls && s->bound) {
-        ngx_ims_call_end_all(s->worker, s, s->pool, &s->binding,
-                             "SIP;cause=480;text=\"token ended\"");
+        ngx_ims_call_end_ordinary(s, "SIP;cause=480;text=\"token ended\"");
+        s->ncalls = ngx_ims_dialog_count(s->pool, &s->binding);
+    }
+
+    /* nobody is cut off who calls for help: settle() tells of its end */
+
+    if (ngx_ims_edge_urgent(s)) {
+        return;
     }
 
     ngx_ims_session_close(s, NGX_IMS_WS_TOKEN_ENDED, "token ended",
                           NGX_IMS_END_EXPIRED);
+}
+
+
+/* 1: an emergency call runs, or is being made */
+
+static ngx_uint_t
+ngx_ims_edge_urgent(ngx_ims_session_t *s)
+{
+    ngx_queue_t        *q;
+    ngx_ims_forward_t  *fw;
+
+    for (q = ngx_queue_head(&s->requests);
+         q != ngx_queue_sentinel(&s->requests);
+         q = ngx_queue_next(q))
+    {
+        fw = ngx_queue_data(q, ngx_ims_forward_t, queue);
+
+        if (fw->emergency && !fw->answered) {
+            return 1;
+        }
+    }
+
+    /* all others have been ended */
+
+    return s->ncalls != 0;
 }
 
 

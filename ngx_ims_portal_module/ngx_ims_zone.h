@@ -115,8 +115,9 @@ typedef struct {
     uint32_t                  unused_here;
     uint32_t                  rights;         /* of the user, see
                                                  ngx_ims_binding.h */
-    uint32_t                  token_rights;   /* ngx_ims_grant_rights() of the
-                                                 token of token_expires */
+    uint32_t                  token_rights;   /* what the token of
+                                                 token_expires allows, and was
+                                                 judged by */
 } ngx_ims_lease_sh_t;
 
 
@@ -209,6 +210,8 @@ typedef struct {
     ngx_ims_blob_t            routes;         /* towards the core, in order */
     ngx_ims_blob_t            web_target;     /* the browser's Contact URI */
     ngx_ims_blob_t            far_target;     /* the far end's Contact URI */
+    uint32_t                  emergency;      /* 1: a call for help */
+    uint32_t                  unused;
 } ngx_ims_dialog_sh_t;
 
 
