@@ -10,6 +10,8 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 
+#include <openssl/sha.h>
+
 
 #define NGX_IMS_SHARED_MEMFD  "ims-portal."
 
@@ -27,6 +29,7 @@ typedef struct {
 } ngx_ims_shared_map_t;
 
 
+static void ngx_ims_shared_self(ngx_ims_shared_t *shared);
 static ngx_int_t ngx_ims_shared_file(ngx_str_t *name, ngx_str_t *path,
     size_t size, ngx_ims_shared_t *shared, ngx_log_t *log);
 static ngx_int_t ngx_ims_shared_test(ngx_str_t *path, size_t size,
@@ -57,6 +60,8 @@ ngx_ims_shared_open(ngx_str_t *name, ngx_str_t *path, size_t size,
         return ngx_ims_shared_test(path, size, shared, log);
     }
 
+    ngx_ims_shared_self(shared);
+
     map = ngx_ims_shared_find(name);
 
     if (map != NULL) {
@@ -67,6 +72,27 @@ ngx_ims_shared_open(ngx_str_t *name, ngx_str_t *path, size_t size,
 
     return path->len ? ngx_ims_shared_file(name, path, size, shared, log)
                      : ngx_ims_shared_memfd(name, size, shared, log);
+}
+
+
+/* the same before and behind a restart, and another one's is another */
+
+static void
+ngx_ims_shared_self(ngx_ims_shared_t *shared)
+{
+    char     host[NGX_MAXHOSTNAMELEN];
+    u_char   digest[SHA256_DIGEST_LENGTH], text[3 * NGX_MAX_PATH], *end;
+
+    ngx_memzero(host, sizeof(host));
+    (void) gethostname(host, sizeof(host) - 1);
+
+    end = ngx_snprintf(text, sizeof(text), "%s%Z%V%Z%V", host,
+                       &ngx_cycle->prefix, &ngx_cycle->conf_file);
+
+    SHA256(text, end - text, digest);
+
+    ngx_memcpy(shared->self, digest, sizeof(shared->self));
+    shared->inherits = (ngx_inherited != 0);
 }
 
 

@@ -28,6 +28,9 @@ typedef struct {
     unsigned                  created:1;      /* all zero */
     unsigned                  opened:1;       /* by this call, not before */
     unsigned                  test:1;         /* of the configuration */
+    unsigned                  inherits:1;     /* this is a binary upgrade */
+    u_char                    self[16];       /* which nginx this is: its host,
+                                                 prefix and configuration */
 } ngx_ims_shared_t;
 
 

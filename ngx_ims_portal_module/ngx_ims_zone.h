@@ -330,6 +330,8 @@ typedef struct {
     uint32_t                  claimed;        /* CLAIMED ones in use */
     ngx_atomic_t              mapping;        /* pid of who gives identities
                                                  their entries */
+    u_char                    nginx[16];      /* which one runs on it, see
+                                                 ngx_ims_shared_t */
 } ngx_ims_zone_sh_t;
 
 

@@ -47,7 +47,7 @@ static ngx_int_t ngx_ims_zone_layout(ngx_ims_zone_t *zone, u_char *addr,
     ngx_ims_zone_sh_t *want, ngx_log_t *log);
 static ngx_int_t ngx_ims_zone_check(ngx_ims_zone_t *zone, ngx_str_t *store,
     ngx_ims_shared_t *shared, ngx_log_t *log);
-static ngx_int_t ngx_ims_zone_live(ngx_ims_zone_t *zone,
+static ngx_int_t ngx_ims_zone_live(ngx_ims_zone_t *zone, ngx_str_t *store,
     ngx_ims_shared_t *shared, ngx_ims_zone_sh_t *want, size_t size,
     ngx_log_t *log);
 static ngx_int_t ngx_ims_zone_left(ngx_ims_zone_t *zone, ngx_str_t *store,
@@ -115,7 +115,7 @@ ngx_ims_zone_open(ngx_ims_zone_t *zone, ngx_str_t *name, ngx_str_t *store,
         if (rc == NGX_OK) {
             rc = shared.fresh
                  ? ngx_ims_zone_left(zone, store, &shared, &want, log)
-                 : ngx_ims_zone_live(zone, &shared, &want, size, log);
+                 : ngx_ims_zone_live(zone, store, &shared, &want, size, log);
         }
     }
 
@@ -136,6 +136,10 @@ ngx_ims_zone_open(ngx_ims_zone_t *zone, ngx_str_t *name, ngx_str_t *store,
         }
 
         return NGX_ERROR;
+    }
+
+    if (shared.opened) {
+        ngx_memcpy(zone->sh->nginx, shared.self, sizeof(shared.self));
     }
 
     if (shared.fresh) {
@@ -336,8 +340,9 @@ damaged:
 /* another master, or what is left of one, runs on it */
 
 static ngx_int_t
-ngx_ims_zone_live(ngx_ims_zone_t *zone, ngx_ims_shared_t *shared,
-    ngx_ims_zone_sh_t *want, size_t size, ngx_log_t *log)
+ngx_ims_zone_live(ngx_ims_zone_t *zone, ngx_str_t *store,
+    ngx_ims_shared_t *shared, ngx_ims_zone_sh_t *want, size_t size,
+    ngx_log_t *log)
 {
     if (ngx_memcmp(&zone->sh->layout, &ngx_ims_zone_ours,
                    sizeof(ngx_ims_zone_layout_t))
@@ -347,6 +352,18 @@ ngx_ims_zone_live(ngx_ims_zone_t *zone, ngx_ims_shared_t *shared,
                       "\"ims_portal_pool\" zone \"%V\" is in use by another "
                       "version of the module: it needs a restart",
                       &zone->name);
+        return NGX_ERROR;
+    }
+
+    /* workers of two configurations that know nothing of each other */
+
+    if (shared->opened && !shared->inherits
+        && ngx_memcmp(zone->sh->nginx, shared->self, sizeof(shared->self))
+           != 0)
+    {
+        ngx_log_error(NGX_LOG_EMERG, log, 0,
+                      "\"store\" \"%V\" is in use by another nginx, of "
+                      "another configuration file, prefix or host", store);
         return NGX_ERROR;
     }
 
