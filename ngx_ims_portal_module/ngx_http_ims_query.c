@@ -178,16 +178,24 @@ ngx_http_ims_query_handler(ngx_http_request_t *r)
 }
 
 
-/* a request that was refused before its location was known */
+/*
+ * A request that was answered before its location was known: refused because of
+ * its headers, or by what its server says for all; also when that led to an
+ * error page, which is a location of its own.
+ */
 
 static ngx_int_t
 ngx_http_ims_query_log(ngx_http_request_t *r)
 {
+    ngx_http_core_loc_conf_t  *clcf;
     ngx_http_ims_main_conf_t  *imcf;
 
     imcf = ngx_http_get_module_main_conf(r, ngx_http_ims_portal_module);
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
-    if (r->phase_handler == 0 && r == r->main && imcf->queries != NULL) {
+    if ((clcf->name.len == 0 || r->internal) && r == r->main
+        && imcf->queries != NULL)
+    {
         (void) ngx_http_ims_query_scrub(r, imcf->queries);
     }
 

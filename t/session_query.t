@@ -21,7 +21,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(24);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(26);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -37,6 +37,21 @@ my $conf = ims_conf(
     access_log %%TESTDIR%%/combined.log combined;
 EOH
     add_header X-Seen $arg_token;
+
+    if ($http_x_away) {
+        return 301 https://acme.example/;
+    }
+
+    if ($http_x_gone) {
+        return 410;
+    }
+
+    error_page 410 /gone.html;
+
+    location = /gone.html {
+        internal;
+        return 410 "gone";
+    }
 
     location = /denied {
         deny all;
@@ -93,6 +108,10 @@ is(api('GET', token => $token, path => '/ims/session',
     headers => [ "Referer: https://acme.example/?token=$token&x=1",
         "Authorization: Bearer $token" ])->{status}, 200,
     'in the referrer, a cookie, a header');
+is(api('POST', path => "/ims/session?token=$token",
+    headers => [ 'X-Away: 1' ])->{status}, 301, 'sent away by its server');
+is(api('POST', path => "/ims/session?token=$token",
+    headers => [ 'X-Gone: 1' ])->{status}, 410, 'by an error page');
 is(api('GET', path => "/listed?token=$token")->{status}, 401,
     'not where it is not named');
 like(api('GET', path => '/other?token=mine')->{body}, qr/\[mine\]/,
