@@ -139,6 +139,16 @@ fill(ngx_ims_zone_t *zone)
         l->identity = i + 1;
         memset(l->user, i + 1, NGX_IMS_DIGEST_LEN);
         l->expires = 1000 + i;
+        l->guest = i % 4 == 1;
+        l->removed = i % 5 == 0;
+        l->reserved = i % 6 == 0;
+        put(zone, &l->holder, 20 + i);
+
+        if (i % 6 == 1) {
+            l->kind = NGX_IMS_LEASE_CLAIMED;
+            put(zone, &l->text, 130);
+        }
+
         l->state = 1 + i % 3;
     }
 
@@ -346,8 +356,33 @@ check_bindings(ngx_ims_zone_t *zone, uint32_t *chunks)
 }
 
 
+/* what tokens named, each in its chain */
+
 static void
-check_leases(ngx_ims_zone_t *zone)
+check_claimed(ngx_ims_zone_t *zone)
+{
+    uint32_t             i, k, n;
+    ngx_ims_lease_sh_t  *l;
+
+    for (n = 0, k = 0; k < zone->sh->nbuckets; k++) {
+        for (i = zone->claim_buckets[k]; i != NGX_IMS_NONE;
+             i = zone->leases[i].claim_next)
+        {
+            CHECK(i < zone->sh->nleases && n++ < zone->sh->claimed);
+
+            l = &zone->leases[i];
+
+            CHECK(l->kind == NGX_IMS_LEASE_CLAIMED && l->text.len != 0);
+            CHECK((l->identity & (zone->sh->nbuckets - 1)) == k);
+        }
+    }
+
+    CHECK(n == zone->sh->claimed);
+}
+
+
+static void
+check_leases(ngx_ims_zone_t *zone, uint32_t *chunks)
 {
     uint32_t             i, k, n, bindings;
     ngx_ims_zone_sh_t   *sh;
@@ -356,11 +391,21 @@ check_leases(ngx_ims_zone_t *zone)
     sh = zone->sh;
 
     n = list(zone, sh->free_head, sh->free_tail, NGX_IMS_LEASE_FREE);
+    n += list(zone, sh->kept_head, sh->kept_tail, NGX_IMS_LEASE_FREE);
+    n += list(zone, sh->coming_head, sh->coming_tail, NGX_IMS_LEASE_FREE);
     n += list(zone, sh->rest_head, sh->rest_tail, NGX_IMS_LEASE_RESTING);
     k = list(zone, sh->leased_head, sh->leased_tail, NGX_IMS_LEASE_LEASED);
+    i = list(zone, sh->guest_head, sh->guest_tail, NGX_IMS_LEASE_LEASED);
 
-    CHECK(k == sh->leased);
-    CHECK(n + k == sh->leases_used);
+    CHECK(i == sh->guests);
+    CHECK(k + i == sh->leased);
+    CHECK(n + k + i == sh->leases_used);
+
+    n = list(zone, sh->unused_head, sh->unused_tail, NGX_IMS_LEASE_UNUSED);
+
+    CHECK(n + sh->leases_used == sh->nleases);
+
+    check_claimed(zone);
 
     bindings = sh->block != NGX_IMS_NONE;
 
@@ -376,6 +421,10 @@ check_leases(ngx_ims_zone_t *zone)
 
         CHECK(n == l->nbindings);
         bindings += n;
+
+        text(zone, &l->holder, chunks);
+        text(zone, &l->text, chunks);
+        text(zone, &l->away, chunks);
     }
 
     CHECK(bindings == sh->bindings_used);
@@ -432,9 +481,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     ngx_ims_zone_rebuild(&zone, 2000);
 
     chunks = 0;
-    check_leases(&zone);
+    check_leases(&zone, &chunks);
     check_bindings(&zone, &chunks);
     check_dialogs(&zone, &chunks);
+
+    for (i = 0; i < zone.sh->ndeny; i++) {
+        text(&zone, &zone.deny[i].text, &chunks);
+    }
 
     CHECK(chunks == zone.sh->chunks_used);
 
