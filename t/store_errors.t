@@ -107,6 +107,7 @@ is(-s "$dir/full.store", 0, 'nothing is left of it');
 # one of a pool that ran
 
 $t->write_file_expand('nginx.conf', ims_conf(pool => "store $dir/acme.store;"));
+unlink "$dir/nginx.pid";
 $t->run();
 IMS::Browser::api('POST', token => $jwt->token('mary'));
 $t->stop();

@@ -95,7 +95,8 @@ sub left {
         'transactions of workers' => $status->{worker}{transactions},
         'bindings in the zone' => $pool->{bindings},
         'dialogs in the zone' => $pool->{dialogs},
-        'texts in the zone' => $pool->{texts_used},
+        'texts in the zone but the names of users'
+            => $pool->{texts_used} - $pool->{leased},
         'sockets in the zone' => $pool->{sockets},
         'calls at the helpers' => scalar @{[ $helpers->calls() ]},
         'ports of the helpers' => $helpers->ports(),
