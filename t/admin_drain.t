@@ -25,13 +25,13 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(35);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(36);
 
 my $jwt = IMS::JWT->new($t);
 
 $t->write_file_expand('nginx.conf', ims_conf(
     workers => 2, media => 'unix:%%TESTDIR%%/ng.sock', auth => 'both',
-    server => 'ims_portal_drain 1s;'
+    server => 'ims_portal_drain 1s; ims_portal_ticket on;'
         . ' location /ims/admin/ { ims_portal_admin acme; }'
         . ' location /ims/all/ { ims_portal_admin *; }'));
 
@@ -91,6 +91,9 @@ is(api('POST', token => $jwt->token('bob'))->{status}, 200,
 is(socket_of('bob')->{status}, 101, 'and may have a socket');
 is($bob->register()->{code}, 200, 'and register');
 
+my $ticket = api('PUT', token => $jwt->token('bob'),
+    headers => [ 'Prefer: ticket' ])->{json}{ticket};
+
 # and they are sent away
 
 $r = $admin->post('drain', { on => \1, close => \1 });
@@ -98,6 +101,9 @@ ok($r->{json}{close}, 'they are sent away');
 is($_->closed(4), 1012, 'whoever is in no call') for $bob, $carol;
 ok($mary->is_open(), 'mary is in one');
 is(socket_of('bob')->{status}, 503, 'he is not let in again');
+is(IMS::WebSocket->connect(port => Test::Nginx::port(8080),
+    protocol => "sip, ims-ticket.$ticket")->{status}, 503,
+    'nor by a ticket');
 is(socket_of('mary')->{status}, 101, 'but she would be, with her call');
 is($mary->register()->{code}, 200, 'and goes on meanwhile');
 
