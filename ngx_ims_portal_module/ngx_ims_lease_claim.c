@@ -8,8 +8,8 @@
  * we wait with its clock.  One that was done while its answer got lost is given
  * back by its name.
  *
- * Timers: one per claim, cancelable: for the connection, for the time in which
- * no new leases are given, for an answer that nobody fetches.
+ * Timers: one per claim: for the connection, for the time in which no new
+ * leases are given; and, cancelable, for an answer that nobody fetches.
  */
 
 
@@ -108,7 +108,6 @@ ngx_ims_lease_claim_start(ngx_ims_lease_live_t *live, ngx_ims_want_t *want,
     claim->event.handler = ngx_ims_lease_claim_timer;
     claim->event.data = claim;
     claim->event.log = live->log;
-    claim->event.cancelable = 1;
 
     ngx_queue_insert_tail(ngx_ims_lease_bucket(live, claim->user),
                           &claim->queue);
@@ -191,6 +190,10 @@ ngx_ims_lease_claim_wait(ngx_ims_lease_claim_t *claim, ngx_msec_t ms)
     if (claim->event.timer_set) {
         ngx_del_timer(&claim->event);
     }
+
+    /* a worker that ends tells those who wait first */
+
+    claim->event.cancelable = claim->done;
 
     if (ms) {
         ngx_add_timer(&claim->event, ms);

@@ -5,8 +5,8 @@
  * connect again, so both are here; it closes the descriptor itself, so nginx's
  * connection only borrows it.
  *
- * Timers: one per connection, cancelable: until the next attempt, for a
- * connect, for logging in, or for the answer that is waited for longest.
+ * Timers: one per connection: until the next attempt, for a connect, for
+ * logging in, all cancelable, or for the answer that is waited for longest.
  * Commands are answered in order, so when that one is late all behind it are,
  * and the connection is given up.
  */
@@ -144,6 +144,8 @@ ngx_ims_redis_wait(ngx_ims_redis_t *redis, ngx_msec_t ms)
     if (redis->event.timer_set) {
         ngx_del_timer(&redis->event);
     }
+
+    redis->event.cancelable = 1;
 
     ngx_add_timer(&redis->event, ms);
 }
@@ -349,6 +351,10 @@ ngx_ims_redis_arm(ngx_ims_redis_t *redis)
 
     if (left > 0) {
         ngx_ims_redis_wait(redis, left);
+
+        /* a worker that ends does so when it has its answers */
+
+        redis->event.cancelable = 0;
     }
 }
 
