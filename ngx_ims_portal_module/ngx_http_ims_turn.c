@@ -208,7 +208,8 @@ ngx_http_ims_turn_secret(ngx_conf_t *cf, ngx_http_ims_turn_t *turn,
         return NGX_CONF_ERROR;
     }
 
-    fd = ngx_open_file(name->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+    fd = ngx_open_file(name->data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
+                       NGX_FILE_OPEN, 0);
 
     n = fd == NGX_INVALID_FILE || ngx_fd_info(fd, &fi) == NGX_FILE_ERROR
         ? -1 : ngx_read_fd(fd, buf, sizeof(buf));

@@ -73,7 +73,10 @@ ngx_ims_deny_file_read(ngx_ims_deny_file_t *f, ngx_uint_t level,
     ngx_fd_t          fd;
     ngx_file_info_t   fi;
 
-    fd = ngx_open_file(f->name.data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+    /* what is no file does not block */
+
+    fd = ngx_open_file(f->name.data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
+                       NGX_FILE_OPEN, 0);
 
     if (fd == NGX_INVALID_FILE) {
         ngx_log_error(level, log, ngx_errno,

@@ -8,6 +8,7 @@ use warnings;
 use strict;
 
 use FindBin;
+use POSIX ();
 use Test::More;
 use Time::HiRes ();
 
@@ -23,7 +24,7 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(44);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(45);
 
 my $jwt = IMS::JWT->new($t);
 my $now = time();
@@ -143,6 +144,10 @@ like($t->read_file('error.log'),
 unlink $t->testdir() . '/revoked.txt';
 IMS::Loop::pause(1.2);
 is(status('ann'), 401, 'a lost file is none that is empty');
+
+POSIX::mkfifo($t->testdir() . '/revoked.txt', 0600) or die "mkfifo: $!\n";
+IMS::Loop::pause(1.2);
+is(status('ann'), 401, 'nobody waits for a pipe');
 
 revoked('jti cat');
 is($cat->closed(3), 4403, 'a new one is read');
