@@ -224,6 +224,7 @@ sub portal_conf {
 
     file("$dir/login.jwks", '{"keys":[{"kty":"oct","alg":"HS256",'
         . "\"kid\":\"bench\",\"k\":\"$jwks\"}]}");
+    chmod 0600, "$dir/login.jwks";
     system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 "
         . "-nodes -subj /CN=localhost -keyout $dir/key.pem -out $dir/crt.pem "
         . "2> $dir/openssl.log") == 0 or die "openssl req failed\n";
