@@ -305,7 +305,9 @@ ngx_ims_pool_choose(ngx_ims_pool_t *pool, ngx_ims_want_t *want,
         if (t->claim && leases[i].state == NGX_IMS_LEASE_UNUSED) {
             i = NGX_IMS_NONE;
 
-        } else if (ngx_ims_pool_others(pool, i, want->user)) {
+        } else if ((!t->claim && !ngx_ims_pool_known(pool, i))
+                   || ngx_ims_pool_others(pool, i, want->user))
+        {
 
             if (t->named) {
                 *rc = NGX_ABORT;
@@ -362,7 +364,7 @@ ngx_ims_pool_free(ngx_ims_pool_t *pool, time_t now)
 
     for (n = 0; i != NGX_IMS_NONE && n < NGX_IMS_POOL_SKIP; n++) {
 
-        if (pool->identity_of[i] != NGX_IMS_NONE) {
+        if (ngx_ims_pool_known(pool, i)) {
             return i;
         }
 
@@ -397,13 +399,32 @@ ngx_ims_pool_overdue(ngx_ims_pool_t *pool, time_t now)
         l = &pool->zone.leases[i];
 
         if (l->state == NGX_IMS_LEASE_FREE && !l->removed && !l->reserved
-            && ngx_ims_pool_number_of(pool, i) != NGX_IMS_NONE)
+            && ngx_ims_pool_known(pool, i))
         {
             return i;
         }
     }
 
     return NGX_IMS_NONE;
+}
+
+
+ngx_uint_t
+ngx_ims_pool_known(ngx_ims_pool_t *pool, uint32_t i)
+{
+    u_char    text[NGX_IMS_MAX_IMPU];
+    size_t    len;
+    uint32_t  number;
+
+    number = ngx_ims_pool_number_of(pool, i);
+
+    if (number == NGX_IMS_NONE) {
+        return 0;
+    }
+
+    len = ngx_ims_pool_text_key(pool, number, text);
+
+    return pool->zone.leases[i].identity == ngx_ims_pool_hash(text, len);
 }
 
 

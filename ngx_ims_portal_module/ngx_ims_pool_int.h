@@ -81,6 +81,13 @@ void ngx_ims_pool_sweep(ngx_ims_pool_t *pool, time_t now);
     ((pool)->zone.leases[i].kind == NGX_IMS_LEASE_CLAIMED                     \
      ? NGX_IMS_NONE : (pool)->identity_of[i])
 
+/*
+ * 1 when an entry has the identity that this worker's configuration has for it.
+ * Entries are used again: one of a worker that two reloads replaced may be
+ * another identity's now.
+ */
+ngx_uint_t ngx_ims_pool_known(ngx_ims_pool_t *pool, uint32_t i);
+
 /* the block of a configured identity, and its number in it */
 ngx_ims_block_t *ngx_ims_pool_block(ngx_ims_pool_t *pool, ngx_uint_t identity,
     ngx_uint_t *number);

@@ -300,7 +300,7 @@ ngx_ims_pool_share_free(ngx_ims_pool_t *pool, uint32_t i, time_t now)
 
     return l->state == NGX_IMS_LEASE_FREE && l->expires <= now
            && !l->reserved
-           && ngx_ims_pool_number_of(pool, i) != NGX_IMS_NONE;
+           && ngx_ims_pool_known(pool, i);
 }
 
 
