@@ -184,6 +184,12 @@ ngx_ims_token_signed(ngx_ims_token_policy_t *policy, ngx_ims_waiter_t *waiter,
             return rc;
         }
 
+        /* another worker has stored them this very moment */
+
+        if (rc == NGX_OK) {
+            return ngx_ims_token_signed(policy, waiter, t, used);
+        }
+
         away = 1;
     }
 
