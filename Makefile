@@ -78,6 +78,10 @@ bench:
 	./bench/run
 	./bench/edges
 	./bench/growth
+	./bench/tokens
+	./bench/logins
+	$(MAKE) -C bench ../build/bench/leases
+	./build/bench/leases
 
 install: module helper
 	install -D -m 644 $(BUILD)/ngx_ims_portal_module.so \

@@ -50,7 +50,7 @@ sub adapt {
     return $text;
 }
 
-my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy /)->plan(13);
+my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy /)->plan(14);
 
 my $jwt = IMS::JWT->new($t);
 my $minimal = slurp('conf-examples/minimal.conf');
@@ -82,7 +82,8 @@ system('openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'
 my @demo = (
     qr/^daemon .*;\n/m => '', qr/^pid .*;\n/m => '',
     qr/^error_log .*;\n/m => '', qr/^ +(?:\w+_temp_path|access_log) .*;\n/m
-    => '', qr/ root +%DIR%\/site;\n/ => '', qr/%DIR%/ => $dir,
+    => '', qr/ root +%DIR%\/site;\n/ => '', qr!%DIR%/nginx/! => "$dir/",
+    qr/%DIR%/ => $dir,
     qr/%EDGE%/ => '127.0.0.1:%%PORT_8980_UDP%%',
     qr/%CORE%/ => '127.0.0.1:%%PORT_8981_UDP%%',
     qr/%ISSUER%/ => 'https://login.acme.example',
@@ -104,6 +105,14 @@ for my $case (
 
     like(ims_check($t, "$name.conf"), qr/test is successful/, "demo, $name");
 }
+
+# As root the demonstration runs nginx as another user, who owns two folders.
+
+my @written = slurp('conf-examples/demo/nginx.conf.in')
+    =~ /^ *(?:pid|error_log|access_log|\w+_temp_path|store) +([^\s;]+)/mg;
+
+is(join(' ', grep { !m!^%DIR%/(?:nginx|log)/! } @written), '',
+    'demo, it writes where it may');
 
 # an operator with TLS and challenges
 
