@@ -110,6 +110,7 @@ ok($third, 'the next when one has ended');
 $mary->drop();
 ok($core->expect('CANCEL', 2), 'socket lost');
 $core->reply($third, 487, 'Request Terminated');
+$core->expect('ACK', 2);
 
 my $fourth = rings($also);
 ok($fourth, 'room again');

@@ -32,7 +32,8 @@ my $jwt = IMS::JWT->new($t);
 
 $t->write_file_expand('nginx.conf', ims_conf(
     media => 'unix:%%TESTDIR%%/ng.sock',
-    server => 'ims_portal_jwt_leeway 0s;',
+    server => 'ims_portal_jwt_leeway 0s; ims_portal_token_grace 60s;',
+    auth => 'both',
     core => 'emergency numbers=112,110:police
         "route=<sip:sos@127.0.0.1:%%PORT_8982_UDP%%;lr>"
         location=https://lis.acme.example/hq;',
@@ -123,7 +124,7 @@ is($mary->final('MESSAGE')->{code}, 200, 'answered');
 ok(IMS::Loop::wait_for(sub {
     grep { $_->h('Contact') =~ /;expires=0\b/ } $core->seen('REGISTER')
 }, 8), 'token ended');
-is($mary->ask('INVITE')->{code}, 403, 'no ordinary call');
+is($mary->ask('INVITE')->{code}, 407, 'no ordinary call');
 
 $mary->start('INVITE', sdp_body(web_sdp()),
     to => 'sip:112@ims.operator.example');
@@ -135,10 +136,11 @@ is($mary->final('INVITE')->{code}, 486, 'its answer');
 
 is(IMS::Call::hang_up($mary, $web, $ecscf), 200, 'hung up');
 
-# nobody there
+# nobody there; the socket waits for a fresh token
 
 $ecscf->down();
-my $sorry = $mary->ask('INVITE', sdp_body(web_sdp()), to => 'tel:110');
+my $sorry = $mary->ask('INVITE', sdp_body(web_sdp()), to => 'tel:110',
+    wait => 10);
 is($sorry->{code}, 380, 'no answer');
 is($sorry->h('Contact'), '<urn:service:sos.police>', 'Contact');
 like($sorry->{body}, qr!<type>emergency</type>!, 'take a telephone');

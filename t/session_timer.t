@@ -76,6 +76,7 @@ $core->reply($r, 200, 'OK');
 $r = $mary->expect('BYE');
 like($r->h('Reason') || '', qr/session expired/, 'and down');
 $mary->reply($r, 200, 'OK');
+$ng->wait_for('delete');
 is(scalar $ng->seen('delete'), 1, 'media freed');
 $core->within($call->{core}, 'INFO');
 is($core->final('INFO')->{code}, 481, 'record freed');
