@@ -36,7 +36,18 @@ sub meaning {
 
     for my $m (@media) {
         my $mid = delete $m->{mid_name};
+
+        next if $m->{refused};
+
         $m->{bundled} = defined $mid && $mids{$mid} ? 1 : 0;
+
+        next unless $m->{bundled};
+
+        # the transport of a bundle is told once, RFC 9143 7.3
+
+        $pair ||= $m;
+        @$m{qw/ ice candidates dtls setup /}
+            = @$pair{qw/ ice candidates dtls setup /} unless $m->{ice};
     }
 
     return { media => \@media };
@@ -62,7 +73,7 @@ sub media {
 
     # a refused line says nothing but that
 
-    return { kind => $kind, refused => 1, mid_name => undef } if $port == 0
+    return { kind => $kind, refused => 1 } if $port == 0
         && !$a{'bundle-only'};
 
     # what the m-line itself says is stronger than the session
