@@ -268,5 +268,6 @@ mh_query_transport(ngx_ims_ng_writer_t *w, const struct mh_call *call)
     ngx_ims_ng_write_key_int(w, "replays", stat->replays);
     ngx_ims_ng_write_key_int(w, "bad", stat->bad);
     ngx_ims_ng_write_key_int(w, "send errors", stat->send_errors);
+    ngx_ims_ng_write_key_int(w, "ssrcs refused", stat->ssrcs_refused);
     ngx_ims_ng_write_end(w);
 }

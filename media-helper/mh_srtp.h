@@ -25,6 +25,7 @@
  *                E bit is clear: the profiles here always encrypt)
  *     EALREADY   a replay, or older than the replay window
  *     EMSGSIZE   protect: no room for the tag within size
+ *     ENOSPC     a new SSRC after MH_SRTP_SSRC_MAX others
  *     EOVERFLOW  the key has been used 2^48 (SRTP) or 2^31 (SRTCP) times
  *     ENOMEM     no memory for a new SSRC, or the library failed
  *
@@ -43,8 +44,8 @@ enum mh_srtp_limits {
     MH_SRTP_KEY_MAX = 32,       /* octets of a master key */
     MH_SRTP_SALT_MAX = 14,      /* octets of a master salt */
     MH_SRTP_OVERHEAD_MAX = 20,  /* largest tag, and the SRTCP index */
-    MH_SRTP_SSRC_MAX = 64,      /* SSRCs per object; the least recently
-                                   used one is forgotten for a new one */
+    MH_SRTP_SSRC_MAX = 1024,    /* SSRCs in the life of an object: none
+                                   is forgotten, more are refused */
     MH_SRTP_WINDOW = 128        /* replay window in packets */
 };
 

@@ -301,7 +301,6 @@ evp_rtp(void *arg, uint8_t *buf, size_t hdr, size_t *len)
     }
 
     mh_srtp_window_take(&st->rtp, index);
-    st->used = ++e->streams.clock;
 
     return 0;
 }
@@ -412,10 +411,7 @@ evp_rtcp(void *arg, uint8_t *buf, size_t *len)
 
     if (e->protect) {
 
-        /*
-         * One counter for all SSRCs: a stream that was forgotten and comes
-         * back can then never use an index twice.
-         */
+        /* one counter for all SSRCs */
 
         index = e->rtcp_index + 1;
         if (index > RTCP_INDEX_MAX) {
@@ -453,7 +449,6 @@ evp_rtcp(void *arg, uint8_t *buf, size_t *len)
     }
 
     mh_srtp_window_take(&st->rtcp, index);
-    st->used = ++e->streams.clock;
 
     return 0;
 }

@@ -7,13 +7,13 @@
  *
  * The library's wildcard streams already make state only for what
  * authenticated, but without a limit; the table here remembers which SSRCs
- * there are, so that the least recently used one can be removed.
+ * there are, so that no more than MH_SRTP_SSRC_MAX are taken.  None is
+ * removed: one that came back would begin again at index 0.
  */
 
 #include <errno.h>
 #include <string.h>
 #include <stdint.h>
-#include <arpa/inet.h>
 #include <re.h>
 #include <openssl/crypto.h>
 #include <srtp2/srtp.h>
@@ -21,18 +21,18 @@
 #include "mh_srtp_backend.h"
 
 
-struct known {
-    uint32_t  ssrc;
-    uint64_t  used;
+enum {
+    KNOWN_FIRST = 4
 };
 
 
 struct lib {
-    srtp_t        session;
-    int           protect;
-    unsigned      nknown;
-    uint64_t      clock;
-    struct known  known[MH_SRTP_SSRC_MAX];
+    srtp_t      session;
+    int         protect;
+    uint32_t   *known;
+    unsigned    nknown;
+    unsigned    room;
+    unsigned    last;           /* the one found last */
 };
 
 
@@ -66,50 +66,80 @@ lib_error(srtp_err_status_t st)
 }
 
 
-/* a packet of this SSRC was good: note it, at the cost of the oldest one */
+/* room for the SSRC at p, should the packet be good; *is_new: unknown yet */
 
-static void
-lib_known(struct lib *l, const uint8_t *p)
+static int
+lib_reserve(struct lib *l, const uint8_t *p, uint32_t *ssrc, int *is_new)
 {
-    unsigned  i, n;
-    uint32_t  ssrc;
+    unsigned   i, room;
+    uint32_t  *known;
 
-    ssrc = (uint32_t) p[0] << 24 | (uint32_t) p[1] << 16
-           | (uint32_t) p[2] << 8 | p[3];
+    *ssrc = (uint32_t) p[0] << 24 | (uint32_t) p[1] << 16
+            | (uint32_t) p[2] << 8 | p[3];
+    *is_new = 0;
 
-    n = 0;
+    if (l->last < l->nknown && l->known[l->last] == *ssrc) {
+        return 0;
+    }
 
     for (i = 0; i < l->nknown; i++) {
-        if (l->known[i].ssrc == ssrc) {
-            l->known[i].used = ++l->clock;
-            return;
-        }
-
-        if (l->known[i].used < l->known[n].used) {
-            n = i;
+        if (l->known[i] == *ssrc) {
+            l->last = i;
+            return 0;
         }
     }
 
-    if (l->nknown < MH_SRTP_SSRC_MAX) {
-        n = l->nknown++;
+    *is_new = 1;
 
-    } else {
-        (void) srtp_remove_stream(l->session, htonl(l->known[n].ssrc));
+    if (l->nknown < l->room) {
+        return 0;
     }
 
-    l->known[n].ssrc = ssrc;
-    l->known[n].used = ++l->clock;
+    if (l->room == MH_SRTP_SSRC_MAX) {
+        return ENOSPC;
+    }
+
+    room = l->room ? l->room * 2 : KNOWN_FIRST;
+
+    known = (l->known == NULL)
+            ? mem_alloc(room * sizeof(*known), NULL)
+            : mem_realloc(l->known, room * sizeof(*known));
+
+    if (known == NULL) {
+        return ENOMEM;
+    }
+
+    l->known = known;
+    l->room = room;
+
+    return 0;
+}
+
+
+static void
+lib_take(struct lib *l, uint32_t ssrc, int is_new)
+{
+    if (is_new) {
+        l->last = l->nknown;
+        l->known[l->nknown++] = ssrc;
+    }
 }
 
 
 static int
 lib_rtp(void *arg, uint8_t *buf, size_t hdr, size_t *len)
 {
-    int                 n;
+    int                 n, err, is_new;
+    uint32_t            ssrc;
     struct lib         *l = arg;
     srtp_err_status_t   st;
 
     (void) hdr;
+
+    err = lib_reserve(l, buf + 8, &ssrc, &is_new);
+    if (err) {
+        return err;
+    }
 
     n = (int) *len;
 
@@ -118,7 +148,7 @@ lib_rtp(void *arg, uint8_t *buf, size_t hdr, size_t *len)
 
     if (st == srtp_err_status_ok) {
         *len = (size_t) n;
-        lib_known(l, buf + 8);
+        lib_take(l, ssrc, is_new);
     }
 
     return lib_error(st);
@@ -128,9 +158,15 @@ lib_rtp(void *arg, uint8_t *buf, size_t hdr, size_t *len)
 static int
 lib_rtcp(void *arg, uint8_t *buf, size_t *len)
 {
-    int                 n;
+    int                 n, err, is_new;
+    uint32_t            ssrc;
     struct lib         *l = arg;
     srtp_err_status_t   st;
+
+    err = lib_reserve(l, buf + 4, &ssrc, &is_new);
+    if (err) {
+        return err;
+    }
 
     n = (int) *len;
 
@@ -139,7 +175,7 @@ lib_rtcp(void *arg, uint8_t *buf, size_t *len)
 
     if (st == srtp_err_status_ok) {
         *len = (size_t) n;
-        lib_known(l, buf + 4);
+        lib_take(l, ssrc, is_new);
     }
 
     return lib_error(st);
@@ -177,6 +213,8 @@ lib_destructor(void *arg)
     if (l->session != NULL) {
         srtp_dealloc(l->session);
     }
+
+    mem_deref(l->known);
 }
 
 

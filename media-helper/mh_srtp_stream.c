@@ -2,7 +2,7 @@
  * Copyright (C) the IMS portal authors
  *
  * Sequence numbers become packet indexes, replays are found, SSRCs come and
- * go: RFC 3711 3.3.1, 3.3.2.  Pure arithmetic and one array; used by
+ * stay: RFC 3711 3.3.1, 3.3.2.  Pure arithmetic and one array; used by
  * mh_srtp_evp.c.
  */
 
@@ -169,7 +169,11 @@ mh_srtp_stream_find(struct mh_srtp_table *t, uint32_t ssrc)
 }
 
 
-/* room for one more, so that a packet that authenticates can be kept */
+/*
+ * Room for one more, so that a packet that authenticates can be kept.  None
+ * makes place for another: an SSRC that came back would begin again at
+ * index 0 and use its key stream twice, or have its replays taken.
+ */
 
 int
 mh_srtp_stream_reserve(struct mh_srtp_table *t)
@@ -177,8 +181,12 @@ mh_srtp_stream_reserve(struct mh_srtp_table *t)
     unsigned                room;
     struct mh_srtp_stream  *v;
 
-    if (t->n < t->room || t->room == MH_SRTP_SSRC_MAX) {
+    if (t->n < t->room) {
         return 0;
+    }
+
+    if (t->room == MH_SRTP_SSRC_MAX) {
+        return ENOSPC;
     }
 
     room = t->room * 2;
@@ -199,32 +207,18 @@ int
 mh_srtp_stream_add(struct mh_srtp_table *t, uint32_t ssrc,
     struct mh_srtp_stream **stp)
 {
-    int       err;
-    unsigned  i, n;
+    int  err;
 
     err = mh_srtp_stream_reserve(t);
     if (err) {
         return err;
     }
 
-    if (t->n < t->room) {
-        n = t->n++;
+    t->last = t->n++;
 
-    } else {
-        n = 0;
-
-        for (i = 1; i < t->n; i++) {
-            if (t->v[i].used < t->v[n].used) {
-                n = i;
-            }
-        }
-    }
-
-    memset(&t->v[n], 0, sizeof(t->v[n]));
-    t->v[n].ssrc = ssrc;
-    t->last = n;
-
-    *stp = &t->v[n];
+    *stp = &t->v[t->last];
+    memset(*stp, 0, sizeof(**stp));
+    (*stp)->ssrc = ssrc;
 
     return 0;
 }

@@ -22,7 +22,6 @@ struct mh_srtp_window {
 
 struct mh_srtp_stream {
     uint32_t               ssrc;
-    uint64_t               used;     /* table's clock when used last */
     struct mh_srtp_window  rtp;
     struct mh_srtp_window  rtcp;
 };
@@ -33,7 +32,6 @@ struct mh_srtp_table {
     unsigned                n;
     unsigned                room;
     unsigned                last;    /* the one found last */
-    uint64_t                clock;
 };
 
 
@@ -47,15 +45,18 @@ struct mh_srtp_stream *mh_srtp_stream_find(struct mh_srtp_table *t,
     uint32_t ssrc);
 
 
-/* makes sure that the next _add() cannot fail; @return 0 or ENOMEM */
+/*
+ * Makes sure that the next _add() cannot fail.
+ *
+ * @return 0, ENOSPC (there are MH_SRTP_SSRC_MAX) or ENOMEM
+ */
 int mh_srtp_stream_reserve(struct mh_srtp_table *t);
 
 
 /*
- * Adds ssrc, in place of the least recently used one when there are
- * MH_SRTP_SSRC_MAX.
+ * Adds ssrc, which is not there yet; it stays as long as the table.
  *
- * @return 0 or ENOMEM
+ * @return as mh_srtp_stream_reserve()
  */
 int mh_srtp_stream_add(struct mh_srtp_table *t, uint32_t ssrc,
     struct mh_srtp_stream **stp);

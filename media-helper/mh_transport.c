@@ -254,6 +254,7 @@ mh_transport_send(struct mh_transport *t, uint8_t *buf, size_t len,
                : mh_srtp_protect(t->tx, buf, &len, size);
     if (err) {
         t->stat.send_errors++;
+        t->stat.ssrcs_refused += (err == ENOSPC);
         return err;
     }
 
@@ -436,6 +437,10 @@ mh_transport_media_recv(struct mh_transport *t, uint8_t *buf, size_t len)
 
     case EALREADY:
         t->stat.replays++;
+        return;
+
+    case ENOSPC:
+        t->stat.ssrcs_refused++;
         return;
 
     default:

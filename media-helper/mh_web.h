@@ -59,6 +59,8 @@ struct mh_transport_stat {
     uint64_t  replays;
     uint64_t  bad;              /* no RTP, or before the keys */
     uint64_t  send_errors;      /* no pair or no keys yet, or SRTP refused */
+    uint64_t  ssrcs_refused;    /* packets of SSRCs beyond
+                                   MH_SRTP_SSRC_MAX, either way */
 };
 
 

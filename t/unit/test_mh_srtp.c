@@ -423,21 +423,98 @@ test_ssrcs(unsigned tx_kind, unsigned rx_kind, unsigned p)
 
         n = rtcp_make(buf, 5000 + i, 1);
         good = good && trip(&tx, &rx, 1, buf, n);
+    }
 
-        /* one that stays in use is not the one that is forgotten */
+    ok(good && mh_srtp_streams(rx.mh) == 220 && mh_srtp_streams(tx.mh) == 220,
+       "%s to %s, %s: 200 more, all are kept", names[tx_kind],
+       names[rx_kind], profile_list[p].name);
 
-        n = rtp_make(buf, 1001, (uint16_t) (2 + i), 20);
+    codec_close(&tx);
+    codec_close(&rx);
+}
+
+
+/*
+ * An SSRC that comes back after very many others goes on where it was: no
+ * index is used twice under a key, no replay of it is taken; and what would
+ * make it forgotten is refused.
+ */
+
+static void
+test_return(unsigned kind, unsigned p)
+{
+    int           good;
+    size_t        n, len, kept_len;
+    uint8_t       buf[PACKET_MAX], kept[PACKET_MAX], first[PACKET_MAX];
+    unsigned      i;
+    struct codec  tx, rx;
+
+    (void) codec_open(&tx, kind, p, MH_SRTP_PROTECT);
+    (void) codec_open(&rx, kind, p, MH_SRTP_UNPROTECT);
+
+    /* one round of its sequence number, then a packet to be replayed */
+
+    good = 1;
+
+    for (i = 0; i < 4; i++) {
+        n = rtp_make(buf, 77, (uint16_t) (i * 20000), 20);
         good = good && trip(&tx, &rx, 0, buf, n);
     }
 
-    ok(good && mh_srtp_streams(rx.mh) == MH_SRTP_SSRC_MAX
-       && mh_srtp_streams(tx.mh) == MH_SRTP_SSRC_MAX,
-       "%s to %s, %s: 200 more, at most 64 are kept, the busy one is",
-       names[tx_kind], names[rx_kind], profile_list[p].name);
+    kept_len = rtp_make(kept, 77, 10, 20);
+    memcpy(first, kept, kept_len);
+    good = good && codec_run(&tx, 1, 0, kept, &kept_len) == 0;
+    memcpy(buf, kept, kept_len);
+    len = kept_len;
+    good = good && codec_run(&rx, 0, 0, buf, &len) == 0;
 
-    n = rtp_make(buf, 5000, 1, 20);
-    ok(trip(&tx, &rx, 0, buf, n), "%s to %s, %s: a forgotten one is new",
-       names[tx_kind], names[rx_kind], profile_list[p].name);
+    for (i = 0; i < MH_SRTP_SSRC_MAX - 1; i++) {
+        n = rtp_make(buf, 10000 + i, 1, 20);
+        good = good && trip(&tx, &rx, 0, buf, n);
+    }
+
+    ok(good && mh_srtp_streams(tx.mh) == MH_SRTP_SSRC_MAX
+       && mh_srtp_streams(rx.mh) == MH_SRTP_SSRC_MAX,
+       "%s, %s: %u SSRCs", names[kind], profile_list[p].name,
+       MH_SRTP_SSRC_MAX);
+
+    len = rtp_make(buf, 77, 10, 20);
+    good = codec_run(&tx, 1, 0, buf, &len) == EALREADY;
+
+    memcpy(buf, kept, kept_len);
+    len = kept_len;
+    good = good && codec_run(&rx, 0, 0, buf, &len) == EALREADY;
+
+    /* the same number a round later is another index */
+
+    for (i = 1; i < 4; i++) {
+        n = rtp_make(buf, 77, (uint16_t) (10 + i * 20000), 20);
+        good = good && trip(&tx, &rx, 0, buf, n);
+    }
+
+    len = n = rtp_make(buf, 77, 10, 20);
+    good = good && codec_run(&tx, 1, 0, buf, &len) == 0
+           && len == kept_len && memcmp(buf + 12, kept + 12, n - 12) != 0
+           && codec_run(&rx, 0, 0, buf, &len) == 0
+           && memcmp(buf, first, n) == 0;
+
+    ok(good, "%s, %s: one comes back, with its rollover, without replays",
+       names[kind], profile_list[p].name);
+
+    len = rtp_make(buf, 99, 1, 20);
+    good = codec_run(&tx, 1, 0, buf, &len) == ENOSPC && len == 32;
+    len = rtcp_make(buf, 98, 1);
+    good = good && codec_run(&tx, 1, 1, buf, &len) == ENOSPC;
+
+    codec_close(&tx);
+    (void) codec_open(&tx, 1 - kind, p, MH_SRTP_PROTECT);
+
+    len = rtp_make(buf, 97, 1, 20);
+    good = good && codec_run(&tx, 1, 0, buf, &len) == 0
+           && codec_run(&rx, 0, 0, buf, &len) == ENOSPC;
+
+    ok(good && mh_srtp_streams(rx.mh) == MH_SRTP_SSRC_MAX,
+       "%s, %s: one more is refused", names[kind], profile_list[p].name);
 
     codec_close(&tx);
     codec_close(&rx);
@@ -574,6 +651,7 @@ test_profile(unsigned p)
         test_replay(i, p);
         test_forged(i, p);
         test_malformed(i, p);
+        test_return(i, p);
     }
 
     test_rollover(0, 1, p);
