@@ -309,5 +309,10 @@ mh_answer_streams(struct mh_call *call, const struct mh_sdp *web,
                 || ims->media[i].proto == MH_SDP_SAVPF);
 
         mh_stream_tables(call->streams[i], from_ims, from_web, avpf);
+
+        mh_sdp_clocks(&call->maps[i], MH_SDP_IMS, from_ims);
+        mh_sdp_clocks(&call->maps[i], MH_SDP_WEB, from_web);
+        mh_stream_clocks(call->streams[i], MH_STREAM_IMS, from_ims);
+        mh_stream_clocks(call->streams[i], MH_STREAM_WEB, from_web);
     }
 }

@@ -371,6 +371,13 @@ bool mh_sdp_wanted(const struct mh_sdp *offer, unsigned i,
 void mh_sdp_table(const struct mh_sdp_map *map, enum mh_sdp_leg from,
     uint8_t table[128]);
 
+/*
+ * The clock in kHz of the payload numbers in packets from that leg; 0 where
+ * timestamps tell nothing of jitter (telephone-event, comfort noise).
+ */
+void mh_sdp_clocks(const struct mh_sdp_map *map, enum mh_sdp_leg from,
+    uint8_t clocks[128]);
+
 
 /* ----- mh_sdp_plan.c and mh_sdp_out.c: writing ----- */
 

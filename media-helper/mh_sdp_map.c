@@ -484,3 +484,32 @@ mh_sdp_table(const struct mh_sdp_map *map, enum mh_sdp_leg from,
         }
     }
 }
+
+
+void
+mh_sdp_clocks(const struct mh_sdp_map *map, enum mh_sdp_leg from,
+    uint8_t clocks[128])
+{
+    uint8_t                  khz;
+    unsigned                 j;
+    const struct mh_sdp_pt  *pt;
+
+    memset(clocks, 0, 128);
+
+    for (j = 0; j < map->n; j++) {
+        pt = &map->pt[j];
+
+        if (pt->codec == MH_SDP_TELEPHONE_EVENT || pt->codec == MH_SDP_CN
+            || (map->answered && !pt->chosen))
+        {
+            continue;
+        }
+
+        khz = (uint8_t) (pt->clock / 1000);
+        clocks[pt->from[from] & 0x7f] = khz;
+
+        if (clocks[pt->to[from] & 0x7f] == 0) {
+            clocks[pt->to[from] & 0x7f] = khz;
+        }
+    }
+}

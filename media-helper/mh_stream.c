@@ -49,8 +49,10 @@ struct mh_stream {
     struct mh_half         rtcp;
     struct mh_transport   *transport;
     uint8_t                table[2][128];   /* index: the leg it comes from */
+    uint8_t                clocks[2][128];  /* kHz; the same index */
     bool                   avpf;
     struct mh_stream_stat  stat;
+    struct mh_quality      quality[2];      /* of what comes from that leg */
 };
 
 
@@ -157,6 +159,14 @@ mh_stream_tables(struct mh_stream *s, const uint8_t from_ims[128],
 }
 
 
+void
+mh_stream_clocks(struct mh_stream *s, enum mh_stream_leg from,
+    const uint8_t clocks[128])
+{
+    memcpy(s->clocks[from], clocks, 128);
+}
+
+
 bool
 mh_stream_has_pt(const struct mh_stream *s, uint8_t pt)
 {
@@ -194,6 +204,16 @@ const struct mh_stream_stat *
 mh_stream_stat(const struct mh_stream *s)
 {
     return &s->stat;
+}
+
+
+const struct mh_quality *
+mh_stream_quality(struct mh_stream *s, enum mh_stream_leg leg)
+{
+    mh_quality_update(&s->quality[leg], s->quality[!leg].rtt,
+                      mh_io_now(s->io));
+
+    return &s->quality[leg];
 }
 
 
@@ -434,6 +454,9 @@ mh_stream_rtp(struct mh_stream *s, enum mh_stream_leg from, uint8_t **bufp,
         s->stat.ssrcs[from]++;
     }
 
+    mh_quality_rtp(&s->quality[from], p, s->clocks[from][p[1] & 0x7f],
+                   s->quality[!from].rtt, s->stat.last[from]);
+
     p[1] = (uint8_t) ((p[1] & 0x80) | pt);
 
     if (!mh_stream_strip(bufp, len)) {
@@ -463,6 +486,9 @@ mh_stream_rtcp(struct mh_stream *s, enum mh_stream_leg from, uint8_t *buf,
     c->packets++;
     c->bytes += *len;
     s->stat.last[from] = mh_io_now(s->io);
+
+    mh_quality_heard(&s->quality[from], buf, *len, s->stat.last[from]);
+    mh_quality_sent(&s->quality[!from], buf, *len, s->stat.last[from]);
 
     flags = (from == MH_STREAM_IMS || s->avpf) ? MH_RTCP_TO_AVPF
                                                : MH_RTCP_TO_AVP;

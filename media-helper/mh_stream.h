@@ -27,6 +27,7 @@
 
 #include "mh_io.h"
 #include "mh_port.h"
+#include "mh_quality.h"
 #include "mh_web.h"
 
 
@@ -125,6 +126,24 @@ void mh_stream_web_rtp(struct mh_stream *s, uint8_t *buf, size_t len);
 void mh_stream_web_rtcp(struct mh_stream *s, uint8_t *buf, size_t len);
 
 const struct mh_stream_stat *mh_stream_stat(const struct mh_stream *s);
+
+/*
+ * Tells the clocks of the payload numbers that come from a leg, in kHz; 0 =
+ * the timestamps tell nothing of jitter (telephone-event, comfort noise, not
+ * known).  Before the first call all are 0.
+ */
+void mh_stream_clocks(struct mh_stream *s, enum mh_stream_leg from,
+    const uint8_t clocks[128]);
+
+/*
+ * How well the media of that leg arrives here, up to date.
+ *
+ * @param leg  that it comes from
+ *
+ * @return the stream's own, valid as long as it
+ */
+const struct mh_quality *mh_stream_quality(struct mh_stream *s,
+    enum mh_stream_leg leg);
 
 
 #endif /* MH_STREAM_H */
