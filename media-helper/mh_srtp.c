@@ -33,7 +33,9 @@ static const struct mh_srtp_suite  suites[] = {
     { MH_SRTP_AES_CM_128_HMAC_SHA1_80, 16, 14, 10, 10, 0 },
     { MH_SRTP_AES_CM_128_HMAC_SHA1_32, 16, 14, 4, 10, 0 },
     { MH_SRTP_AEAD_AES_128_GCM, 16, 12, 16, 16, 1 },
-    { MH_SRTP_AEAD_AES_256_GCM, 32, 12, 16, 16, 1 }
+    { MH_SRTP_AEAD_AES_256_GCM, 32, 12, 16, 16, 1 },
+    { MH_SRTP_AES_CM_256_HMAC_SHA1_80, 32, 14, 10, 10, 0 },
+    { MH_SRTP_AES_CM_256_HMAC_SHA1_32, 32, 14, 4, 10, 0 }
 };
 
 

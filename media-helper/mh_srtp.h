@@ -50,13 +50,18 @@ enum mh_srtp_limits {
 };
 
 
-/* the numbers are IANA's "DTLS-SRTP Protection Profiles" */
+/*
+ * The numbers are IANA's "DTLS-SRTP Protection Profiles"; beyond 16 bits
+ * ours, for what only RFC 4568 has a name for (RFC 6188).
+ */
 
 enum mh_srtp_profile {
     MH_SRTP_AES_CM_128_HMAC_SHA1_80 = 0x0001,
     MH_SRTP_AES_CM_128_HMAC_SHA1_32 = 0x0002,
     MH_SRTP_AEAD_AES_128_GCM = 0x0007,
-    MH_SRTP_AEAD_AES_256_GCM = 0x0008
+    MH_SRTP_AEAD_AES_256_GCM = 0x0008,
+    MH_SRTP_AES_CM_256_HMAC_SHA1_80 = 0x10001,
+    MH_SRTP_AES_CM_256_HMAC_SHA1_32 = 0x10002
 };
 
 

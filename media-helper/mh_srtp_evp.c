@@ -523,7 +523,7 @@ session_key(struct session *ses, const struct mh_srtp_suite *suite,
         name = (suite->key_len == 32) ? "AES-256-GCM" : "AES-128-GCM";
 
     } else {
-        name = "AES-128-CTR";
+        name = (suite->key_len == 32) ? "AES-256-CTR" : "AES-128-CTR";
     }
 
     ses->cipher = EVP_CIPHER_CTX_new();

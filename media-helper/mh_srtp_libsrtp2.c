@@ -182,25 +182,43 @@ lib_rtcp(void *arg, uint8_t *buf, size_t *len)
 }
 
 
-static srtp_profile_t
-lib_profile(const struct mh_srtp_suite *suite)
+static int
+lib_policy(const struct mh_srtp_suite *suite, srtp_policy_t *policy)
 {
     switch (suite->profile) {
 
     case MH_SRTP_AES_CM_128_HMAC_SHA1_80:
-        return srtp_profile_aes128_cm_sha1_80;
+        srtp_crypto_policy_set_aes_cm_128_hmac_sha1_80(&policy->rtp);
+        srtp_crypto_policy_set_aes_cm_128_hmac_sha1_80(&policy->rtcp);
+        return 0;
 
     case MH_SRTP_AES_CM_128_HMAC_SHA1_32:
-        return srtp_profile_aes128_cm_sha1_32;
+        srtp_crypto_policy_set_aes_cm_128_hmac_sha1_32(&policy->rtp);
+        srtp_crypto_policy_set_aes_cm_128_hmac_sha1_80(&policy->rtcp);
+        return 0;
 
     case MH_SRTP_AEAD_AES_128_GCM:
-        return srtp_profile_aead_aes_128_gcm;
+        srtp_crypto_policy_set_aes_gcm_128_16_auth(&policy->rtp);
+        srtp_crypto_policy_set_aes_gcm_128_16_auth(&policy->rtcp);
+        return 0;
 
     case MH_SRTP_AEAD_AES_256_GCM:
-        return srtp_profile_aead_aes_256_gcm;
+        srtp_crypto_policy_set_aes_gcm_256_16_auth(&policy->rtp);
+        srtp_crypto_policy_set_aes_gcm_256_16_auth(&policy->rtcp);
+        return 0;
+
+    case MH_SRTP_AES_CM_256_HMAC_SHA1_80:
+        srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80(&policy->rtp);
+        srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80(&policy->rtcp);
+        return 0;
+
+    case MH_SRTP_AES_CM_256_HMAC_SHA1_32:
+        srtp_crypto_policy_set_aes_cm_256_hmac_sha1_32(&policy->rtp);
+        srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80(&policy->rtcp);
+        return 0;
 
     default:
-        return srtp_profile_reserved;
+        return ENOTSUP;
     }
 }
 
@@ -252,15 +270,8 @@ lib_alloc(void **bp, enum mh_srtp_direction direction,
     policy.window_size = MH_SRTP_WINDOW;
     policy.ssrc.type = l->protect ? ssrc_any_outbound : ssrc_any_inbound;
 
-    err = ENOTSUP;
-
-    if (srtp_crypto_policy_set_from_profile_for_rtp(&policy.rtp,
-                                                    lib_profile(suite))
-        != srtp_err_status_ok
-        || srtp_crypto_policy_set_from_profile_for_rtcp(&policy.rtcp,
-                                                        lib_profile(suite))
-           != srtp_err_status_ok)
-    {
+    err = lib_policy(suite, &policy);
+    if (err) {
         goto out;
     }
 

@@ -48,6 +48,8 @@ struct mh_stream {
     struct mh_half         rtp;
     struct mh_half         rtcp;
     struct mh_transport   *transport;
+    struct mh_keys        *keys;            /* of the IMS side, or NULL */
+    bool                   secure;          /* it is SRTP with these */
     uint8_t                table[2][128];   /* index: the leg it comes from */
     uint8_t                clocks[2][128];  /* kHz; the same index */
     bool                   avpf;
@@ -61,7 +63,8 @@ static int mh_half_peer(struct mh_stream *s, struct mh_half *h,
     const struct sa *peer, bool learn);
 static void mh_half_drain(int fd);
 static bool mh_half_learn(struct mh_half *h, const struct sa *src);
-static bool mh_half_send(struct mh_half *h, const uint8_t *buf, size_t len);
+static bool mh_half_send(struct mh_stream *s, struct mh_half *h,
+    uint8_t *buf, size_t len);
 static void mh_stream_rtp_h(uint8_t *buf, size_t len, const struct sa *src,
     void *arg);
 static void mh_stream_rtcp_h(uint8_t *buf, size_t len, const struct sa *src,
@@ -167,6 +170,31 @@ mh_stream_clocks(struct mh_stream *s, enum mh_stream_leg from,
 }
 
 
+struct mh_keys *
+mh_stream_keys(struct mh_stream *s)
+{
+    if (s->keys == NULL) {
+        (void) mh_keys_alloc(&s->keys);
+    }
+
+    return s->keys;
+}
+
+
+void
+mh_stream_secure(struct mh_stream *s, bool on)
+{
+    s->secure = on;
+}
+
+
+const struct mh_keys *
+mh_stream_secured(const struct mh_stream *s)
+{
+    return s->secure ? s->keys : NULL;
+}
+
+
 bool
 mh_stream_has_pt(const struct mh_stream *s, uint8_t pt)
 {
@@ -181,7 +209,7 @@ mh_stream_web_rtp(struct mh_stream *s, uint8_t *buf, size_t len)
         return;
     }
 
-    if (!mh_half_send(&s->rtp, buf, len)) {
+    if (!mh_half_send(s, &s->rtp, buf, len)) {
         s->stat.rtp[MH_STREAM_WEB].errors++;
     }
 }
@@ -194,7 +222,7 @@ mh_stream_web_rtcp(struct mh_stream *s, uint8_t *buf, size_t len)
         return;
     }
 
-    if (!mh_half_send(&s->rtcp, buf, len)) {
+    if (!mh_half_send(s, &s->rtcp, buf, len)) {
         s->stat.rtcp[MH_STREAM_WEB].errors++;
     }
 }
@@ -231,6 +259,7 @@ mh_stream_destroy(void *data)
     }
 
     mh_port_close(&s->pair);
+    mem_deref(s->keys);
     mem_deref(s->transport);
     mem_deref(s->io);
 }
@@ -326,12 +355,21 @@ mh_half_learn(struct mh_half *h, const struct sa *src)
 }
 
 
+/* behind the packet there is room for MH_KEYS_ROOM bytes more */
+
 static bool
-mh_half_send(struct mh_half *h, const uint8_t *buf, size_t len)
+mh_half_send(struct mh_stream *s, struct mh_half *h, uint8_t *buf,
+    size_t len)
 {
     ssize_t  n;
 
     if (!h->set) {
+        return false;
+    }
+
+    if (s->secure
+        && mh_keys_protect(s->keys, buf, &len, h == &s->rtcp) != 0)
+    {
         return false;
     }
 
@@ -375,6 +413,11 @@ mh_stream_rtp_h(uint8_t *buf, size_t len, const struct sa *src, void *arg)
         return;
     }
 
+    if (s->secure && mh_keys_unprotect(s->keys, buf, &len, false) != 0) {
+        s->stat.rtp[MH_STREAM_IMS].errors++;
+        return;
+    }
+
     if (!mh_stream_rtp(s, MH_STREAM_IMS, &buf, &len)) {
         return;
     }
@@ -396,6 +439,11 @@ static void
 mh_stream_rtcp_h(uint8_t *buf, size_t len, const struct sa *src, void *arg)
 {
     struct mh_stream  *s = arg;
+
+    if (s->secure && mh_keys_unprotect(s->keys, buf, &len, true) != 0) {
+        s->stat.rtcp[MH_STREAM_IMS].errors++;
+        return;
+    }
 
     if (!mh_stream_rtcp(s, MH_STREAM_IMS, buf, &len)) {
         return;

@@ -26,6 +26,7 @@
 #include <re.h>
 
 #include "mh_io.h"
+#include "mh_keys.h"
 #include "mh_port.h"
 #include "mh_quality.h"
 #include "mh_web.h"
@@ -99,6 +100,21 @@ const struct sa *mh_stream_remote(const struct mh_stream *s);
  */
 int mh_stream_peer(struct mh_stream *s, const struct sa *rtp,
     const struct sa *rtcp, bool learn);
+
+/*
+ * The SDES keys of the IMS side, made at the first call; the stream's own.
+ * NULL without memory.
+ */
+struct mh_keys *mh_stream_keys(struct mh_stream *s);
+
+/*
+ * Whether the IMS side is SRTP with these keys; not before mh_stream_keys().
+ * Then nothing passes in the clear, in neither direction.
+ */
+void mh_stream_secure(struct mh_stream *s, bool on);
+
+/* @return the keys if the IMS side is SRTP, else NULL */
+const struct mh_keys *mh_stream_secured(const struct mh_stream *s);
 
 /* where packets for the browser go; referenced */
 void mh_stream_transport(struct mh_stream *s, struct mh_transport *t);

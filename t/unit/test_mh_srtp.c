@@ -40,7 +40,11 @@ static const struct {
     { MH_SRTP_AES_CM_128_HMAC_SHA1_80, SRTP_AES_CM_128_HMAC_SHA1_80, "CM_80" },
     { MH_SRTP_AES_CM_128_HMAC_SHA1_32, SRTP_AES_CM_128_HMAC_SHA1_32, "CM_32" },
     { MH_SRTP_AEAD_AES_128_GCM, SRTP_AES_128_GCM, "GCM_128" },
-    { MH_SRTP_AEAD_AES_256_GCM, SRTP_AES_256_GCM, "GCM_256" }
+    { MH_SRTP_AEAD_AES_256_GCM, SRTP_AES_256_GCM, "GCM_256" },
+    { MH_SRTP_AES_CM_256_HMAC_SHA1_80, SRTP_AES_256_CM_HMAC_SHA1_80,
+      "CM_256_80" },
+    { MH_SRTP_AES_CM_256_HMAC_SHA1_32, SRTP_AES_256_CM_HMAC_SHA1_32,
+      "CM_256_32" }
 };
 
 
@@ -223,7 +227,7 @@ test_cross(unsigned tx_kind, unsigned rx_kind, unsigned p)
 
         /* libre 1.1.0 cuts the SRTCP tag to 32 bits in CM_32 as well */
 
-        if (p == 1 && (tx_kind == 2 || rx_kind == 2)) {
+        if ((p == 1 || p == 5) && (tx_kind == 2 || rx_kind == 2)) {
             continue;
         }
 
@@ -607,7 +611,7 @@ test_malformed(unsigned kind, unsigned p)
 
     n = rtcp_make(buf, 5, 2);
     (void) codec_run(&tx, 1, 1, buf, &n);
-    buf[profile_list[p].profile < 7 ? n - 14 : n - 4] &= 0x7f;
+    buf[p < 2 || p > 3 ? n - 14 : n - 4] &= 0x7f;
     ok(codec_run(&rx, 0, 1, buf, &n) == EACCES,
        "%s, %s: no E bit, no packet", names[kind], profile_list[p].name);
 
