@@ -23,6 +23,7 @@
 #include "mh_clock.h"
 #include "mh_local.h"
 #include "mh_log.h"
+#include "mh_secure.h"
 
 
 static int mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
@@ -129,6 +130,14 @@ mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
         }
     }
 
+    err = (from == MH_SDP_IMS) ? mh_secure_answered(call, ims)
+                               : mh_secure_text(call, sig, true);
+    if (err) {
+        *reason = (err == ENOKEY) ? "SDP answer without usable a=crypto"
+                                  : mh_sdp_error(err);
+        return err;
+    }
+
     err = mh_local_write(call, &scratch->b, out);
     if (err) {
         *reason = "Error rewriting SDP";
@@ -137,6 +146,11 @@ mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
 
     err = mh_local_peers(call, ims, from == MH_SDP_IMS ? sig->learn
                                                        : call->learn, true);
+
+    if (err == 0 && from == MH_SDP_WEB) {
+        err = mh_secure_apply(call);
+    }
+
     if (err) {
         *reason = "Unusable media address";
         return err;

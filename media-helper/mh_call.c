@@ -196,6 +196,16 @@ mh_call_remove(struct mh_call *call)
 }
 
 
+void
+mh_call_text_free(char *text, size_t len)
+{
+    if (text != NULL) {
+        explicit_bzero(text, len);
+        mem_deref(text);
+    }
+}
+
+
 int
 mh_call_alloc(struct mh_call **cp, struct mh_calls *calls,
     const struct pl *id)
@@ -304,8 +314,8 @@ mh_call_destroy(void *data)
     for (i = 0; i < MH_CALL_LEGS; i++) {
         mem_deref(call->legs[i].tag);
         mem_deref(call->legs[i].label);
-        mem_deref(call->legs[i].in);
-        mem_deref(call->legs[i].out);
+        mh_call_text_free(call->legs[i].in, call->legs[i].inlen);
+        mh_call_text_free(call->legs[i].out, call->legs[i].outlen);
     }
 
     for (i = 0; i < call->branchc; i++) {

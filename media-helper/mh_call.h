@@ -91,6 +91,12 @@ struct mh_signal {
     unsigned           stripc;
     struct pl          offer[MH_SDP_MAX_CODEC_RULES];
     unsigned           offerc;
+    bool               savp;        /* to IMS: RTP/SAVP or RTP/SAVPF, if it
+                                       goes there */
+    bool               no_sdes;     /* to IMS: no new a=crypto */
+    bool               sdes_pad;    /* base64 of ours ends with "=" */
+    uint32_t           suites;      /* masks: of an IMS offer may be taken, */
+    uint32_t           sdes_offer;  /* may be offered */
 };
 
 
@@ -133,6 +139,7 @@ struct mh_call {
     bool                  media_lost;   /* consent is gone */
     bool                  failed;       /* DTLS failed, e.g. a certificate
                                            that was not signalled */
+    bool                  secure[MH_SDP_MAX_MEDIA]; /* see mh_secure.c */
 };
 
 
@@ -213,6 +220,7 @@ struct mh_scratch {
     char                 addr[64];
     char                 addr2[64];
     char                 fingerprint[128];
+    char                 crypto[MH_SDP_MAX_MEDIA][MH_KEYS_TEXT];
     char                 buf[MH_SDP_MAX_SIZE];
 };
 
@@ -223,6 +231,9 @@ struct mh_calls {
     struct mh_calls_stat  stat;
     struct mh_scratch    *scratch;  /* of the command being worked on */
 };
+
+/* frees a description; there may be keys in it */
+void mh_call_text_free(char *text, size_t len);
 
 int mh_call_alloc(struct mh_call **cp, struct mh_calls *calls,
     const struct pl *id);

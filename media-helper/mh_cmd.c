@@ -35,6 +35,16 @@ struct mh_cmd_entry {
 };
 
 
+/* masks of suites, and what else a list of SDES says */
+
+struct mh_cmd_sdes {
+    uint32_t  only;
+    uint32_t  no;
+    bool      off;
+    bool      pad;
+};
+
+
 static void mh_cmd_ping(struct mh_cmd *cmd, const ngx_ims_ng_node_t *dict,
     ngx_ims_ng_writer_t *w);
 static void mh_cmd_offer(struct mh_cmd *cmd, const ngx_ims_ng_node_t *dict,
@@ -59,6 +69,12 @@ static void mh_cmd_side(const ngx_ims_ng_node_t *dict,
     struct mh_signal *sig);
 static void mh_cmd_flags(const ngx_ims_ng_node_t *dict,
     struct mh_signal *sig);
+static void mh_cmd_sdes(const ngx_ims_ng_node_t *dict,
+    struct mh_signal *sig);
+static void mh_cmd_sdes_word(const ngx_ims_ng_node_t *node,
+    const char *prefix, struct mh_cmd_sdes *sdes);
+static bool mh_cmd_prefix(struct pl *word, const char *prefix);
+static uint32_t mh_cmd_suite(const struct pl *name);
 static void mh_cmd_codecs(const ngx_ims_ng_node_t *dict,
     struct mh_signal *sig);
 static void mh_cmd_rules(const ngx_ims_ng_node_t *list, struct pl *rules,
@@ -362,6 +378,7 @@ mh_cmd_signal(const ngx_ims_ng_node_t *dict, struct mh_signal *sig)
 
     mh_cmd_side(dict, sig);
     mh_cmd_flags(dict, sig);
+    mh_cmd_sdes(dict, sig);
     mh_cmd_codecs(dict, sig);
 
     return NULL;
@@ -386,6 +403,12 @@ mh_cmd_side(const ngx_ims_ng_node_t *dict, struct mh_signal *sig)
 
         if (mh_cmd_holds(&proto, "SAVP")) {
             sig->from = MH_SDP_IMS;
+            sig->savp = !mh_cmd_holds(&proto, "TLS");
+
+            if (sig->savp) {
+                sig->avpf = mh_cmd_holds(&proto, "SAVPF");
+                sig->feedback = sig->avpf;
+            }
 
         } else if (mh_cmd_holds(&proto, "AVP")) {
             sig->from = MH_SDP_WEB;
@@ -461,6 +484,111 @@ mh_cmd_flags(const ngx_ims_ng_node_t *dict, struct mh_signal *sig)
 
     sig->learn = ngx_ims_ng_has(dict, "flags", "port-latching")
                  || ngx_ims_ng_has(dict, "flags", "symmetric");
+}
+
+
+/*
+ * rtpengine's list, and the same words among the flags.  The two suites with
+ * a tag of 32 bits are taken, but offered only by "only-".
+ */
+
+static void
+mh_cmd_sdes(const ngx_ims_ng_node_t *dict, struct mh_signal *sig)
+{
+    struct mh_cmd_sdes         sdes;
+    ngx_ims_ng_iter_t          it;
+    const ngx_ims_ng_node_t   *node;
+
+    memset(&sdes, 0, sizeof(sdes));
+
+    node = ngx_ims_ng_get(dict, "SDES");
+
+    if (node != NULL && node->type == NGX_IMS_NG_STRING) {
+        mh_cmd_sdes_word(node, "", &sdes);
+
+    } else {
+        ngx_ims_ng_iter(&it, node);
+
+        while ((node = ngx_ims_ng_next(&it)) != NULL) {
+            mh_cmd_sdes_word(node, "", &sdes);
+        }
+    }
+
+    ngx_ims_ng_iter(&it, ngx_ims_ng_get(dict, "flags"));
+
+    while ((node = ngx_ims_ng_next(&it)) != NULL) {
+        mh_cmd_sdes_word(node, "SDES-", &sdes);
+    }
+
+    sig->no_sdes = sdes.off;
+    sig->sdes_pad = sdes.pad;
+    sig->suites = (sdes.only ? sdes.only : MH_SDES_ALL) & ~sdes.no;
+    sig->sdes_offer = (sdes.only ? sdes.only : MH_SDES_OFFER) & ~sdes.no;
+}
+
+
+static void
+mh_cmd_sdes_word(const ngx_ims_ng_node_t *node, const char *prefix,
+    struct mh_cmd_sdes *sdes)
+{
+    struct pl  word;
+
+    if (node->type != NGX_IMS_NG_STRING) {
+        return;
+    }
+
+    word.p = (const char *) node->data;
+    word.l = node->len;
+
+    if (!mh_cmd_prefix(&word, prefix)) {
+        return;
+    }
+
+    if (pl_strcasecmp(&word, "off") == 0 || pl_strcasecmp(&word, "no") == 0
+        || pl_strcasecmp(&word, "disable") == 0)
+    {
+        sdes->off = true;
+
+    } else if (pl_strcasecmp(&word, "pad") == 0) {
+        sdes->pad = true;
+
+    } else if (mh_cmd_prefix(&word, "only-")) {
+        sdes->only |= mh_cmd_suite(&word);
+
+    } else if (mh_cmd_prefix(&word, "no-")) {
+        sdes->no |= mh_cmd_suite(&word);
+    }
+}
+
+
+/* takes a prefix off; false if the word has another beginning */
+
+static bool
+mh_cmd_prefix(struct pl *word, const char *prefix)
+{
+    size_t  n;
+
+    n = strlen(prefix);
+
+    if (word->l < n || strncasecmp(word->p, prefix, n) != 0) {
+        return false;
+    }
+
+    word->p += n;
+    word->l -= n;
+
+    return true;
+}
+
+
+static uint32_t
+mh_cmd_suite(const struct pl *name)
+{
+    int  suite;
+
+    suite = mh_sdes_find(name);
+
+    return (suite == -1) ? 0 : 1u << suite;
 }
 
 

@@ -199,7 +199,7 @@ mh_keys_offer_text(struct mh_keys *k, uint32_t suites, bool pad, char *buf,
     }
 
     if ((suites & MH_SDES_ALL) == 0) {
-        suites = MH_SDES_ALL;
+        suites = MH_SDES_OFFER;
     }
 
     memset(&line, 0, sizeof(line));

@@ -91,7 +91,7 @@ int mh_keys_accept(struct mh_keys *k);
  * Writes the lines for our offer; tags are 1 to n.
  *
  * @param suites  mask of what may be offered; that in use is always there,
- *                and an empty mask stands for all
+ *                and an empty mask stands for MH_SDES_OFFER
  * @param buf     room for MH_KEYS_TEXT
  * @param len     out: bytes written
  *

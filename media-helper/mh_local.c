@@ -48,6 +48,7 @@ mh_local_init(struct mh_call *call, enum mh_sdp_leg leg,
 
     policy->no_feedback = (leg == MH_SDP_IMS && !sig->feedback);
     policy->avpf = sig->avpf;
+    policy->suites = sig->suites;
     policy->no_audio = sig->no_audio;
     policy->no_video = sig->no_video;
 
@@ -223,7 +224,7 @@ mh_local_write(struct mh_call *call, const struct mh_sdp *answer,
 
     memcpy(text, s->buf, len);
 
-    mem_deref(leg->out);
+    mh_call_text_free(leg->out, leg->outlen);
     leg->out = text;
     leg->outlen = len;
     leg->sess_ver = local->sess_ver;

@@ -25,6 +25,7 @@
 
 #include "mh_local.h"
 #include "mh_log.h"
+#include "mh_secure.h"
 
 
 static int mh_offer_from(const struct mh_call *call, const struct mh_signal
@@ -146,6 +147,14 @@ mh_offer_apply(struct mh_call *call, const struct mh_signal *sig,
         return err;
     }
 
+    err = (from == MH_SDP_IMS)
+          ? mh_secure_offered(call, &scratch->a, sig)
+          : mh_secure_text(call, sig, false);
+    if (err) {
+        *reason = "No keys for SRTP";
+        return err;
+    }
+
     err = mh_local_write(call, NULL, out);
     if (err) {
         *reason = "Error rewriting SDP";
@@ -167,6 +176,11 @@ mh_offer_apply(struct mh_call *call, const struct mh_signal *sig,
 
         err = mh_local_peers(call, &scratch->a, sig->learn,
                              call->answered == 0);
+
+        if (err == 0 && call->answered == 0) {
+            err = mh_secure_apply(call);
+        }
+
         if (err) {
             *reason = "Unusable media address";
             return err;
@@ -183,7 +197,7 @@ mh_offer_apply(struct mh_call *call, const struct mh_signal *sig,
 
     memcpy(text, sig->sdp.p, sig->sdp.l);
 
-    mem_deref(call->legs[from].in);
+    mh_call_text_free(call->legs[from].in, call->legs[from].inlen);
     call->legs[from].in = text;
     call->legs[from].inlen = sig->sdp.l;
 

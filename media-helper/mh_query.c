@@ -29,6 +29,8 @@ static void mh_query_stream(ngx_ims_ng_writer_t *w,
     const struct mh_call *call, enum mh_sdp_leg leg, unsigned i, bool rtcp);
 static void mh_query_endpoint(ngx_ims_ng_writer_t *w, const struct sa *sa,
     unsigned shift);
+static void mh_query_keys(ngx_ims_ng_writer_t *w,
+    const struct mh_keys_stat *stat);
 static void mh_query_counter(ngx_ims_ng_writer_t *w, const char *key,
     const struct mh_counter *c);
 static void mh_query_totals(ngx_ims_ng_writer_t *w, const char *key,
@@ -141,8 +143,9 @@ mh_query_media(ngx_ims_ng_writer_t *w, const struct mh_call *call,
     ngx_ims_ng_write_key_word(w, "type", call->kinds[i] == MH_SDP_VIDEO
                                          ? "video" : "audio");
     ngx_ims_ng_write_key_word(w, "protocol", leg == MH_SDP_WEB
-                                             ? "UDP/TLS/RTP/SAVPF"
-                                             : "RTP/AVP");
+                                ? "UDP/TLS/RTP/SAVPF"
+                                : mh_stream_secured(call->streams[i]) != NULL
+                                  ? "RTP/SAVP" : "RTP/AVP");
     ngx_ims_ng_write_key_list(w, "streams");
     mh_query_stream(w, call, leg, i, false);
     mh_query_stream(w, call, leg, i, true);
@@ -183,6 +186,11 @@ mh_query_stream(ngx_ims_ng_writer_t *w, const struct mh_call *call,
     if (leg == MH_SDP_WEB) {
         ngx_ims_ng_write_key_word(w, "crypto suite",
                                   mh_transport_suite(call->transport));
+
+    } else if (mh_stream_secured(s) != NULL) {
+        ngx_ims_ng_write_key_word(w, "crypto suite",
+                                  mh_keys_suite(mh_stream_secured(s)));
+        mh_query_keys(w, mh_keys_stat(mh_stream_secured(s)));
     }
 
     if (!rtcp && stat->last[leg]) {
@@ -197,6 +205,21 @@ mh_query_stream(ngx_ims_ng_writer_t *w, const struct mh_call *call,
     ngx_ims_ng_write_end(w);
 
     mh_query_counter(w, "stats", rtcp ? &stat->rtcp[leg] : &stat->rtp[leg]);
+    ngx_ims_ng_write_end(w);
+}
+
+
+/* what the SRTP of the IMS side refused; never a key */
+
+static void
+mh_query_keys(ngx_ims_ng_writer_t *w, const struct mh_keys_stat *stat)
+{
+    ngx_ims_ng_write_key_dict(w, "srtp");
+    ngx_ims_ng_write_key_int(w, "auth errors", stat->auth_errors);
+    ngx_ims_ng_write_key_int(w, "replays", stat->replays);
+    ngx_ims_ng_write_key_int(w, "bad", stat->bad);
+    ngx_ims_ng_write_key_int(w, "send errors", stat->send_errors);
+    ngx_ims_ng_write_key_int(w, "ssrcs refused", stat->ssrcs_refused);
     ngx_ims_ng_write_end(w);
 }
 

@@ -208,6 +208,10 @@ mh_sdes_key(struct pl text, struct mh_sdes_line *line)
         return method.l ? ENOTSUP : EBADMSG;
     }
 
+    if (one.l && one.p[one.l - 1] == '|') {
+        return EBADMSG;
+    }
+
     mh_pl_part(&one, '|', &key);
 
     if (!mh_sdes_decode(&key, line->key, mh_sdes_key_salt_len(line->suite))) {
@@ -254,6 +258,8 @@ mh_sdes_lifetime(const struct pl *text)
 {
     uint64_t   n;
     struct pl  power;
+
+    n = 0;
 
     if (text->l > 2 && memcmp(text->p, "2^", 2) == 0) {
         power.p = text->p + 2;

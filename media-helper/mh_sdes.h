@@ -35,6 +35,10 @@ enum {
 
 #define MH_SDES_ALL  ((1u << MH_SDES_SUITES) - 1)
 
+/* those that are offered without being named: not the tags of 32 bits */
+
+#define MH_SDES_OFFER  0x0fu
+
 
 struct mh_sdes_line {
     uint32_t  tag;              /* 0 to 999999999 */

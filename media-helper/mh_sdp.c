@@ -333,6 +333,7 @@ mh_sdp_m(struct mh_sdp_reader *r, struct pl value)
 
         if (mh_pl_is_nocase(&m->proto_text, mh_sdp_protos[i].name)) {
             m->proto = mh_sdp_protos[i].proto;
+            m->tls = (mh_sdp_protos[i].name[0] == 'U');
         }
     }
 

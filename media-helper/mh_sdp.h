@@ -42,6 +42,8 @@
 
 #include <re.h>
 
+#include "mh_sdes.h"
+
 
 enum {
     MH_SDP_MAX_SIZE = 65536,        /* bytes of one body (SD-19) */
@@ -169,7 +171,10 @@ struct mh_sdp_media {
     unsigned           fingerprintc;
     enum mh_sdp_setup  setup;
     struct pl          tls_id;
-    bool               crypto;      /* an SDES line is there */
+    bool               tls;         /* the profile's keys come by DTLS */
+    struct pl          cryptos[MH_SDES_LINES];  /* values of a=crypto */
+    unsigned           cryptoc;
+    uint32_t           suites;      /* of these: mask of those we can do */
 };
 
 struct mh_sdp {
@@ -230,6 +235,7 @@ struct mh_sdp_policy {
     uint32_t           video;       /* what is offered to that leg */
     bool               no_feedback; /* video as RTP/AVP, no rtcp-fb (IMS) */
     bool               avpf;        /* audio as RTP/AVPF too (IMS offer) */
+    uint32_t           suites;      /* of SDES, that an IMS offer may have */
     bool               no_audio;    /* ng sdp-media-remove */
     bool               no_video;
     uint32_t           video_as;    /* kbit/s where the peer gave no b= */
@@ -247,6 +253,8 @@ struct mh_sdp_local_media {
     uint16_t           port;        /* host order; 0 refuses the m-line */
     uint16_t           rtcp_port;   /* IMS: 0 or port + 1 writes no a=rtcp */
     bool               rtcp_mux;    /* IMS only: write a=rtcp-mux */
+    const char        *crypto;      /* IMS only: a=crypto lines to write, the
+                                       profile then is SAVP; NULL: none */
 };
 
 /*

@@ -520,9 +520,20 @@ mh_sdp_a_tls_id(struct mh_sdp_reader *r, struct pl value)
 static int
 mh_sdp_a_crypto(struct mh_sdp_reader *r, struct pl value)
 {
-    (void) value;
+    struct mh_sdes_line  line;
 
-    r->m->crypto = true;
+    if (r->m->cryptoc == MH_SDES_LINES) {
+        return 0;
+    }
+
+    r->m->cryptos[r->m->cryptoc++] = value;
+
+    /* one that we cannot do is as good as none (RFC 4568 5.1.2) */
+
+    if (mh_sdes_parse(&value, &line) == 0) {
+        r->m->suites |= 1u << line.suite;
+        explicit_bzero(&line, sizeof(line));
+    }
 
     return 0;
 }

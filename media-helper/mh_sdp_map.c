@@ -49,6 +49,7 @@ mh_sdp_policy_init(struct mh_sdp_policy *policy, enum mh_sdp_leg leg)
 
     policy->video = MH_SDP_BIT(MH_SDP_H264);
     policy->video_as = 512;
+    policy->suites = MH_SDES_ALL;
 
     if (leg == MH_SDP_WEB) {
         policy->audio |= MH_SDP_BIT(MH_SDP_OPUS);
@@ -212,8 +213,11 @@ mh_sdp_wanted(const struct mh_sdp *offer, unsigned i,
             return false;
         }
 
-    } else if ((m->proto != MH_SDP_AVP && m->proto != MH_SDP_AVPF)
-               || m->af == 0)
+    } else if (m->af == 0 || m->tls || m->proto == MH_SDP_PROTO_OTHER) {
+        return false;
+
+    } else if ((m->proto == MH_SDP_SAVP || m->proto == MH_SDP_SAVPF)
+               && (m->suites & local->policy.suites) == 0)
     {
         return false;
     }

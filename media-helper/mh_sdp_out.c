@@ -299,17 +299,17 @@ mh_sdp_profile(const struct mh_sdp_plan *plan,
     }
 
     if (plan->local->policy.avpf) {
-        return "RTP/AVPF";
+        return line->local->crypto ? "RTP/SAVPF" : "RTP/AVPF";
     }
 
     for (j = 0; j < line->n; j++) {
 
         if (line->codec[j].nack || line->codec[j].pli || line->codec[j].fir) {
-            return "RTP/AVPF";
+            return line->local->crypto ? "RTP/SAVPF" : "RTP/AVPF";
         }
     }
 
-    return "RTP/AVP";
+    return line->local->crypto ? "RTP/SAVP" : "RTP/AVP";
 }
 
 
@@ -368,6 +368,10 @@ mh_sdp_write_ims(struct mh_sdp_writer *w, const struct mh_sdp_line_plan *line)
                && line->local->rtcp_port != line->local->port + 1)
     {
         mh_sdp_printf(w, "a=rtcp:%u\r\n", line->local->rtcp_port);
+    }
+
+    if (line->local->crypto) {
+        mh_sdp_printf(w, "%s", line->local->crypto);
     }
 }
 

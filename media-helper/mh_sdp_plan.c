@@ -32,6 +32,7 @@ static void mh_sdp_plan_codecs(struct mh_sdp_line_plan *line,
 static bool mh_sdp_plan_media(const struct mh_sdp_line_plan *line);
 static void mh_sdp_mid_set(struct mh_sdp_map *map, const struct pl *mid);
 static void mh_sdp_mid_make(struct mh_sdp_map *maps, unsigned n);
+static bool mh_sdp_avpf(const struct mh_sdp_media *m);
 static bool mh_sdp_feedback(const struct mh_sdp_media *m, unsigned pt,
     const char *type, const char *param);
 
@@ -177,7 +178,7 @@ mh_sdp_plan_offered(struct mh_sdp_plan *plan, const struct mh_sdp *offer,
 
         if (web) {
             c->pli = c->fir = (m->kind == MH_SDP_VIDEO);
-            c->nack = fb && m->proto == MH_SDP_AVPF
+            c->nack = fb && mh_sdp_avpf(m)
                       && mh_sdp_feedback(m, f->pt, "nack", "");
 
         } else if (fb) {
@@ -312,7 +313,7 @@ mh_sdp_plan_codecs(struct mh_sdp_line_plan *line, const struct mh_sdp *offer,
          * nothing under RTP/AVP.
          */
 
-        if (!video || (ims && o->proto != MH_SDP_AVPF)) {
+        if (!video || (ims && !mh_sdp_avpf(o))) {
             continue;
         }
 
@@ -382,6 +383,13 @@ mh_sdp_mid_make(struct mh_sdp_map *maps, unsigned n)
             }
         }
     }
+}
+
+
+static bool
+mh_sdp_avpf(const struct mh_sdp_media *m)
+{
+    return m->proto == MH_SDP_AVPF || m->proto == MH_SDP_SAVPF;
 }
 
 

@@ -1,0 +1,187 @@
+
+/*
+ * Copyright (C) the IMS portal authors
+ */
+
+
+/*
+ * Joins descriptions and keys.  Owns call->secure[], which says of each
+ * m-line whether the last offer, whoever made it, means SRTP on the IMS
+ * side.  No timer.
+ */
+
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <re.h>
+
+#include "mh_secure.h"
+
+
+static bool mh_secure_profile(const struct mh_sdp_media *m);
+
+
+int
+mh_secure_offered(struct mh_call *call, const struct mh_sdp *sdp,
+    const struct mh_signal *sig)
+{
+    int                         err;
+    unsigned                    i;
+    struct mh_keys             *keys;
+    const struct mh_sdp_media  *m;
+
+    for (i = 0; i < sdp->mediac; i++) {
+        m = &sdp->media[i];
+        call->secure[i] = false;
+
+        /* under RTP/AVP it is an offer of RFC 8643, which may be declined */
+
+        if (call->streams[i] == NULL || call->dropped[i]
+            || (m->suites & sig->suites) == 0)
+        {
+            continue;
+        }
+
+        keys = mh_stream_keys(call->streams[i]);
+
+        if (keys == NULL) {
+            return ENOMEM;
+        }
+
+        err = mh_keys_offered(keys, m->cryptos, m->cryptoc, sig->suites);
+        if (err) {
+            return err;
+        }
+
+        call->secure[i] = true;
+    }
+
+    return 0;
+}
+
+
+int
+mh_secure_apply(struct mh_call *call)
+{
+    int       err;
+    unsigned  i;
+
+    for (i = 0; i < call->mediac; i++) {
+
+        if (call->streams[i] == NULL || call->dropped[i]) {
+            continue;
+        }
+
+        if (call->secure[i]) {
+            err = mh_keys_accept(mh_stream_keys(call->streams[i]));
+            if (err) {
+                return err;
+            }
+        }
+
+        mh_stream_secure(call->streams[i], call->secure[i]);
+    }
+
+    return 0;
+}
+
+
+int
+mh_secure_text(struct mh_call *call, const struct mh_signal *sig,
+    bool answer)
+{
+    int                   err;
+    size_t                len;
+    unsigned              i;
+    struct mh_keys       *keys;
+    struct mh_scratch    *scratch;
+    struct mh_sdp_local  *local;
+
+    scratch = call->calls->scratch;
+    local = &scratch->local;
+
+    if (local->leg != MH_SDP_IMS) {
+        return 0;
+    }
+
+    for (i = 0; i < call->mediac; i++) {
+
+        if (!answer) {
+            call->secure[i] = call->streams[i] != NULL
+                              && ((sig->savp && !sig->no_sdes)
+                                  || mh_stream_secured(call->streams[i]));
+        }
+
+        if (!call->secure[i] || local->media[i].port == 0) {
+            continue;
+        }
+
+        keys = mh_stream_keys(call->streams[i]);
+
+        if (keys == NULL) {
+            return ENOMEM;
+        }
+
+        if (answer) {
+            len = mh_keys_answer_text(keys, sig->sdes_pad,
+                                      scratch->crypto[i]);
+
+        } else {
+            err = mh_keys_offer_text(keys, sig->sdes_offer, sig->sdes_pad,
+                                     scratch->crypto[i], &len);
+            if (err) {
+                return err;
+            }
+        }
+
+        if (len == 0) {
+            return ENOMEM;
+        }
+
+        local->media[i].crypto = scratch->crypto[i];
+    }
+
+    return 0;
+}
+
+
+int
+mh_secure_answered(struct mh_call *call, const struct mh_sdp *sdp)
+{
+    int                         err;
+    unsigned                    i;
+    const struct mh_sdp_media  *m;
+
+    for (i = 0; i < sdp->mediac && i < call->mediac; i++) {
+        m = &sdp->media[i];
+
+        if (call->streams[i] == NULL || m->refused) {
+            continue;
+        }
+
+        if (mh_secure_profile(m) != call->secure[i]) {
+            return EPROTO;
+        }
+
+        if (call->secure[i]) {
+            err = mh_keys_answered(mh_stream_keys(call->streams[i]),
+                                   m->cryptos, m->cryptoc);
+            if (err) {
+                return (err == EPROTO) ? ENOKEY : err;
+            }
+        }
+
+        mh_stream_secure(call->streams[i], call->secure[i]);
+    }
+
+    return 0;
+}
+
+
+static bool
+mh_secure_profile(const struct mh_sdp_media *m)
+{
+    return m->proto == MH_SDP_SAVP || m->proto == MH_SDP_SAVPF;
+}
