@@ -21,6 +21,7 @@
 #include <re.h>
 
 #include "mh_clock.h"
+#include "mh_feedback.h"
 #include "mh_local.h"
 #include "mh_log.h"
 #include "mh_secure.h"
@@ -35,6 +36,10 @@ static bool mh_answer_known(const struct mh_call *call,
 static enum mh_dtls_role mh_answer_role(const struct mh_signal *sig,
     const struct mh_sdp_media *m);
 static void mh_answer_drop(struct mh_call *call);
+static void mh_answer_feedback(const struct mh_call *call, unsigned i,
+    const struct mh_sdp *web, const struct mh_sdp *ims);
+static void mh_answer_codecs(const struct mh_sdp_map *map,
+    enum mh_sdp_leg from, uint8_t codecs[128]);
 static void mh_answer_streams(struct mh_call *call, const struct mh_sdp *web,
     const struct mh_sdp *ims);
 
@@ -328,5 +333,83 @@ mh_answer_streams(struct mh_call *call, const struct mh_sdp *web,
         mh_sdp_clocks(&call->maps[i], MH_SDP_WEB, from_web);
         mh_stream_clocks(call->streams[i], MH_STREAM_IMS, from_ims);
         mh_stream_clocks(call->streams[i], MH_STREAM_WEB, from_web);
+
+        if (web->media[i].kind == MH_SDP_VIDEO) {
+            mh_answer_feedback(call, i, web, ims);
+        }
+    }
+}
+
+
+/*
+ * What the peers understand of each other's feedback, and how much the
+ * browser may send.  A browser has what it asked for: all of it was granted.
+ */
+
+static void
+mh_answer_feedback(const struct mh_call *call, unsigned i,
+    const struct mh_sdp *web, const struct mh_sdp *ims)
+{
+    uint8_t                     codecs[2][128];
+    uint32_t                    cap, own;
+    unsigned                    can[2];
+    const struct mh_sdp_media  *w, *m;
+
+    w = &web->media[i];
+    m = &ims->media[i];
+
+    can[MH_STREAM_WEB] = (w->nack ? MH_FEEDBACK_NACK : 0)
+                         | (w->nack_pli ? MH_FEEDBACK_PLI : 0)
+                         | (w->ccm_fir ? MH_FEEDBACK_FIR : 0)
+                         | (w->goog_remb ? MH_FEEDBACK_REMB : 0)
+                         | (w->ccm_tmmbr ? MH_FEEDBACK_TMMBR : 0);
+
+    can[MH_STREAM_IMS] = 0;
+
+    if (m->proto == MH_SDP_AVPF || m->proto == MH_SDP_SAVPF) {
+        can[MH_STREAM_IMS] = (m->nack ? MH_FEEDBACK_NACK : 0)
+                             | (m->nack_pli ? MH_FEEDBACK_PLI : 0)
+                             | (m->ccm_fir ? MH_FEEDBACK_FIR : 0);
+    }
+
+    cap = m->tias ? m->tias : (m->as > UINT32_MAX / 1000 ? UINT32_MAX
+                                                         : m->as * 1000);
+    own = call->calls->conf.video_cap * 1000;
+
+    if (own && (cap == 0 || own < cap)) {
+        cap = own;
+    }
+
+    mh_answer_codecs(&call->maps[i], MH_SDP_IMS, codecs[MH_STREAM_IMS]);
+    mh_answer_codecs(&call->maps[i], MH_SDP_WEB, codecs[MH_STREAM_WEB]);
+
+    if (mh_stream_feedback(call->streams[i], can, codecs, cap) != 0) {
+        mh_warn("call \"%s\" has video without feedback: out of memory",
+                call->id);
+    }
+}
+
+
+/* what tells a key frame, of the payload numbers that a leg sends with */
+
+static void
+mh_answer_codecs(const struct mh_sdp_map *map, enum mh_sdp_leg from,
+    uint8_t codecs[128])
+{
+    uint8_t                  codec;
+    unsigned                 j;
+    const struct mh_sdp_pt  *pt;
+
+    memset(codecs, MH_FEEDBACK_UNKNOWN, 128);
+
+    for (j = 0; j < map->n; j++) {
+        pt = &map->pt[j];
+
+        codec = (pt->codec == MH_SDP_H264) ? MH_FEEDBACK_H264
+                : (pt->codec == MH_SDP_VP8) ? MH_FEEDBACK_VP8
+                : MH_FEEDBACK_UNKNOWN;
+
+        codecs[pt->to[from] & 0x7f] = codec;
+        codecs[pt->from[from] & 0x7f] = codec;
     }
 }

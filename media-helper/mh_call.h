@@ -62,6 +62,8 @@ struct mh_calls_conf {
     bool                  learn;            /* IMS side may be elsewhere,
                                                once */
     int                   tos;
+    unsigned              video_cap;        /* kbit/s that browsers may send
+                                               as video, 0 = the IMS's b= */
 };
 
 

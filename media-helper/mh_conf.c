@@ -60,6 +60,7 @@ static const char *mh_conf_max(struct mh_conf *conf, const char *value);
 static const char *mh_conf_media(struct mh_conf *conf, const char *value);
 static const char *mh_conf_offer(struct mh_conf *conf, const char *value);
 static const char *mh_conf_dscp(struct mh_conf *conf, const char *value);
+static const char *mh_conf_video(struct mh_conf *conf, const char *value);
 static const char *mh_conf_backend(struct mh_conf *conf, const char *value);
 static const char *mh_conf_user(struct mh_conf *conf, const char *value);
 static const char *mh_conf_pid(struct mh_conf *conf, const char *value);
@@ -82,6 +83,8 @@ static const struct mh_conf_option  mh_conf_options[] = {
       "may use control over UDP (loopback); may repeat" },
     { 'a', "addr[,addr]", mh_conf_public,
       "address told to browsers, behind 1:1 NAT" },
+    { 'B', "kbit/s", mh_conf_video,
+      "video that a browser may send at most (0, what the IMS says)" },
     { 'b', "name", mh_conf_backend, "SRTP backend" },
     { 'c', "socket", mh_conf_control,
       "unix:PATH, seqpacket:PATH or udp:ADDR:PORT; may repeat" },
@@ -303,6 +306,13 @@ static const char *
 mh_conf_offer(struct mh_conf *conf, const char *value)
 {
     return mh_conf_number(value, 86400, &conf->offer_timeout);
+}
+
+
+static const char *
+mh_conf_video(struct mh_conf *conf, const char *value)
+{
+    return mh_conf_number(value, 1000000, &conf->video_cap);
 }
 
 

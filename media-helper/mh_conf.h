@@ -49,6 +49,7 @@ struct mh_conf {
     unsigned     media_timeout;             /* seconds */
     unsigned     offer_timeout;
     int          tos;
+    unsigned     video_cap;         /* kbit/s, 0 = none */
     bool         learn;
 
     const char  *backend;

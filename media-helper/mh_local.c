@@ -51,6 +51,7 @@ mh_local_init(struct mh_call *call, enum mh_sdp_leg leg,
     policy->suites = sig->suites;
     policy->no_audio = sig->no_audio;
     policy->no_video = sig->no_video;
+    policy->video_cap = call->calls->conf.video_cap;
 
     memcpy(policy->strip, sig->strip, sizeof(policy->strip));
     policy->stripc = sig->stripc;

@@ -463,6 +463,7 @@ mh_main_calls(struct mh_main *m)
     cc.offer_timeout = conf->offer_timeout;
     cc.learn = conf->learn;
     cc.tos = conf->tos;
+    cc.video_cap = conf->video_cap;
 
     for (i = 0; i < conf->webc; i++) {
         sa_cpy(&cc.web_addrs[i], &conf->web_public[i]);

@@ -484,3 +484,123 @@ mh_rtcp_fir_write(uint8_t *buf, size_t size, uint32_t sender, uint32_t media,
 
     return MH_RTCP_FIR_SIZE;
 }
+
+
+size_t
+mh_rtcp_remb_write(uint8_t *buf, size_t size, uint32_t sender,
+    uint32_t media, uint32_t rate)
+{
+    unsigned  exp;
+
+    if (size < MH_RTCP_REMB_SIZE) {
+        return 0;
+    }
+
+    for (exp = 0; rate >> exp > 0x3ffff; exp++) { /* void */ }
+
+    memset(buf, 0, MH_RTCP_REMB_SIZE);
+
+    buf[0] = 0x80 | MH_RTCP_FMT_AFB;
+    buf[1] = MH_RTCP_PSFB;
+    buf[3] = 5;
+    mh_rtcp_put32(buf + 4, sender);
+    memcpy(buf + 12, "REMB", 4);
+    mh_rtcp_put32(buf + 16, 1u << 24 | exp << 18 | rate >> exp);
+    mh_rtcp_put32(buf + 20, media);
+
+    return MH_RTCP_REMB_SIZE;
+}
+
+
+size_t
+mh_rtcp_tmmbr_write(uint8_t *buf, size_t size, uint32_t sender,
+    uint32_t media, uint32_t rate)
+{
+    unsigned  exp;
+
+    if (size < MH_RTCP_TMMBR_SIZE) {
+        return 0;
+    }
+
+    for (exp = 0; rate >> exp > 0x1ffff; exp++) { /* void */ }
+
+    memset(buf, 0, MH_RTCP_TMMBR_SIZE);
+
+    buf[0] = 0x80 | MH_RTCP_FMT_TMMBR;
+    buf[1] = MH_RTCP_RTPFB;
+    buf[3] = 4;
+    mh_rtcp_put32(buf + 4, sender);
+    mh_rtcp_put32(buf + 12, media);
+    mh_rtcp_put32(buf + 16, exp << 26 | (rate >> exp) << 9
+                            | MH_RTCP_TMMBR_OVERHEAD);
+
+    return MH_RTCP_TMMBR_SIZE;
+}
+
+
+void
+mh_rtcp_nack_init(struct mh_rtcp_nack *nack, uint8_t *buf, size_t size,
+    uint32_t sender, uint32_t media)
+{
+    nack->p = buf;
+    nack->size = size;
+    nack->len = 0;
+
+    if (size < 16) {
+        return;
+    }
+
+    buf[0] = 0x80 | MH_RTCP_FMT_NACK;
+    buf[1] = MH_RTCP_RTPFB;
+    mh_rtcp_put32(buf + 4, sender);
+    mh_rtcp_put32(buf + 8, media);
+    nack->len = 12;
+}
+
+
+void
+mh_rtcp_nack_add(struct mh_rtcp_nack *nack, uint16_t seq)
+{
+    uint8_t   *p;
+    uint16_t   step, blp;
+
+    if (nack->len > 12) {
+        p = nack->p + nack->len - 4;
+        step = (uint16_t) (seq - (uint16_t) (p[0] << 8 | p[1]));
+
+        if (step == 0) {
+            return;
+        }
+
+        if (step <= 16) {
+            blp = (uint16_t) (p[2] << 8 | p[3] | 1 << (step - 1));
+            p[2] = (uint8_t) (blp >> 8);
+            p[3] = (uint8_t) blp;
+            return;
+        }
+    }
+
+    if (nack->len == 0 || nack->len + 4 > nack->size) {
+        return;
+    }
+
+    mh_rtcp_put32(nack->p + nack->len, (uint32_t) seq << 16);
+    nack->len += 4;
+}
+
+
+size_t
+mh_rtcp_nack_end(struct mh_rtcp_nack *nack)
+{
+    size_t  words;
+
+    if (nack->len <= 12) {
+        return 0;
+    }
+
+    words = nack->len / 4 - 1;
+    nack->p[2] = (uint8_t) (words >> 8);
+    nack->p[3] = (uint8_t) words;
+
+    return nack->len;
+}

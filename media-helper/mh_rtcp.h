@@ -34,13 +34,18 @@ enum mh_rtcp_type {
 
 enum mh_rtcp_fmt {
     MH_RTCP_FMT_NACK = 1,   /* of RTPFB */
+    MH_RTCP_FMT_TMMBR = 3,  /* of RTPFB, RFC 5104 4.2.1 */
     MH_RTCP_FMT_PLI = 1,    /* of PSFB */
-    MH_RTCP_FMT_FIR = 4     /* of PSFB, RFC 5104 4.3.1 */
+    MH_RTCP_FMT_FIR = 4,    /* of PSFB, RFC 5104 4.3.1 */
+    MH_RTCP_FMT_AFB = 15    /* of PSFB: REMB */
 };
 
 enum {
     MH_RTCP_PLI_SIZE = 12,  /* bytes */
     MH_RTCP_FIR_SIZE = 20,
+    MH_RTCP_REMB_SIZE = 24,
+    MH_RTCP_TMMBR_SIZE = 20,
+    MH_RTCP_TMMBR_OVERHEAD = 40,    /* bytes of IPv4, UDP and RTP */
     MH_RTCP_RR_SIZE = 8,    /* an empty receiver report */
     MH_RTCP_MAX_PACKETS = 64    /* in one compound; more is an attack */
 };
@@ -161,6 +166,39 @@ size_t mh_rtcp_pli_write(uint8_t *buf, size_t size, uint32_t sender,
 size_t mh_rtcp_fir_write(uint8_t *buf, size_t size, uint32_t sender,
     uint32_t media, uint8_t seq);
 size_t mh_rtcp_rr_write(uint8_t *buf, size_t size, uint32_t sender);
+
+/*
+ * Writes how much a source may send: as REMB (draft-alvestrand-rmcat-remb,
+ * what browsers know) or TMMBR (RFC 5104 4.2.1).
+ *
+ * @param rate  bit/s
+ *
+ * @return bytes written, or 0 if they do not fit
+ */
+size_t mh_rtcp_remb_write(uint8_t *buf, size_t size, uint32_t sender,
+    uint32_t media, uint32_t rate);
+size_t mh_rtcp_tmmbr_write(uint8_t *buf, size_t size, uint32_t sender,
+    uint32_t media, uint32_t rate);
+
+
+/* a generic NACK (RFC 4585 6.2.1) that is being written */
+
+struct mh_rtcp_nack {
+    uint8_t  *p;
+    size_t    len;
+    size_t    size;
+};
+
+/*
+ * Begins one, adds a sequence number, ends it.  Numbers should come in
+ * order: then those of a run share an entry.  What does not fit is left out.
+ *
+ * @return (end) bytes written; 0 if there is no number in it
+ */
+void mh_rtcp_nack_init(struct mh_rtcp_nack *nack, uint8_t *buf, size_t size,
+    uint32_t sender, uint32_t media);
+void mh_rtcp_nack_add(struct mh_rtcp_nack *nack, uint16_t seq);
+size_t mh_rtcp_nack_end(struct mh_rtcp_nack *nack);
 
 
 #endif /* MH_RTCP_H */

@@ -157,8 +157,11 @@ struct mh_sdp_media {
     bool               rtcp_rsize;
     bool               bundle_only;
     bool               bundled;     /* its mid is in the BUNDLE group */
-    bool               nack_pli;    /* an rtcp-fb line says so */
+    bool               nack;        /* an rtcp-fb line says so */
+    bool               nack_pli;
     bool               ccm_fir;
+    bool               ccm_tmmbr;
+    bool               goog_remb;
     struct pl          mid;
     uint8_t            mid_ext;     /* extmap id of sdes:mid, 0 = none */
 
@@ -239,6 +242,8 @@ struct mh_sdp_policy {
     bool               no_audio;    /* ng sdp-media-remove */
     bool               no_video;
     uint32_t           video_as;    /* kbit/s where the peer gave no b= */
+    uint32_t           video_cap;   /* kbit/s that a browser may send at
+                                       most; 0 = what the IMS's b= says */
     struct pl          h264_level;  /* "42e00c": written instead of the
                                        peer's profile-level-id; empty: keep */
     struct pl          strip[MH_SDP_MAX_CODEC_RULES];   /* ng codec strip

@@ -194,8 +194,17 @@ mh_sdp_a_rtcp_fb(struct mh_sdp_reader *r, struct pl value)
     mh_pl_word(&value, &type);
     mh_pl_word(&value, &param);
 
-    if (mh_pl_is(&type, "nack") && mh_pl_is(&param, "pli")) {
+    if (mh_pl_is(&type, "nack") && mh_pl_is(&param, "")) {
+        r->m->nack = true;
+
+    } else if (mh_pl_is(&type, "nack") && mh_pl_is(&param, "pli")) {
         r->m->nack_pli = true;
+
+    } else if (mh_pl_is(&type, "goog-remb")) {
+        r->m->goog_remb = true;
+
+    } else if (mh_pl_is(&type, "ccm") && mh_pl_is(&param, "tmmbr")) {
+        r->m->ccm_tmmbr = true;
 
     } else if (mh_pl_is(&type, "ccm") && mh_pl_is(&param, "fir")) {
         r->m->ccm_fir = true;

@@ -342,6 +342,12 @@ mh_sdp_write_bandwidth(struct mh_sdp_writer *w,
             as = plan->local->policy.video_as;
         }
 
+        if (plan->local->leg == MH_SDP_WEB && plan->local->policy.video_cap
+            && (as == 0 || as > plan->local->policy.video_cap))
+        {
+            as = plan->local->policy.video_cap;
+        }
+
     } else if (plan->local->leg == MH_SDP_IMS) {
 
         for (j = 0; j < line->n; j++) {
@@ -480,6 +486,14 @@ mh_sdp_write_codec(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
 
     if (c->fir) {
         mh_sdp_printf(w, "a=rtcp-fb:%u ccm fir\r\n", c->number);
+    }
+
+    if (c->remb) {
+        mh_sdp_printf(w, "a=rtcp-fb:%u goog-remb\r\n", c->number);
+    }
+
+    if (c->tmmbr) {
+        mh_sdp_printf(w, "a=rtcp-fb:%u ccm tmmbr\r\n", c->number);
     }
 }
 

@@ -27,12 +27,14 @@ static int mh_sdp_plan_answer(struct mh_sdp_plan *plan,
     const struct mh_sdp *offer, const struct mh_sdp *answer,
     struct mh_sdp_map *maps);
 static void mh_sdp_plan_codecs(struct mh_sdp_line_plan *line,
-    const struct mh_sdp *offer, const struct mh_sdp *answer,
-    enum mh_sdp_leg src);
+    const struct mh_sdp_local *local, const struct mh_sdp *offer,
+    const struct mh_sdp *answer, enum mh_sdp_leg src);
 static bool mh_sdp_plan_media(const struct mh_sdp_line_plan *line);
 static void mh_sdp_mid_set(struct mh_sdp_map *map, const struct pl *mid);
 static void mh_sdp_mid_make(struct mh_sdp_map *maps, unsigned n);
 static bool mh_sdp_avpf(const struct mh_sdp_media *m);
+static bool mh_sdp_limited(const struct mh_sdp_media *m,
+    const struct mh_sdp_local *local);
 static bool mh_sdp_feedback(const struct mh_sdp_media *m, unsigned pt,
     const char *type, const char *param);
 
@@ -172,14 +174,14 @@ mh_sdp_plan_offered(struct mh_sdp_plan *plan, const struct mh_sdp *offer,
         c->f = f;
 
         /*
-         * A browser gets PLI and FIR even for a peer without feedback: the
-         * helper absorbs or translates them (SD-15, ME-11).
+         * A browser gets NACK, PLI and FIR even for a peer without feedback:
+         * the helper answers, absorbs or translates them (SD-15, ME-11), and
+         * it tells a limit of the peer's.
          */
 
         if (web) {
-            c->pli = c->fir = (m->kind == MH_SDP_VIDEO);
-            c->nack = fb && mh_sdp_avpf(m)
-                      && mh_sdp_feedback(m, f->pt, "nack", "");
+            c->nack = c->pli = c->fir = (m->kind == MH_SDP_VIDEO);
+            c->remb = c->tmmbr = (c->nack && mh_sdp_limited(m, plan->local));
 
         } else if (fb) {
             c->nack = mh_sdp_feedback(m, f->pt, "nack", "");
@@ -248,7 +250,7 @@ mh_sdp_plan_answer(struct mh_sdp_plan *plan, const struct mh_sdp *offer,
             continue;
         }
 
-        mh_sdp_plan_codecs(line, offer, answer, plan->src);
+        mh_sdp_plan_codecs(line, plan->local, offer, answer, plan->src);
 
         line->accepted = mh_sdp_plan_media(line);
     }
@@ -260,7 +262,8 @@ mh_sdp_plan_answer(struct mh_sdp_plan *plan, const struct mh_sdp *offer,
 /* the answerer's codecs, in its order, with the offerer's numbers */
 
 static void
-mh_sdp_plan_codecs(struct mh_sdp_line_plan *line, const struct mh_sdp *offer,
+mh_sdp_plan_codecs(struct mh_sdp_line_plan *line,
+    const struct mh_sdp_local *local, const struct mh_sdp *offer,
     const struct mh_sdp *answer, enum mh_sdp_leg src)
 {
     bool                         video, ims;
@@ -308,8 +311,8 @@ mh_sdp_plan_codecs(struct mh_sdp_line_plan *line, const struct mh_sdp *offer,
         c->f = f;
 
         /*
-         * Only what was offered.  A browser gets PLI and FIR whatever the
-         * IMS answered; the IMS gets what the browser answered too, and
+         * Only what was offered.  A browser gets NACK, PLI and FIR whatever
+         * the IMS answered; the IMS gets what the browser answered too, and
          * nothing under RTP/AVP.
          */
 
@@ -318,11 +321,16 @@ mh_sdp_plan_codecs(struct mh_sdp_line_plan *line, const struct mh_sdp *offer,
         }
 
         c->nack = mh_sdp_feedback(o, number, "nack", "")
-                  && mh_sdp_feedback(a, f->pt, "nack", "");
+                  && (!ims || mh_sdp_feedback(a, f->pt, "nack", ""));
         c->pli = mh_sdp_feedback(o, number, "nack", "pli")
                  && (!ims || mh_sdp_feedback(a, f->pt, "nack", "pli"));
         c->fir = mh_sdp_feedback(o, number, "ccm", "fir")
                  && (!ims || mh_sdp_feedback(a, f->pt, "ccm", "fir"));
+
+        if (!ims && mh_sdp_limited(a, local)) {
+            c->remb = mh_sdp_feedback(o, number, "goog-remb", "");
+            c->tmmbr = mh_sdp_feedback(o, number, "ccm", "tmmbr");
+        }
     }
 }
 
@@ -390,6 +398,16 @@ static bool
 mh_sdp_avpf(const struct mh_sdp_media *m)
 {
     return m->proto == MH_SDP_AVPF || m->proto == MH_SDP_SAVPF;
+}
+
+
+/* whether the browser's rate has a limit: the peer's, or our own */
+
+static bool
+mh_sdp_limited(const struct mh_sdp_media *m,
+    const struct mh_sdp_local *local)
+{
+    return m->as || m->tias || local->policy.video_cap;
 }
 
 

@@ -23,6 +23,8 @@ struct mh_sdp_codec_plan {
     bool                          nack;
     bool                          pli;
     bool                          fir;
+    bool                          remb;
+    bool                          tmmbr;
 };
 
 /* one m-line of what will be written */

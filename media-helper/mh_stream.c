@@ -22,6 +22,7 @@
 
 #include "mh_rtcp.h"
 #include "mh_stream.h"
+#include "mh_video.h"
 
 
 enum {
@@ -55,6 +56,8 @@ struct mh_stream {
     bool                   avpf;
     struct mh_stream_stat  stat;
     struct mh_quality      quality[2];      /* of what comes from that leg */
+    struct mh_video       *video;           /* NULL for audio */
+    bool                   due[2];          /* feedback for that leg */
 };
 
 
@@ -73,6 +76,7 @@ static bool mh_stream_rtp(struct mh_stream *s, enum mh_stream_leg from,
     uint8_t **bufp, size_t *len);
 static bool mh_stream_rtcp(struct mh_stream *s, enum mh_stream_leg from,
     uint8_t *buf, size_t *len);
+static void mh_stream_ask(struct mh_stream *s, enum mh_stream_leg to);
 static bool mh_stream_strip(uint8_t **bufp, size_t *len);
 
 
@@ -170,6 +174,32 @@ mh_stream_clocks(struct mh_stream *s, enum mh_stream_leg from,
 }
 
 
+int
+mh_stream_feedback(struct mh_stream *s, const unsigned can[2],
+    const uint8_t codecs[2][128], uint32_t cap)
+{
+    int  err;
+
+    if (s->video == NULL) {
+        err = mh_video_alloc(&s->video);
+        if (err) {
+            return err;
+        }
+    }
+
+    mh_video_set(s->video, can, codecs, cap, mh_io_now(s->io));
+
+    return 0;
+}
+
+
+const struct mh_feedback_stat *
+mh_stream_feedback_stat(const struct mh_stream *s)
+{
+    return s->video ? mh_video_stat(s->video) : NULL;
+}
+
+
 struct mh_keys *
 mh_stream_keys(struct mh_stream *s)
 {
@@ -211,6 +241,10 @@ mh_stream_web_rtp(struct mh_stream *s, uint8_t *buf, size_t len)
 
     if (!mh_half_send(s, &s->rtp, buf, len)) {
         s->stat.rtp[MH_STREAM_WEB].errors++;
+    }
+
+    if (s->due[MH_STREAM_WEB]) {
+        mh_stream_ask(s, MH_STREAM_WEB);
     }
 }
 
@@ -259,6 +293,7 @@ mh_stream_destroy(void *data)
     }
 
     mh_port_close(&s->pair);
+    mem_deref(s->video);
     mem_deref(s->keys);
     mem_deref(s->transport);
     mem_deref(s->io);
@@ -428,9 +463,16 @@ mh_stream_rtp_h(uint8_t *buf, size_t len, const struct sa *src, void *arg)
     }
 
     if (s->transport == NULL
-        || mh_transport_send(s->transport, buf, len, false) != 0)
+        || (s->video ? mh_video_send(s->video, s->transport, buf, len,
+                                     mh_io_now(s->io))
+                     : mh_transport_send(s->transport, buf, len, false)) != 0)
     {
         s->stat.rtp[MH_STREAM_IMS].errors++;
+        return;
+    }
+
+    if (s->due[MH_STREAM_IMS]) {
+        mh_stream_ask(s, MH_STREAM_IMS);
     }
 }
 
@@ -505,6 +547,11 @@ mh_stream_rtp(struct mh_stream *s, enum mh_stream_leg from, uint8_t **bufp,
     mh_quality_rtp(&s->quality[from], p, s->clocks[from][p[1] & 0x7f],
                    s->quality[!from].rtt, s->stat.last[from]);
 
+    if (s->video != NULL) {
+        s->due[from] = mh_video_rtp(s->video, from, p, *len,
+                                    s->stat.last[from]);
+    }
+
     p[1] = (uint8_t) ((p[1] & 0x80) | pt);
 
     if (!mh_stream_strip(bufp, len)) {
@@ -520,6 +567,7 @@ static bool
 mh_stream_rtcp(struct mh_stream *s, enum mh_stream_leg from, uint8_t *buf,
     size_t *len)
 {
+    int                  err;
     unsigned             flags;
     struct mh_counter   *c;
     struct mh_rtcp_seen  seen;
@@ -538,15 +586,49 @@ mh_stream_rtcp(struct mh_stream *s, enum mh_stream_leg from, uint8_t *buf,
     mh_quality_heard(&s->quality[from], buf, *len, s->stat.last[from]);
     mh_quality_sent(&s->quality[!from], buf, *len, s->stat.last[from]);
 
-    flags = (from == MH_STREAM_IMS || s->avpf) ? MH_RTCP_TO_AVPF
-                                               : MH_RTCP_TO_AVP;
+    if (s->video != NULL) {
+        err = mh_video_pass(s->video, s->transport, !from, buf, len,
+                            MH_IO_RECV, s->stat.last[from]);
 
-    if (mh_rtcp_filter(buf, len, MH_IO_RECV, flags, &seen) != 0) {
+    } else {
+        flags = (from == MH_STREAM_IMS || s->avpf) ? MH_RTCP_TO_AVPF
+                                                   : MH_RTCP_TO_AVP;
+        err = mh_rtcp_filter(buf, len, MH_IO_RECV, flags, &seen);
+    }
+
+    if (err) {
         c->errors++;
         return false;
     }
 
     return *len != 0;
+}
+
+
+/*
+ * Sends what is due for a leg, in the name of the other one's source: that is
+ * whom it gets other feedback from.
+ */
+
+static void
+mh_stream_ask(struct mh_stream *s, enum mh_stream_leg to)
+{
+    size_t   n;
+    uint8_t  buf[MH_FEEDBACK_SIZE + MH_IO_ROOM - MH_IO_RECV];
+
+    n = mh_video_write(s->video, to, s->stat.ssrc[!to] ? s->stat.ssrc[!to]
+                                                       : 1,
+                       s->stat.ssrc[to], mh_io_now(s->io), buf);
+    if (n == 0) {
+        return;
+    }
+
+    if (to == MH_STREAM_IMS) {
+        (void) mh_half_send(s, &s->rtcp, buf, n);
+
+    } else if (s->transport != NULL) {
+        (void) mh_transport_send_copy(s->transport, buf, n, true);
+    }
 }
 
 

@@ -38,6 +38,7 @@ enum {
 
 
 struct mh_stream;
+struct mh_feedback_stat;
 
 
 /* what was received of one kind on one leg */
@@ -150,6 +151,24 @@ const struct mh_stream_stat *mh_stream_stat(const struct mh_stream *s);
  */
 void mh_stream_clocks(struct mh_stream *s, enum mh_stream_leg from,
     const uint8_t clocks[128]);
+
+/*
+ * Makes it a stream of video, with feedback between its legs as an answer
+ * has settled it: see mh_feedback_set(), enum mh_feedback_can and
+ * enum mh_feedback_codec.  Both legs are asked for a key frame.
+ *
+ * @param can     what the peers of both legs understand
+ * @param codecs  of the payload numbers that come from a leg
+ * @param cap     bit/s that the browser may send; 0 = no limit known
+ *
+ * @return 0 or ENOMEM: then it stays as it was
+ */
+int mh_stream_feedback(struct mh_stream *s, const unsigned can[2],
+    const uint8_t codecs[2][128], uint32_t cap);
+
+/* what feedback there was; NULL if it is no video */
+const struct mh_feedback_stat *mh_stream_feedback_stat(
+    const struct mh_stream *s);
 
 /*
  * How well the media of that leg arrives here, up to date.

@@ -28,6 +28,8 @@ static void mh_transport_destroy(void *data);
 static void mh_transport_dtls_set(struct mh_transport *t,
     enum mh_dtls_role role, struct mh_dtls *dtls);
 static void mh_transport_dtls_start(struct mh_transport *t);
+static int mh_transport_protect(struct mh_transport *t, uint8_t *buf,
+    size_t *len, bool rtcp, struct mh_path **pathp);
 static void mh_transport_send_h(const uint8_t *buf, size_t len, void *arg);
 static void mh_transport_estab_h(const struct mh_dtls_keys *keys, void *arg);
 static void mh_transport_close_h(int err, const char *reason, void *arg);
@@ -232,35 +234,95 @@ int
 mh_transport_send(struct mh_transport *t, uint8_t *buf, size_t len,
     bool rtcp)
 {
+    return mh_transport_send_kept(t, buf, &len, rtcp);
+}
+
+
+int
+mh_transport_send_kept(struct mh_transport *t, uint8_t *buf, size_t *len,
+    bool rtcp)
+{
     int              err;
-    size_t           size;
     struct mh_path  *path;
+
+    err = mh_transport_protect(t, buf, len, rtcp, &path);
+
+    if (err == 0) {
+        mh_io_send_ref(t->web->io, path->ws->sock.fd, &path->addr, buf,
+                       *len);
+    }
+
+    return err;
+}
+
+
+int
+mh_transport_send_copy(struct mh_transport *t, uint8_t *buf, size_t len,
+    bool rtcp)
+{
+    int              err;
+    struct mh_path  *path;
+
+    err = mh_transport_protect(t, buf, &len, rtcp, &path);
+
+    if (err == 0) {
+        mh_io_send_copy(t->web->io, path->ws->sock.fd, &path->addr, buf,
+                        len);
+    }
+
+    return err;
+}
+
+
+void
+mh_transport_resend(struct mh_transport *t, const uint8_t *buf, size_t len)
+{
+    struct mh_path  *path;
+
+    path = t->path ? t->path : t->dtls_path;
+
+    if (path != NULL) {
+        mh_io_send_copy(t->web->io, path->ws->sock.fd, &path->addr, buf,
+                        len);
+    }
+}
+
+
+unsigned
+mh_transport_keys(const struct mh_transport *t)
+{
+    return t->keys;
+}
+
+
+static int
+mh_transport_protect(struct mh_transport *t, uint8_t *buf, size_t *len,
+    bool rtcp, struct mh_path **pathp)
+{
+    int     err;
+    size_t  size;
 
     /*
      * Before the nomination there may be a pair that was checked and that
      * the browser already speaks DTLS on: good enough for the first packets.
      */
 
-    path = t->path ? t->path : t->dtls_path;
+    *pathp = t->path ? t->path : t->dtls_path;
 
-    if (path == NULL || t->tx == NULL) {
+    if (*pathp == NULL || t->tx == NULL) {
         t->stat.send_errors++;
         return ENOTCONN;
     }
 
-    size = len + MH_SRTP_OVERHEAD_MAX;
+    size = *len + MH_SRTP_OVERHEAD_MAX;
 
-    err = rtcp ? mh_srtp_protect_rtcp(t->tx, buf, &len, size)
-               : mh_srtp_protect(t->tx, buf, &len, size);
+    err = rtcp ? mh_srtp_protect_rtcp(t->tx, buf, len, size)
+               : mh_srtp_protect(t->tx, buf, len, size);
     if (err) {
         t->stat.send_errors++;
-        t->stat.ssrcs_refused += (err == ENOSPC);
-        return err;
     }
 
-    mh_io_send_ref(t->web->io, path->ws->sock.fd, &path->addr, buf, len);
-
-    return 0;
+    return err;
 }
 
 
@@ -569,6 +631,7 @@ mh_transport_estab_h(const struct mh_dtls_keys *keys, void *arg)
 
     t->rx = rx;
     t->tx = tx;
+    t->keys++;
     t->profile = keys->profile;
     t->state = MH_TRANSPORT_UP;
     t->release_at = mh_clock() + MH_WEB_RELEASE_MS;

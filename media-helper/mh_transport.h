@@ -66,6 +66,7 @@ struct mh_transport {
 
     struct mh_srtp            *rx;
     struct mh_srtp            *tx;
+    unsigned                   keys;        /* how often there were new */
     unsigned                   profile;
 
     struct mh_transport_stat   stat;

@@ -212,6 +212,21 @@ bool mh_transport_role(const struct mh_transport *t,
 int mh_transport_send(struct mh_transport *t, uint8_t *buf, size_t len,
     bool rtcp);
 
+/* The same; len in and out: that of what is sent, which is then in buf */
+int mh_transport_send_kept(struct mh_transport *t, uint8_t *buf, size_t *len,
+    bool rtcp);
+
+/* The same for any other buffer, from anywhere; it is protected in place */
+int mh_transport_send_copy(struct mh_transport *t, uint8_t *buf, size_t len,
+    bool rtcp);
+
+/* Sends protected bytes once more, to the pair that is in use now */
+void mh_transport_resend(struct mh_transport *t, const uint8_t *buf,
+    size_t len);
+
+/* Which keys packets are protected with: a number that a new key raises */
+unsigned mh_transport_keys(const struct mh_transport *t);
+
 enum mh_transport_state mh_transport_state(const struct mh_transport *t);
 
 /* whether consent is gone (RFC 7675 5.1), or never came for that long */

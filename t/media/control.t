@@ -58,6 +58,7 @@ my %bad = (
     'port range'       => [qw/ -p 30001-30002 /],
     'number'           => [qw/ -m -1 /],
     'dscp'             => [qw/ -q 64 /],
+    'video rate'       => [qw/ -B much /],
     'backend'          => [qw/ -b none /],
     'group'            => [qw/ -g no-such-group /],
     'letter'           => [qw/ -Z /],

@@ -234,7 +234,9 @@ test_handset(void)
     ok(has("m=video 31000 UDP/TLS/RTP/SAVPF 98"),
        "97 is taken in the bundle: renumbered; H263 is gone");
     ok(has("a=rtcp-fb:98 nack pli") && has("a=rtcp-fb:98 ccm fir")
-       && !has("a=rtcp-fb:98 nack"), "PLI and FIR for RTP/AVP");
+       && has("a=rtcp-fb:98 nack"), "NACK, PLI and FIR for RTP/AVP");
+    ok(has("a=rtcp-fb:98 goog-remb") && has("a=rtcp-fb:98 ccm tmmbr"),
+       "and words for its limit");
     ok(has("a=setup:actpass"), "actpass");
     ok(has("b=AS:384"), "its limit of video");
     ok(!contains("tra-") && !contains("curr") && !contains("des:qos")
