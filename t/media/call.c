@@ -208,11 +208,20 @@ static void
 ims_sdp(struct call *c, char *sdp, const char *formats, const char *direction)
 {
     size_t  n;
+    char    crypto[SDES_TEXT];
+
+    crypto[0] = '\0';
+
+    if (c->sdes != NULL) {
+        (void) sdes_line(c->sdes, c->offers == BROWSER_OFFERS, crypto,
+                         sizeof(crypto));
+    }
 
     n = (size_t) snprintf(sdp, BROWSER_SDP,
         "v=0\r\no=ims 7 %u IN %s %s\r\ns=-\r\nc=IN %s %s\r\nt=0 0\r\n"
-        "m=audio %u RTP/AVP %s\r\na=rtpmap:8 PCMA/8000\r\n",
-        c->version, c->af, c->addr, c->af, c->addr, c->ims.own, formats);
+        "m=audio %u %s %s\r\na=rtpmap:8 PCMA/8000\r\n%s",
+        c->version, c->af, c->addr, c->af, c->addr, c->ims.own,
+        c->sdes != NULL ? c->sdes->profile : "RTP/AVP", formats, crypto);
 
     if (strstr(formats, "101") != NULL) {
         n += (size_t) snprintf(sdp + n, BROWSER_SDP - n,
@@ -259,7 +268,14 @@ command(struct call *c, const char *name, int to, const char *sdp,
 
     ng_str(c->ng, "sdp", sdp);
     ng_list(c->ng, "replace", "origin");
-    ng_list(c->ng, "SDES", "off");
+
+    if (c->sdes == NULL) {
+        ng_list(c->ng, "SDES", "off");
+
+    } else if (c->sdes->words != NULL) {
+        ng_list(c->ng, "SDES", c->sdes->words);
+    }
+
     ng_str(c->ng, "ICE-lite", "both");
 
     if (strcmp(c->af, "IP6") == 0 || strcmp(c->web_af, "IP6") == 0) {
@@ -267,7 +283,8 @@ command(struct call *c, const char *name, int to, const char *sdp,
     }
 
     if (to == IMS) {
-        ng_str(c->ng, "transport-protocol", "RTP/AVP");
+        ng_str(c->ng, "transport-protocol",
+               c->sdes != NULL ? c->sdes->transport : "RTP/AVP");
         ng_str(c->ng, "ICE", "remove");
         ng_str(c->ng, "DTLS", dtls ? dtls : "off");
         ng_list(c->ng, "rtcp-mux", "demux");
@@ -389,6 +406,10 @@ call_remote(struct call *c, int side)
     if (c->web.video
         && ims_remote(&c->video, c->to_ims.sdp, "m=video ") != 0)
     {
+        return -1;
+    }
+
+    if (c->sdes != NULL && sdes_remote(c->sdes, c->to_ims.sdp) != 0) {
         return -1;
     }
 

@@ -14,6 +14,7 @@
 
 #include "browser.h"
 #include "ng.h"
+#include "sdes.h"
 
 
 #define CM_PROFILE    "SRTP_AES128_CM_SHA1_80"
@@ -56,6 +57,7 @@ struct call {
     struct browser   web;
     struct ims       ims;
     struct ims       video;     /* used if web.video is set */
+    struct sdes     *sdes;      /* of the IMS end's audio; NULL: plain RTP */
     struct told      to_web;    /* what the server said last */
     struct told      to_ims;
 };
@@ -135,6 +137,9 @@ unsigned stranger_rtcp(struct call *c, uint32_t ssrc);
 unsigned count_ims(struct call *c, int ms);
 void drain_web(struct call *c, int ms);
 void ims_raw(struct call *c, unsigned rtcp, const void *data, size_t len);
+
+/* the same for a packet that is SRTP already, or is not to be */
+void ims_sealed(struct call *c, unsigned rtcp, const void *data, size_t len);
 
 /* @return 1 if the report comes out with its SSRCs and its numbers */
 int rtcp_up(struct call *c, unsigned type, uint32_t from, uint32_t about);

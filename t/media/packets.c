@@ -64,12 +64,32 @@ ims_recv(struct call *c, unsigned rtcp, uint8_t *buf, int ms)
 
     n = recv(pfd.fd, buf, BROWSER_PACKET, 0);
 
+    if (n > 0 && c->sdes != NULL) {
+        return sdes_unprotect(c->sdes, buf, (size_t) n, (int) rtcp);
+    }
+
     return (n > 0) ? (size_t) n : 0;
 }
 
 
 void
 ims_raw(struct call *c, unsigned rtcp, const void *data, size_t len)
+{
+    uint8_t  buf[BROWSER_PACKET + SRTP_MAX_TRAILER_LEN + 4];
+
+    if (c->sdes == NULL) {
+        ims_sealed(c, rtcp, data, len);
+        return;
+    }
+
+    memcpy(buf, data, len);
+    len = sdes_protect(c->sdes, buf, len, (int) rtcp);
+    ims_sealed(c, rtcp, buf, len);
+}
+
+
+void
+ims_sealed(struct call *c, unsigned rtcp, const void *data, size_t len)
 {
     (void) sendto(c->ims.fd[rtcp], data, len, 0,
                   (struct sockaddr *) &c->ims.peer[rtcp], c->ims.len);
