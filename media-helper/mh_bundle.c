@@ -20,10 +20,32 @@
 #include "mh_rtcp.h"
 
 
+/* what one m-line gets of a compound packet */
+
+struct mh_bundle_part {
+    uint8_t   *p;
+    size_t     len;
+    int        line;
+    uint32_t   sender;          /* of the last report in it */
+};
+
+
 static struct mh_stream *mh_bundle_rtp(struct mh_bundle *b,
     const uint8_t *buf, size_t len);
-static struct mh_stream *mh_bundle_rtcp(struct mh_bundle *b,
-    const uint8_t *buf, size_t len);
+static void mh_bundle_rtcp(struct mh_bundle *b, const uint8_t *buf,
+    size_t len);
+static void mh_bundle_packet(const struct mh_bundle *b,
+    struct mh_bundle_part *part, const struct mh_rtcp_pkt *pkt);
+static void mh_bundle_report(const struct mh_bundle *b,
+    struct mh_bundle_part *part, const struct mh_rtcp_pkt *pkt);
+static void mh_bundle_sdes(const struct mh_bundle *b,
+    struct mh_bundle_part *part, const struct mh_rtcp_pkt *pkt);
+static void mh_bundle_bye(const struct mh_bundle *b,
+    struct mh_bundle_part *part, const struct mh_rtcp_pkt *pkt);
+static bool mh_bundle_speaks(const struct mh_bundle *b,
+    const struct mh_bundle_part *part, uint32_t ssrc);
+static void mh_bundle_put(struct mh_bundle_part *part, const uint8_t *p,
+    size_t len);
 static struct mh_stream *mh_bundle_only(const struct mh_bundle *b);
 static int mh_bundle_by_mid(const struct mh_bundle *b, const uint8_t *buf,
     size_t len);
@@ -66,8 +88,13 @@ mh_bundle_recv_h(uint8_t *buf, size_t len, bool rtcp, void *arg)
 
     s = mh_bundle_only(b);
 
+    if (s == NULL && rtcp) {
+        mh_bundle_rtcp(b, buf, len);
+        return;
+    }
+
     if (s == NULL) {
-        s = rtcp ? mh_bundle_rtcp(b, buf, len) : mh_bundle_rtp(b, buf, len);
+        s = mh_bundle_rtp(b, buf, len);
     }
 
     if (s == NULL) {
@@ -151,37 +178,251 @@ mh_bundle_rtp(struct mh_bundle *b, const uint8_t *buf, size_t len)
 
 
 /*
- * A compound packet goes as a whole: browsers write one per m-line, at least
- * one per sender.
+ * A compound packet may speak of several m-lines: each gets its part of it,
+ * down to report blocks and chunks.
  */
 
-static struct mh_stream *
+static void
 mh_bundle_rtcp(struct mh_bundle *b, const uint8_t *buf, size_t len)
 {
-    int                 i;
-    size_t              pos;
-    struct mh_rtcp_pkt  pkt;
+    bool                   any;
+    size_t                 pos;
+    uint8_t                out[MH_IO_ROOM];
+    unsigned               i;
+    struct mh_rtcp_pkt     pkt;
+    struct mh_bundle_part  part;
 
-    pos = 0;
+    if (len > MH_IO_RECV || mh_rtcp_check(buf, len, true) != 0) {
+        b->lost++;
+        return;
+    }
 
-    while (mh_rtcp_next(buf, len, &pos, &pkt) == 0) {
+    any = false;
 
-        i = mh_bundle_by_ssrc(b, pkt.ssrc);
+    for (i = 0; i < b->n; i++) {
 
-        if (i == -1 && pkt.media) {
-            i = mh_bundle_by_source(b, pkt.media);
+        if (b->streams[i] == NULL) {
+            continue;
         }
 
-        if (i == -1 && pkt.type == MH_RTCP_RR && pkt.len >= 12) {
-            i = mh_bundle_by_source(b, mh_bundle_u32(pkt.p + 8));
+        part.p = out;
+        part.len = 0;
+        part.line = (int) i;
+        part.sender = 0;
+        pos = 0;
+
+        while (mh_rtcp_next(buf, len, &pos, &pkt) == 0) {
+            mh_bundle_packet(b, &part, &pkt);
         }
 
-        if (i != -1) {
-            return b->streams[i];
+        if (part.len) {
+            any = true;
+            mh_stream_web_rtcp(b->streams[i], out, part.len);
         }
     }
 
-    return NULL;
+    if (!any) {
+        b->lost++;
+    }
+}
+
+
+static void
+mh_bundle_packet(const struct mh_bundle *b, struct mh_bundle_part *part,
+    const struct mh_rtcp_pkt *pkt)
+{
+    int  i;
+
+    switch (pkt->type) {
+
+    case MH_RTCP_SR:
+    case MH_RTCP_RR:
+        mh_bundle_report(b, part, pkt);
+        return;
+
+    case MH_RTCP_SDES:
+        mh_bundle_sdes(b, part, pkt);
+        return;
+
+    case MH_RTCP_BYE:
+        mh_bundle_bye(b, part, pkt);
+        return;
+
+    case MH_RTCP_RTPFB:
+    case MH_RTCP_PSFB:
+
+        /* FIR names its source in its entry (RFC 5104 4.3.1.2) */
+
+        i = mh_bundle_by_source(b, (pkt->media == 0 && pkt->len >= 16)
+                                   ? mh_bundle_u32(pkt->p + 12)
+                                   : pkt->media);
+        if (i == -1) {
+            i = mh_bundle_by_ssrc(b, pkt->ssrc);
+        }
+
+        if (i == part->line) {
+            mh_bundle_put(part, pkt->p, pkt->len);
+        }
+
+        return;
+
+    case MH_RTCP_APP:
+
+        if (mh_bundle_speaks(b, part, pkt->ssrc)) {
+            mh_bundle_put(part, pkt->p, pkt->len);
+        }
+
+        return;
+    }
+}
+
+
+/*
+ * A report with those blocks that are about the m-line.  An SR belongs to
+ * the m-line of its sender; what it says of others goes there in an RR.
+ */
+
+static void
+mh_bundle_report(const struct mh_bundle *b, struct mh_bundle_part *part,
+    const struct mh_rtcp_pkt *pkt)
+{
+    int       owner, about;
+    size_t    head, from, n;
+    uint8_t  *p;
+    unsigned  i, count;
+
+    owner = mh_bundle_by_ssrc(b, pkt->ssrc);
+    from = (pkt->type == MH_RTCP_SR) ? 28 : 8;
+    head = (owner == part->line) ? from : 8;
+
+    p = part->p + part->len;
+    n = head;
+    count = 0;
+
+    for (i = 0; i < pkt->count; i++, from += 24) {
+        about = mh_bundle_by_source(b, mh_bundle_u32(pkt->p + from));
+
+        if (about == part->line || (about == -1 && owner == part->line)) {
+            memcpy(p + n, pkt->p + from, 24);
+            n += 24;
+            count++;
+        }
+    }
+
+    if (count == 0 && owner != part->line) {
+        return;
+    }
+
+    memcpy(p, pkt->p, head);
+    p[0] = (uint8_t) (0x80 | count);
+    p[1] = (head == 28) ? MH_RTCP_SR : MH_RTCP_RR;
+    p[2] = 0;
+    p[3] = (uint8_t) (n / 4 - 1);
+
+    part->len += n;
+    part->sender = pkt->ssrc;
+}
+
+
+static void
+mh_bundle_sdes(const struct mh_bundle *b, struct mh_bundle_part *part,
+    const struct mh_rtcp_pkt *pkt)
+{
+    size_t    off, end, last, n;
+    uint8_t  *p;
+    unsigned  i, count;
+
+    p = part->p + part->len;
+    last = pkt->len - ((pkt->p[0] & 0x20) ? pkt->p[pkt->len - 1] : 0);
+    n = 4;
+    count = 0;
+
+    for (i = 0, off = 4; i < pkt->count && off + 8 <= last; i++, off = end) {
+        end = off + 4;
+
+        while (end + 2 <= last && pkt->p[end] != 0) {
+            end += 2 + (size_t) pkt->p[end + 1];
+        }
+
+        end = (end + 4) & ~(size_t) 3;
+
+        if (end > last) {
+            break;
+        }
+
+        if (mh_bundle_speaks(b, part, mh_bundle_u32(pkt->p + off))) {
+            memcpy(p + n, pkt->p + off, end - off);
+            n += end - off;
+            count++;
+        }
+    }
+
+    if (count) {
+        p[0] = (uint8_t) (0x80 | count);
+        p[1] = MH_RTCP_SDES;
+        p[2] = (uint8_t) ((n / 4 - 1) >> 8);
+        p[3] = (uint8_t) (n / 4 - 1);
+        part->len += n;
+    }
+}
+
+
+/* the reason stays behind */
+
+static void
+mh_bundle_bye(const struct mh_bundle *b, struct mh_bundle_part *part,
+    const struct mh_rtcp_pkt *pkt)
+{
+    size_t    n;
+    uint8_t  *p;
+    unsigned  i;
+
+    p = part->p + part->len;
+    n = 4;
+
+    for (i = 0; i < pkt->count; i++) {
+
+        if (mh_bundle_speaks(b, part, mh_bundle_u32(pkt->p + 4 + 4 * i))) {
+            memcpy(p + n, pkt->p + 4 + 4 * i, 4);
+            n += 4;
+        }
+    }
+
+    if (n > 4) {
+        p[0] = (uint8_t) (0x80 | (n / 4 - 1));
+        p[1] = MH_RTCP_BYE;
+        p[2] = 0;
+        p[3] = (uint8_t) (n / 4 - 1);
+        part->len += n;
+    }
+}
+
+
+/*
+ * Whether a source of the browser's is one of this m-line's; one that sends
+ * no media, only reports, is where its reports are.
+ */
+
+static bool
+mh_bundle_speaks(const struct mh_bundle *b,
+    const struct mh_bundle_part *part, uint32_t ssrc)
+{
+    int  i;
+
+    i = mh_bundle_by_ssrc(b, ssrc);
+
+    return i == part->line
+           || (i == -1 && part->len && ssrc == part->sender);
+}
+
+
+/* a part is never longer than the whole */
+
+static void
+mh_bundle_put(struct mh_bundle_part *part, const uint8_t *p, size_t len)
+{
+    memcpy(part->p + part->len, p, len);
+    part->len += len;
 }
 
 

@@ -16,6 +16,7 @@
 #include <re.h>
 
 #include "mh_bundle.h"
+#include "mh_rtcp.h"
 #include "tap.h"
 
 
@@ -23,6 +24,8 @@ struct mh_stream {
     uint8_t                pt;
     unsigned               rtp;
     unsigned               rtcp;
+    uint8_t                last[512];       /* RTCP */
+    size_t                 len;
     struct mh_stream_stat  stat;
 };
 
@@ -51,10 +54,9 @@ mh_stream_web_rtp(struct mh_stream *s, uint8_t *buf, size_t len)
 void
 mh_stream_web_rtcp(struct mh_stream *s, uint8_t *buf, size_t len)
 {
-    (void) buf;
-    (void) len;
-
     s->rtcp++;
+    s->len = (len > sizeof(s->last)) ? sizeof(s->last) : len;
+    memcpy(s->last, buf, s->len);
 }
 
 
@@ -223,6 +225,106 @@ test_rtcp(void)
 }
 
 
+/* the words that follow a header of two bytes */
+
+static size_t
+words(uint8_t *p, unsigned first, unsigned type, unsigned n,
+    const uint32_t *w)
+{
+    unsigned  i;
+
+    p[0] = (uint8_t) first;
+    p[1] = (uint8_t) type;
+    p[2] = 0;
+    p[3] = (uint8_t) n;
+
+    for (i = 0; i < n; i++) {
+        p[4 + 4 * i] = (uint8_t) (w[i] >> 24);
+        p[5 + 4 * i] = (uint8_t) (w[i] >> 16);
+        p[6 + 4 * i] = (uint8_t) (w[i] >> 8);
+        p[7 + 4 * i] = (uint8_t) w[i];
+    }
+
+    return 4 + 4 * (size_t) n;
+}
+
+
+/*
+ * The audio's SR with blocks about both m-lines, an RR of a source that only
+ * reports, all their names, a PLI, and the end of both.
+ */
+
+static void
+test_split(void)
+{
+    size_t    n, len, cut;
+    uint8_t   buf[512], want[512], whole[512];
+    unsigned  round;
+
+    static const uint32_t  sr[18] = {
+        0x11, 1, 2, 3, 4, 5,
+        0xa0a0, 6, 7, 8, 9, 10, 0xb0b0, 16, 17, 18, 19, 20
+    };
+    static const uint32_t  rr[7] = { 0x33, 0xb0b0, 26, 27, 28, 29, 30 };
+    static const uint32_t  names[9] = {
+        0x11, 0x01026d61, 0, 0x22, 0x01026d62, 0, 0x33, 0x01026d63, 0
+    };
+    static const uint32_t  pli[2] = { 0x33, 0xb0b0 };
+    static const uint32_t  bye[2] = { 0x11, 0x22 };
+    static const uint32_t  video_rr[7] = {
+        0x11, 0xb0b0, 16, 17, 18, 19, 20
+    };
+
+    n = words(buf, 0x82, 200, 18, sr);
+    n += words(buf + n, 0x81, 201, 7, rr);
+    n += words(buf + n, 0x83, 202, 9, names);
+    n += words(buf + n, 0x81, 206, 2, pli);
+    n += words(buf + n, 0x82, 203, 2, bye);
+    memcpy(whole, buf, n);
+
+    for (round = 0; round < 2; round++) {
+        begin(&video);
+        rtp(8, 0x11, NULL, false, 0);
+        rtp(102, 0x22, NULL, false, 0);
+        mh_bundle_recv_h(buf, n, true, &bundle);
+
+        len = words(want, 0x81, 200, 12, sr);
+        len += words(want + len, 0x81, 202, 3, names);
+        len += words(want + len, 0x81, 203, 1, bye);
+        ok(audio.len == len && memcmp(audio.last, want, len) == 0,
+           "the audio's part");
+
+        len = words(want, 0x81, 201, 7, video_rr);
+        len += words(want + len, 0x81, 201, 7, rr);
+        len += words(want + len, 0x82, 202, 6, names + 3);
+        len += words(want + len, 0x81, 206, 2, pli);
+        len += words(want + len, 0x81, 203, 1, bye + 1);
+        ok(video.len == len && memcmp(video.last, want, len) == 0,
+           "the video's part");
+        is_int(audio.rtcp + video.rtcp + bundle.lost, 2, "one each");
+    }
+
+    for (cut = 1; cut < n; cut++) {
+        memcpy(buf, whole, n);
+        audio.rtcp = video.rtcp = 0;
+        mh_bundle_recv_h(buf, cut, true, &bundle);
+
+        if (mh_rtcp_check(whole, cut, true) != 0
+            && audio.rtcp + video.rtcp != 0)
+        {
+            break;
+        }
+    }
+
+    is_int(cut, n, "cut anywhere, nothing malformed passes");
+
+    buf[0] = 0x9f;
+    audio.rtcp = video.rtcp = 0;
+    mh_bundle_recv_h(buf, n, true, &bundle);
+    is_int(audio.rtcp + video.rtcp, 0, "nor with more blocks than there are");
+}
+
+
 static void
 test_bounds(void)
 {
@@ -254,6 +356,7 @@ main(void)
     test_one();
     test_rtp();
     test_rtcp();
+    test_split();
     test_bounds();
 
     return done_testing();
