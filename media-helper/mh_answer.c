@@ -30,8 +30,10 @@
 static int mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
     struct pl *out, const char **reason);
 static int mh_answer_dtls(struct mh_call *call, const struct mh_signal *sig,
-    const struct mh_sdp *web);
-static bool mh_answer_known(const struct mh_call *call,
+    const struct mh_sdp *web, const uint8_t via[MH_SDP_MAX_MEDIA]);
+static int mh_answer_link(struct mh_transport *t,
+    const struct mh_signal *sig, const struct mh_sdp_media *m);
+static bool mh_answer_known(const struct mh_transport *t,
     const struct mh_sdp_media *m);
 static enum mh_dtls_role mh_answer_role(const struct mh_signal *sig,
     const struct mh_sdp_media *m);
@@ -88,6 +90,7 @@ mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
     struct pl *out, const char **reason)
 {
     int                   err;
+    uint8_t               via[MH_SDP_MAX_MEDIA];
     unsigned              i;
     enum mh_sdp_leg       to, from;
     const struct mh_sdp  *web, *ims;
@@ -111,16 +114,13 @@ mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
             *reason = mh_sdp_error(err);
             return err;
         }
-
-        if (mh_local_first(web) != NULL) {
-            (void) mh_transport_remote(call->transport,
-                          &mh_sdp_transport(web, mh_local_first(web))->ufrag);
-        }
     }
+
+    mh_links_resolve(call, web, ims, from, via);
 
     /* the role is settled here, because the answer has to name it */
 
-    err = mh_answer_dtls(call, sig, web);
+    err = mh_answer_dtls(call, sig, web, via);
     if (err) {
         *reason = mh_sdp_error(EKEYREJECTED);
         return err;
@@ -134,6 +134,8 @@ mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
             mh_local_port(call, i);
         }
     }
+
+    mh_local_links(call, web, via);
 
     err = (from == MH_SDP_IMS) ? mh_secure_answered(call, ims)
                                : mh_secure_text(call, sig, true);
@@ -162,6 +164,7 @@ mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
     }
 
     mh_answer_drop(call);
+    mh_links_settle(call, web, from, via);
     mh_answer_streams(call, web, ims);
 
     if (mh_local_tag(&call->legs[from], &sig->to_tag) != 0) {
@@ -181,25 +184,44 @@ mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
 
 static int
 mh_answer_dtls(struct mh_call *call, const struct mh_signal *sig,
-    const struct mh_sdp *web)
+    const struct mh_sdp *web, const uint8_t via[MH_SDP_MAX_MEDIA])
+{
+    int                         err;
+    unsigned                    k;
+    const struct mh_sdp_media  *m;
+
+    for (k = 0; k < call->links.n; k++) {
+        m = mh_links_media(web, via, k);
+
+        if (m == NULL) {
+            continue;
+        }
+
+        /* of a bundle it is known only now whose attributes count */
+
+        (void) mh_transport_remote(call->links.v[k]->transport, &m->ufrag);
+
+        err = mh_answer_link(call->links.v[k]->transport, sig, m);
+        if (err) {
+            return err;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+mh_answer_link(struct mh_transport *t, const struct mh_signal *sig,
+    const struct mh_sdp_media *m)
 {
     int                               err, ok;
     char                              hash[16], value[256];
     unsigned                          i;
     enum mh_dtls_role                 role;
-    const struct mh_sdp_media        *m;
     const struct mh_sdp_fingerprint  *fp;
 
-    m = mh_local_first(web);
-
-    if (m == NULL) {
-        /* all refused: there is no transport to settle */
-        return 0;
-    }
-
-    m = mh_sdp_transport(web, m);
-
-    if (mh_answer_known(call, m)) {
+    if (mh_answer_known(t, m)) {
         return 0;
     }
 
@@ -216,8 +238,8 @@ mh_answer_dtls(struct mh_call *call, const struct mh_signal *sig,
         }
 
         err = (ok == 0)
-              ? mh_transport_fingerprint(call->transport, hash, value)
-              : mh_transport_dtls(call->transport, role, hash, value);
+              ? mh_transport_fingerprint(t, hash, value)
+              : mh_transport_dtls(t, role, hash, value);
 
         if (err == ENOMEM) {
             return err;
@@ -235,7 +257,7 @@ mh_answer_dtls(struct mh_call *call, const struct mh_signal *sig,
 /* the same certificate again: association and role stay (P17) */
 
 static bool
-mh_answer_known(const struct mh_call *call, const struct mh_sdp_media *m)
+mh_answer_known(const struct mh_transport *t, const struct mh_sdp_media *m)
 {
     char                              hash[16], value[256];
     unsigned                          i;
@@ -246,7 +268,7 @@ mh_answer_known(const struct mh_call *call, const struct mh_sdp_media *m)
 
         if (pl_strcpy(&fp->hash, hash, sizeof(hash)) == 0
             && pl_strcpy(&fp->value, value, sizeof(value)) == 0
-            && mh_transport_knows(call->transport, hash, value))
+            && mh_transport_knows(t, hash, value))
         {
             return true;
         }
@@ -282,21 +304,19 @@ mh_answer_drop(struct mh_call *call)
 {
     unsigned  i;
 
-    static const struct pl  none = { NULL, 0 };
-
     for (i = 0; i < call->mediac; i++) {
 
         if (!call->dropped[i] || call->streams[i] == NULL) {
             continue;
         }
 
-        mh_bundle_set(&call->bundle, i, NULL, &none);
+        mh_links_forget(call, i);
         call->streams[i] = mem_deref(call->streams[i]);
     }
 }
 
 
-/* payload numbers, feedback, and what of the bundle is whose */
+/* payload numbers and feedback */
 
 static void
 mh_answer_streams(struct mh_call *call, const struct mh_sdp *web,
@@ -306,16 +326,7 @@ mh_answer_streams(struct mh_call *call, const struct mh_sdp *web,
     uint8_t   from_ims[128], from_web[128];
     unsigned  i;
 
-    call->bundle.mid_ext = 0;
-
     for (i = 0; i < web->mediac; i++) {
-
-        mh_bundle_set(&call->bundle, i, call->streams[i],
-                      &web->media[i].mid);
-
-        if (web->media[i].mid_ext) {
-            call->bundle.mid_ext = web->media[i].mid_ext;
-        }
 
         if (call->streams[i] == NULL) {
             continue;

@@ -32,8 +32,6 @@ static bool mh_call_id_h(struct le *le, void *arg);
 static void mh_call_destroy(void *data);
 static void mh_call_check(struct mh_call *call, uint64_t now);
 static uint64_t mh_call_heard(const struct mh_call *call);
-static void mh_call_media_h(uint8_t *buf, size_t len, bool rtcp, void *arg);
-static void mh_call_state_h(int err, const char *reason, void *arg);
 static bool mh_call_tags(const struct mh_call *call,
     const struct mh_signal *sig);
 static bool mh_leg_is(const struct mh_leg *leg, const struct pl *tag);
@@ -225,8 +223,10 @@ mh_call_alloc(struct mh_call **cp, struct mh_calls *calls,
         goto out;
     }
 
-    err = mh_transport_alloc(&call->transport, calls->conf.web,
-                             mh_call_media_h, mh_call_state_h, call);
+    call->calls = calls;
+    calls->stat.current++;
+
+    err = mh_links_init(call);
     if (err) {
         goto out;
     }
@@ -246,8 +246,6 @@ mh_call_alloc(struct mh_call **cp, struct mh_calls *calls,
     call->signaled = call->created.tv_sec;
     call->started = mh_clock();
 
-    call->calls = calls;
-    calls->stat.current++;
     calls->stat.total++;
 
     hash_append(calls->index, hash_joaat_pl(id), &call->he, call);
@@ -309,7 +307,7 @@ mh_call_destroy(void *data)
         mem_deref(call->streams[i]);
     }
 
-    mem_deref(call->transport);
+    mh_links_free(call);
 
     for (i = 0; i < MH_CALL_LEGS; i++) {
         mem_deref(call->legs[i].tag);
@@ -355,7 +353,7 @@ mh_call_check(struct mh_call *call, uint64_t now)
     /* it may have rung for longer than consent lasts */
 
     if (now >= call->answered + MH_ICE_CONSENT_MS
-        && mh_transport_expired(call->transport, now))
+        && mh_links_expired(call, now))
     {
 
         if (!call->media_lost) {
@@ -408,32 +406,6 @@ mh_call_heard(const struct mh_call *call)
     }
 
     return heard;
-}
-
-
-static void
-mh_call_media_h(uint8_t *buf, size_t len, bool rtcp, void *arg)
-{
-    struct mh_call  *call = arg;
-
-    mh_bundle_recv_h(buf, len, rtcp, &call->bundle);
-}
-
-
-static void
-mh_call_state_h(int err, const char *reason, void *arg)
-{
-    struct mh_call  *call = arg;
-
-    if (err) {
-        call->failed = true;
-        mh_info("call \"%s\" dtls ended: %s", call->id, reason);
-        return;
-    }
-
-    call->failed = false;
-    mh_debug("call \"%s\" dtls up, %s", call->id,
-             mh_transport_suite(call->transport));
 }
 
 

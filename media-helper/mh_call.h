@@ -5,9 +5,10 @@
 
 
 /*
- * Calls: one browser, one IMS side, a transport for the first and a stream
- * per m-line for the second.  mh_call.c finds, times and ends them,
- * mh_offer.c works on offers and answers.
+ * Calls: one browser, one IMS side, a transport for the first (or several,
+ * if it does not bundle) and a stream per m-line for the second.  mh_call.c
+ * finds, times and ends them, mh_link.c has the transports, mh_offer.c works
+ * on offers, mh_answer.c on answers.
  *
  * Timers, all driven by mh_calls_tick() once a second:
  *   - an offer that is never answered ends after offer_timeout;
@@ -28,8 +29,8 @@
 
 #include <re.h>
 
-#include "mh_bundle.h"
 #include "mh_io.h"
+#include "mh_link.h"
 #include "mh_port.h"
 #include "mh_sdp.h"
 #include "mh_stream.h"
@@ -124,7 +125,8 @@ struct mh_call {
     char                 *branches[MH_CALL_BRANCHES];
     unsigned              branchc;
 
-    struct mh_transport  *transport;
+    struct mh_links       links;        /* transports; see mh_link.h for
+                                           which m-line uses which */
     struct mh_stream     *streams[MH_SDP_MAX_MEDIA];
     uint8_t               kinds[MH_SDP_MAX_MEDIA];  /* enum mh_sdp_kind */
     struct mh_sdp_map     maps[MH_SDP_MAX_MEDIA];
@@ -132,7 +134,6 @@ struct mh_call {
     bool                  dropped[MH_SDP_MAX_MEDIA];    /* by the offer:
                                            closed with its answer */
     bool                  learn;        /* the IMS side's offer said so */
-    struct mh_bundle      bundle;
 
     struct timeval        created;
     time_t                signaled;     /* last offer or answer */

@@ -22,8 +22,7 @@
 #include "mh_log.h"
 
 
-static void mh_local_web(struct mh_call *call, const struct mh_signal *sig,
-    bool answer);
+static void mh_local_web(struct mh_call *call, const struct mh_signal *sig);
 
 
 /* our end of the leg that a description is written for, but for its ports */
@@ -59,25 +58,23 @@ mh_local_init(struct mh_call *call, enum mh_sdp_leg leg,
     policy->offerc = sig->offerc;
 
     if (leg == MH_SDP_WEB) {
-        mh_local_web(call, sig, answer);
+        mh_local_web(call, sig);
+        local->answer = answer;
     }
 }
 
 
 static void
-mh_local_web(struct mh_call *call, const struct mh_signal *sig, bool answer)
+mh_local_web(struct mh_call *call, const struct mh_signal *sig)
 {
     unsigned                     i, k;
-    enum mh_dtls_role            role;
     struct mh_scratch           *scratch;
-    const struct mh_ice         *ice;
     struct mh_sdp_local         *local;
     const struct mh_calls_conf  *conf;
 
     conf = &call->calls->conf;
     scratch = call->calls->scratch;
     local = &scratch->local;
-    ice = mh_transport_ice(call->transport);
 
     k = (conf->web_addrc > 1 && sig->af
          && sa_af(&conf->web_addrs[0]) != sig->af) ? 1 : 0;
@@ -98,14 +95,52 @@ mh_local_web(struct mh_call *call, const struct mh_signal *sig, bool answer)
     (void) snprintf(scratch->fingerprint, sizeof(scratch->fingerprint),
                     "sha-256 %s", mh_web_fingerprint(conf->web));
 
-    local->ufrag = ice->ufrag;
-    local->pwd = ice->pwd;
     local->fingerprint = scratch->fingerprint;
     local->setup = MH_SDP_ACTPASS;
+}
 
-    if (answer && mh_transport_role(call->transport, &role)) {
-        local->setup = (role == MH_DTLS_ACTIVE) ? MH_SDP_ACTIVE
-                                                : MH_SDP_PASSIVE;
+
+void
+mh_local_links(struct mh_call *call, const struct mh_sdp *sdp,
+    const uint8_t via[MH_SDP_MAX_MEDIA])
+{
+    bool                        seen[MH_SDP_MAX_MEDIA];
+    uint8_t                     k;
+    unsigned                    i;
+    enum mh_dtls_role           role;
+    struct mh_transport        *t;
+    const struct mh_ice        *ice;
+    struct mh_sdp_local        *local;
+    struct mh_sdp_local_media  *m;
+
+    local = &call->calls->scratch->local;
+
+    if (local->leg != MH_SDP_WEB) {
+        return;
+    }
+
+    memset(seen, 0, sizeof(seen));
+
+    for (i = 0; i < sdp->mediac; i++) {
+        k = via[i];
+        m = &local->media[i];
+
+        if (k == MH_LINK_NONE || m->port == 0) {
+            continue;
+        }
+
+        t = call->links.v[k]->transport;
+        ice = mh_transport_ice(t);
+
+        m->ufrag = ice->ufrag;
+        m->pwd = ice->pwd;
+        m->own = !seen[k];
+        m->alone = (call->links.settled && k != call->links.group);
+        m->setup = local->answer && mh_transport_role(t, &role)
+                   ? (role == MH_DTLS_ACTIVE ? MH_SDP_ACTIVE : MH_SDP_PASSIVE)
+                   : local->setup;
+
+        seen[k] = true;
     }
 }
 

@@ -26,6 +26,15 @@
 void mh_local_init(struct mh_call *call, enum mh_sdp_leg leg,
     const struct mh_signal *sig, bool answer);
 
+/*
+ * Gives m-lines the ICE and DTLS attributes of their links; no-op for IMS.
+ *
+ * @param sdp  the offer, or the browser's description in an answer to it
+ * @param via  as in mh_link.h
+ */
+void mh_local_links(struct mh_call *call, const struct mh_sdp *sdp,
+    const uint8_t via[MH_SDP_MAX_MEDIA]);
+
 /* Sets the address of the IMS side, once there are streams; no-op for web */
 void mh_local_ims(struct mh_call *call, const struct mh_signal *sig);
 

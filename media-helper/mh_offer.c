@@ -33,6 +33,7 @@ static int mh_offer_from(const struct mh_call *call, const struct mh_signal
 static int mh_offer_apply(struct mh_call *call, const struct mh_signal *sig,
     struct pl *out, const char **reason);
 static int mh_offer_ice(struct mh_call *call, const struct mh_sdp *sdp);
+static int mh_offer_ufrag(struct mh_transport *t, const struct pl *ufrag);
 static int mh_offer_streams(struct mh_call *call, const struct mh_signal *sig,
     const char **reason);
 static struct mh_port_pool *mh_offer_pool(const struct mh_call *call, const
@@ -215,29 +216,44 @@ static int
 mh_offer_ice(struct mh_call *call, const struct mh_sdp *sdp)
 {
     int                         err;
-    const struct pl            *ufrag;
-    const struct mh_ice        *ice;
+    unsigned                    k;
     const struct mh_sdp_media  *m;
 
-    m = mh_local_first(sdp);
+    for (k = 0; k < call->links.n; k++) {
+        m = mh_links_media(sdp, call->links.next, k);
 
-    if (m == NULL) {
-        return ENODATA;
-    }
+        if (m == NULL) {
+            continue;
+        }
 
-    ufrag = &mh_sdp_transport(sdp, m)->ufrag;
-    ice = mh_transport_ice(call->transport);
-
-    if (ice->rufrag[0] != '\0' && pl_strcmp(ufrag, ice->rufrag) != 0
-        && !mh_transport_ice_rollback(call->transport, ufrag))
-    {
-        err = mh_transport_ice_restart(call->transport);
+        err = mh_offer_ufrag(call->links.v[k]->transport, &m->ufrag);
         if (err) {
             return err;
         }
     }
 
-    return mh_transport_remote(call->transport, ufrag);
+    return 0;
+}
+
+
+static int
+mh_offer_ufrag(struct mh_transport *t, const struct pl *ufrag)
+{
+    int                   err;
+    const struct mh_ice  *ice;
+
+    ice = mh_transport_ice(t);
+
+    if (ice->rufrag[0] != '\0' && pl_strcmp(ufrag, ice->rufrag) != 0
+        && !mh_transport_ice_rollback(t, ufrag))
+    {
+        err = mh_transport_ice_restart(t);
+        if (err) {
+            return err;
+        }
+    }
+
+    return mh_transport_remote(t, ufrag);
 }
 
 
@@ -297,8 +313,6 @@ mh_offer_streams(struct mh_call *call, const struct mh_signal *sig,
                         err == ENOSPC ? "all are in use" : strerror(err));
                 return err;
             }
-
-            mh_stream_transport(call->streams[i], call->transport);
         }
 
         if (call->mediac <= i) {
@@ -306,11 +320,20 @@ mh_offer_streams(struct mh_call *call, const struct mh_signal *sig,
         }
     }
 
+    err = mh_links_plan(call, sdp, calls->scratch->local.leg == MH_SDP_WEB
+                                   ? MH_SDP_IMS : MH_SDP_WEB);
+    if (err) {
+        *reason = "Out of memory";
+        return err;
+    }
+
     mh_local_ims(call, sig);
 
     for (i = 0; i < sdp->mediac; i++) {
         mh_local_port(call, i);
     }
+
+    mh_local_links(call, sdp, call->links.next);
 
     return 0;
 }

@@ -168,7 +168,7 @@ mh_query_stream(ngx_ims_ng_writer_t *w, const struct mh_call *call,
 
     if (leg == MH_SDP_WEB) {
         local = &call->calls->conf.web_addrs[0];
-        remote = mh_transport_peer(call->transport);
+        remote = mh_transport_peer(mh_call_transport(call, i));
 
     } else {
         local = mh_stream_local(s);
@@ -185,7 +185,7 @@ mh_query_stream(ngx_ims_ng_writer_t *w, const struct mh_call *call,
 
     if (leg == MH_SDP_WEB) {
         ngx_ims_ng_write_key_word(w, "crypto suite",
-                                  mh_transport_suite(call->transport));
+                            mh_transport_suite(mh_call_transport(call, i)));
 
     } else if (mh_stream_secured(s) != NULL) {
         ngx_ims_ng_write_key_word(w, "crypto suite",
@@ -281,11 +281,11 @@ mh_query_transport(ngx_ims_ng_writer_t *w, const struct mh_call *call)
 
     static const char *const  states[] = { "new", "path", "up", "failed" };
 
-    stat = mh_transport_stat(call->transport);
+    stat = mh_transport_stat(mh_call_transport(call, 0));
 
     ngx_ims_ng_write_key_dict(w, "web");
     ngx_ims_ng_write_key_word(w, "state",
-                              states[mh_transport_state(call->transport)]);
+                  states[mh_transport_state(mh_call_transport(call, 0))]);
     ngx_ims_ng_write_key_int(w, "media lost", call->media_lost);
     ngx_ims_ng_write_key_int(w, "auth errors", stat->auth_errors);
     ngx_ims_ng_write_key_int(w, "replays", stat->replays);

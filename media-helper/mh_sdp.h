@@ -260,6 +260,13 @@ struct mh_sdp_local_media {
     bool               rtcp_mux;    /* IMS only: write a=rtcp-mux */
     const char        *crypto;      /* IMS only: a=crypto lines to write, the
                                        profile then is SAVP; NULL: none */
+    const char        *ufrag;       /* web: of the transport that the m-line
+                                       uses; NULL: those of mh_sdp_local */
+    const char        *pwd;
+    enum mh_sdp_setup  setup;       /* used with ufrag */
+    bool               own;         /* our offer: has ICE and DTLS of its own
+                                       in spite of the BUNDLE group */
+    bool               alone;       /* our offer: not in that group */
 };
 
 /*
@@ -283,6 +290,7 @@ struct mh_sdp_local {
     const char        *tls_id;      /* written in an answer only if the offer
                                        had one; NULL: never */
     enum mh_sdp_setup  setup;       /* actpass in an offer; else as chosen */
+    bool               answer;      /* what will be written is one */
 
     struct mh_sdp_local_media media[MH_SDP_MAX_MEDIA];
 };

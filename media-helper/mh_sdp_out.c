@@ -158,10 +158,13 @@ mh_sdp_write_group(struct mh_sdp_writer *w, struct mh_sdp_plan *plan)
 
         for (i = 0; i < plan->n; i++) {
 
-            if (line[i].accepted) {
+            if (line[i].accepted && line[i].local->alone) {
+                line[i].transport = true;
+
+            } else if (line[i].accepted) {
                 mh_sdp_printf(w, "%s %s", first ? "a=group:BUNDLE" : "",
                               line[i].map->mid);
-                line[i].transport = first;
+                line[i].transport = first || line[i].local->own;
                 first = false;
             }
         }
@@ -386,6 +389,7 @@ static void
 mh_sdp_write_web(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
     const struct mh_sdp_line_plan *line)
 {
+    bool                        own;
     enum mh_sdp_setup           setup;
     const struct mh_sdp_local  *local;
     static const char          *names[] = {
@@ -419,8 +423,11 @@ mh_sdp_write_web(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
         return;
     }
 
-    mh_sdp_printf(w, "a=ice-ufrag:%s\r\na=ice-pwd:%s\r\n", local->ufrag,
-                  local->pwd);
+    own = (line->local->ufrag != NULL);
+
+    mh_sdp_printf(w, "a=ice-ufrag:%s\r\na=ice-pwd:%s\r\n",
+                  own ? line->local->ufrag : local->ufrag,
+                  own ? line->local->pwd : local->pwd);
 
     /* RFC 8445 5.1.2.1: type 126, local preference 65535 and 65534 */
 
@@ -435,7 +442,7 @@ mh_sdp_write_web(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
     mh_sdp_printf(w, "a=end-of-candidates\r\na=fingerprint:%s\r\n",
                   local->fingerprint);
 
-    setup = local->setup;
+    setup = own ? line->local->setup : local->setup;
 
     if (setup == MH_SDP_SETUP_NONE) {
         setup = line->offer ? MH_SDP_PASSIVE : MH_SDP_ACTPASS;

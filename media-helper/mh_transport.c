@@ -91,6 +91,15 @@ mh_transport_remote(struct mh_transport *t, const struct pl *ufrag)
 }
 
 
+bool
+mh_transport_is(const struct mh_transport *t, const struct pl *ufrag)
+{
+    return pl_strcmp(ufrag, t->ice.rufrag) == 0
+           || (t->former_he.list != NULL
+               && pl_strcmp(ufrag, t->former.rufrag) == 0);
+}
+
+
 int
 mh_transport_ice_restart(struct mh_transport *t)
 {

@@ -6,9 +6,9 @@
 
 /*
  * The browser side: the one WebRTC UDP port (a socket per address family)
- * and the transports that share it.  A transport is one call's ICE-lite
- * agent, DTLS association and pair of SRTP contexts; all m-lines of a
- * browser are bundled on it.
+ * and the transports that share it.  A transport is an ICE-lite agent, a
+ * DTLS association and a pair of SRTP contexts: one for all m-lines that the
+ * browser bundles, see mh_link.h.
  *
  * What comes in is told apart by its first byte (RFC 7983), STUN by our
  * ufrag, all else by the 5-tuple, which must have passed an authenticated
@@ -146,6 +146,9 @@ const struct mh_ice *mh_transport_ice(const struct mh_transport *t);
 
 /* Notes the browser's ufrag, see mh_ice_remote() */
 int mh_transport_remote(struct mh_transport *t, const struct pl *ufrag);
+
+/* @return whether the browser's ufrag is or was that one: no restart */
+bool mh_transport_is(const struct mh_transport *t, const struct pl *ufrag);
 
 /*
  * New ufrag and password (RFC 8839 4.4.1.1.1).  The pair in use, DTLS and
