@@ -176,6 +176,10 @@ mh_entry_destroy(void *data)
     list_unlink(&entry->le);
 
     entry->cache->bytes -= sizeof(*entry) + entry->cookie.l + entry->reply.l;
+
+    /* there may be SDES keys in it */
+
+    explicit_bzero(entry->data, entry->cookie.l + entry->reply.l);
 }
 
 
