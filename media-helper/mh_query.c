@@ -19,8 +19,11 @@
 
 #include "mh_clock.h"
 #include "mh_cmd.h"
+#include "mh_stats.h"
 
 
+static void mh_query_figure_h(const char *name, enum mh_stats_kind kind,
+    const char *help, uint64_t value, void *arg);
 static void mh_query_leg(ngx_ims_ng_writer_t *w, const struct mh_call *call,
     enum mh_sdp_leg leg);
 static void mh_query_media(ngx_ims_ng_writer_t *w,
@@ -63,37 +66,20 @@ mh_query_call(ngx_ims_ng_writer_t *w, const struct mh_call *call)
 void
 mh_query_statistics(ngx_ims_ng_writer_t *w, const struct mh_cmd *cmd)
 {
-    struct mh_calls_stat       calls;
-    const struct mh_io_stat   *io;
-    const struct mh_web_stat  *web;
-
-    mh_calls_stat(cmd->calls, &calls);
-    io = mh_io_stat(cmd->io);
-    web = mh_web_stat(cmd->web);
-
     ngx_ims_ng_write_key_dict(w, "statistics");
-
-    ngx_ims_ng_write_key_int(w, "calls", calls.current);
-    ngx_ims_ng_write_key_int(w, "calls total", calls.total);
-    ngx_ims_ng_write_key_int(w, "calls refused", calls.refused);
-    ngx_ims_ng_write_key_int(w, "calls timed out", calls.timeouts);
-    ngx_ims_ng_write_key_int(w, "port pairs used", calls.ports_used);
-    ngx_ims_ng_write_key_int(w, "port pairs total", calls.ports_total);
-
-    ngx_ims_ng_write_key_int(w, "datagrams received", io->received);
-    ngx_ims_ng_write_key_int(w, "datagrams truncated", io->truncated);
-    ngx_ims_ng_write_key_int(w, "web datagrams sent", io->sent);
-    ngx_ims_ng_write_key_int(w, "web send errors", io->send_errors);
-
-    ngx_ims_ng_write_key_int(w, "stun", web->stun);
-    ngx_ims_ng_write_key_int(w, "stun refused", web->stun_refused);
-    ngx_ims_ng_write_key_int(w, "dtls", web->dtls);
-    ngx_ims_ng_write_key_int(w, "srtp", web->media);
-    ngx_ims_ng_write_key_int(w, "foreign", web->foreign);
-    ngx_ims_ng_write_key_int(w, "unknown", web->unknown);
-    ngx_ims_ng_write_key_int(w, "transports", web->transports);
-
+    mh_stats_walk(cmd, mh_query_figure_h, w);
     ngx_ims_ng_write_end(w);
+}
+
+
+static void
+mh_query_figure_h(const char *name, enum mh_stats_kind kind,
+    const char *help, uint64_t value, void *arg)
+{
+    (void) kind;
+    (void) help;
+
+    ngx_ims_ng_write_key_int(arg, name, (int64_t) value);
 }
 
 

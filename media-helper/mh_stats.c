@@ -1,0 +1,117 @@
+
+/*
+ * Copyright (C) the IMS portal authors
+ */
+
+
+/*
+ * The table of the helper's figures.  They are copied together first, from
+ * whoever counts them, and the rows say where in the copy each one is.
+ */
+
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <re.h>
+
+#include "mh_cmd.h"
+#include "mh_stats.h"
+
+
+struct mh_stats {
+    struct mh_calls_stat  calls;
+    struct mh_io_stat     io;
+    struct mh_web_stat    web;
+};
+
+
+struct mh_stats_row {
+    const char           *name;
+    enum mh_stats_kind    kind;
+    const char           *help;
+    size_t                offset;
+    size_t                size;     /* 4 or 8 */
+};
+
+
+#define MH_STATS(field)                                                       \
+    offsetof(struct mh_stats, field),                                         \
+    sizeof(((struct mh_stats *) NULL)->field)
+
+
+static const struct mh_stats_row  mh_stats_rows[] = {
+
+    { "calls", MH_STATS_GAUGE, "Calls now", MH_STATS(calls.current) },
+    { "calls total", MH_STATS_COUNTER, "Calls begun",
+      MH_STATS(calls.total) },
+    { "calls refused", MH_STATS_COUNTER,
+      "Calls refused for want of room or of ports",
+      MH_STATS(calls.refused) },
+    { "calls timed out", MH_STATS_COUNTER,
+      "Calls that ended without a delete", MH_STATS(calls.timeouts) },
+    { "port pairs used", MH_STATS_GAUGE, "Port pairs in use, IMS side",
+      MH_STATS(calls.ports_used) },
+    { "port pairs total", MH_STATS_GAUGE, "Port pairs that there are",
+      MH_STATS(calls.ports_total) },
+
+    { "datagrams received", MH_STATS_COUNTER,
+      "Datagrams received by media sockets", MH_STATS(io.received) },
+    { "datagrams truncated", MH_STATS_COUNTER,
+      "Datagrams dropped for their length", MH_STATS(io.truncated) },
+    { "web datagrams sent", MH_STATS_COUNTER,
+      "Datagrams sent to browsers", MH_STATS(io.sent) },
+    { "web send errors", MH_STATS_COUNTER,
+      "Datagrams that could not be sent to browsers",
+      MH_STATS(io.send_errors) },
+
+    { "stun", MH_STATS_COUNTER, "STUN messages of browsers",
+      MH_STATS(web.stun) },
+    { "stun refused", MH_STATS_COUNTER,
+      "STUN messages answered with an error, or dropped",
+      MH_STATS(web.stun_refused) },
+    { "dtls", MH_STATS_COUNTER, "DTLS datagrams of browsers",
+      MH_STATS(web.dtls) },
+    { "srtp", MH_STATS_COUNTER, "SRTP and SRTCP datagrams of browsers",
+      MH_STATS(web.media) },
+    { "foreign", MH_STATS_COUNTER,
+      "Datagrams dropped because no ICE check came from there",
+      MH_STATS(web.foreign) },
+    { "unknown", MH_STATS_COUNTER,
+      "Datagrams dropped that are no STUN, DTLS, RTP or RTCP",
+      MH_STATS(web.unknown) },
+    { "transports", MH_STATS_GAUGE, "Transports to browsers",
+      MH_STATS(web.transports) },
+};
+
+
+void
+mh_stats_walk(const struct mh_cmd *cmd, mh_stats_h *h, void *arg)
+{
+    size_t                      i;
+    uint32_t                    small;
+    uint64_t                    value;
+    const uint8_t              *p;
+    struct mh_stats             stats;
+    const struct mh_stats_row  *row;
+
+    mh_calls_stat(cmd->calls, &stats.calls);
+    stats.io = *mh_io_stat(cmd->io);
+    stats.web = *mh_web_stat(cmd->web);
+
+    for (i = 0; i < sizeof(mh_stats_rows) / sizeof(mh_stats_rows[0]); i++) {
+        row = &mh_stats_rows[i];
+        p = (const uint8_t *) &stats + row->offset;
+
+        if (row->size == sizeof(value)) {
+            memcpy(&value, p, sizeof(value));
+
+        } else {
+            memcpy(&small, p, sizeof(small));
+            value = small;
+        }
+
+        h(row->name, row->kind, row->help, value, arg);
+    }
+}
