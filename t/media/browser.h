@@ -55,6 +55,17 @@ struct browser {
     unsigned                 lose;          /* DTLS datagrams to lose, a bit
                                                for each, the next one first */
     int                      video;         /* its SDP has video, too */
+    int                      no_audio;      /* and has given audio up */
+    int                      group;         /* enum group_mode */
+    struct browser          *second;        /* what video comes over if it is
+                                               not bundled, or NULL */
+};
+
+
+enum group_mode {
+    GROUP_ALL = 0,
+    GROUP_FIRST,                            /* video is not in it */
+    GROUP_NONE                              /* no such line at all */
 };
 
 

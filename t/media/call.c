@@ -220,7 +220,8 @@ ims_sdp(struct call *c, char *sdp, const char *formats, const char *direction)
     n = (size_t) snprintf(sdp, BROWSER_SDP,
         "v=0\r\no=ims 7 %u IN %s %s\r\ns=-\r\nc=IN %s %s\r\nt=0 0\r\n"
         "m=audio %u %s %s\r\na=rtpmap:8 PCMA/8000\r\n%s",
-        c->version, c->af, c->addr, c->af, c->addr, c->ims.own,
+        c->version, c->af, c->addr, c->af, c->addr,
+        c->web.no_audio ? 0 : c->ims.own,
         c->sdes != NULL ? c->sdes->profile : "RTP/AVP", formats, crypto);
 
     if (strstr(formats, "101") != NULL) {

@@ -1,8 +1,8 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * The cases of cases.c that a helper has to get right, and that rtpengine
- * does in another way or not at all.
+ * The cases of cases.c and bundle.c that a helper has to get right, and that
+ * rtpengine does in another way or not at all.
  */
 
 #ifndef CASES_H
@@ -24,6 +24,11 @@ void test_framing(struct ng *ng, const char *addr);
 void test_sizes(struct ng *ng, const char *addr);
 void test_dtls_loss(struct ng *ng, const char *addr);
 void test_video(struct ng *ng, const char *addr);
+void test_bundle_none(struct ng *ng, const char *addr);
+void test_bundle_taken_out(struct ng *ng, const char *addr);
+void test_bundle_answered(struct ng *ng, const char *addr);
+void test_bundle_tag(struct ng *ng, const char *addr);
+void test_bundle_left(struct ng *ng, const char *addr);
 void test_many(struct ng *ng, const char *addr);
 void test_mixed(struct ng *ng, const char *v4, const char *v6);
 

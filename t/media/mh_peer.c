@@ -549,6 +549,11 @@ test_all(struct ng *ng, const char *v4, const char *v6)
         test_sizes(ng, v4);
         test_dtls_loss(ng, v4);
         test_video(ng, v4);
+        test_bundle_none(ng, v4);
+        test_bundle_taken_out(ng, v4);
+        test_bundle_answered(ng, v4);
+        test_bundle_tag(ng, v4);
+        test_bundle_left(ng, v4);
         test_many(ng, v4);
     }
 
