@@ -48,6 +48,13 @@ ngx_command_t  ngx_http_ims_commands[] = {
       offsetof(ngx_http_ims_main_conf_t, media.lost),
       NULL },
 
+    { ngx_string("ims_portal_media_srtp"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_ims_main_conf_t, media.srtp),
+      NULL },
+
     { ngx_string("ims_portal_timer_t1"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,

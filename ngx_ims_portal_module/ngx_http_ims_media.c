@@ -24,6 +24,7 @@ ngx_http_ims_media_create(ngx_conf_t *cf, ngx_ims_media_conf_t *media)
 
     media->timeout = NGX_CONF_UNSET_MSEC;
     media->lost = NGX_CONF_UNSET_MSEC;
+    media->srtp = NGX_CONF_UNSET;
     media->max_fails = 3;
 
     return NGX_OK;
@@ -37,6 +38,7 @@ ngx_http_ims_media_init(ngx_conf_t *cf, ngx_ims_media_conf_t *media)
 {
     ngx_conf_init_msec_value(media->timeout, 2000);
     ngx_conf_init_msec_value(media->lost, 3000);
+    ngx_conf_init_value(media->srtp, 0);
 
     if (media->lost < 100 || media->lost > 60000) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,

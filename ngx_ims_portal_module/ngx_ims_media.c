@@ -278,6 +278,7 @@ ngx_ims_media_start(ngx_ims_media_helper_t *h, ngx_ims_media_cmd_t *cmd,
                              media->prefix, (uint64_t) req->node.key)
                  - buf;
 
+    cmd->srtp = media->conf.srtp;
     req->msg = ngx_ims_media_compose(cmd, &cookie, &req->len, media->log);
 
     if (req->msg == NULL) {

@@ -50,6 +50,8 @@ typedef struct {
     ngx_str_t                 sdp;
     unsigned                  to_web:1;       /* direction ims -> web */
     unsigned                  no_video:1;     /* takes it out */
+    unsigned                  srtp:1;         /* offers SDES to the IMS; set
+                                                 by the configuration */
     ngx_int_t                 helper;         /* which one, see below; -1:
                                                  choose by Call-ID; set to the
                                                  one chosen */
@@ -62,6 +64,7 @@ typedef struct {
     ngx_msec_t                timeout;        /* ms for one command, 2000 */
     ngx_msec_t                lost;           /* ms of silence: it is dead */
     ngx_uint_t                max_fails;      /* in a row, no new calls then */
+    ngx_flag_t                srtp;           /* SDES-SRTP towards the IMS */
 } ngx_ims_media_conf_t;
 
 

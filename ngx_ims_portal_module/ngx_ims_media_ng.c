@@ -124,7 +124,10 @@ ngx_ims_media_compose_sdp(ngx_ims_ng_writer_t *w, ngx_ims_media_cmd_t *cmd)
     ngx_ims_ng_write_key_str(w, "sdp", cmd->sdp.data, cmd->sdp.len);
 
     ngx_ims_media_compose_words(w, "supports", "load limit", NULL);
-    ngx_ims_media_compose_words(w, "SDES", "off", NULL);
+
+    if (cmd->to_web || !cmd->srtp) {
+        ngx_ims_media_compose_words(w, "SDES", "off", NULL);
+    }
 
     if (cmd->no_video) {
         ngx_ims_media_compose_words(w, "sdp-media-remove", "video", NULL);
@@ -144,7 +147,10 @@ ngx_ims_media_compose_sdp(ngx_ims_ng_writer_t *w, ngx_ims_media_cmd_t *cmd)
         return;
     }
 
-    ngx_ims_ng_write_key_word(w, "transport-protocol", "RTP/AVP");
+    /* an answer has the profile of its offer, whatever this says */
+
+    ngx_ims_ng_write_key_word(w, "transport-protocol",
+                              cmd->srtp ? "RTP/SAVP" : "RTP/AVP");
     ngx_ims_ng_write_key_word(w, "ICE", "remove");
     ngx_ims_ng_write_key_word(w, "DTLS", "off");
 

@@ -68,6 +68,15 @@ test_compose(void)
              "5:flagsl17:original-sendrecve8:rtcp-muxl5:demuxe"
              "9:directionl3:web3:imsee", "offer of a browser");
 
+    cmd.srtp = 1;
+    composed(&cmd, "ab_1 d7:command5:offer7:call-id1:c8:from-tag1:f"
+             "10:via-branch2:z93:sdp5:v=0\r\n"
+             "8:supportsl10:load limite"
+             "18:transport-protocol8:RTP/SAVP3:ICE6:remove4:DTLS3:off"
+             "7:replacel6:origin12:zero-addresse"
+             "5:flagsl17:original-sendrecve8:rtcp-muxl5:demuxe"
+             "9:directionl3:web3:imsee", "offer of a browser, to be SRTP");
+
     cmd.command = NGX_IMS_MEDIA_ANSWER;
     cmd.via_branch.len = 0;
     cmd.to_web = 1;
