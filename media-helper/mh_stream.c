@@ -513,6 +513,7 @@ static bool
 mh_stream_rtp(struct mh_stream *s, enum mh_stream_leg from, uint8_t **bufp,
     size_t *len)
 {
+    size_t              bytes;
     uint8_t             pt, *p;
     uint32_t            ssrc;
     struct mh_counter  *c;
@@ -526,14 +527,17 @@ mh_stream_rtp(struct mh_stream *s, enum mh_stream_leg from, uint8_t **bufp,
     }
 
     pt = s->table[from][p[1] & 0x7f];
+    bytes = *len;
 
-    if (pt == MH_STREAM_DROP) {
+    if (pt == MH_STREAM_DROP || !mh_stream_strip(bufp, len)) {
         c->errors++;
         return false;
     }
 
+    p = *bufp;
+
     c->packets++;
-    c->bytes += *len;
+    c->bytes += bytes;
     s->stat.last[from] = mh_io_now(s->io);
 
     ssrc = (uint32_t) p[8] << 24 | (uint32_t) p[9] << 16
@@ -553,11 +557,6 @@ mh_stream_rtp(struct mh_stream *s, enum mh_stream_leg from, uint8_t **bufp,
     }
 
     p[1] = (uint8_t) ((p[1] & 0x80) | pt);
-
-    if (!mh_stream_strip(bufp, len)) {
-        c->errors++;
-        return false;
-    }
 
     return true;
 }
@@ -647,6 +646,14 @@ mh_stream_strip(uint8_t **bufp, size_t *len)
     head = MH_STREAM_RTP + 4 * (size_t) (p[0] & 0x0f);
 
     if (*len < head) {
+        return false;
+    }
+
+    /* padding counts itself and is part of the payload */
+
+    if ((p[0] & 0x20)
+        && (p[*len - 1] == 0 || p[*len - 1] > *len - head))
+    {
         return false;
     }
 

@@ -55,6 +55,7 @@ struct browser {
     unsigned                 lose;          /* DTLS datagrams to lose, a bit
                                                for each, the next one first */
     int                      video;         /* its SDP has video, too */
+    const char              *video_fb;      /* then: a=rtcp-fb lines of 97 */
     int                      no_audio;      /* and has given audio up */
     int                      group;         /* enum group_mode */
     struct browser          *second;        /* what video comes over if it is

@@ -113,11 +113,11 @@ browser_sdp(struct browser *b, char *sdp, const char *formats,
             "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n"
             "a=%s\r\na=rtcp-mux\r\na=rtcp-rsize\r\n"
             "a=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack pli\r\n"
-            "a=rtpmap:97 H264/90000\r\na=rtcp-fb:97 nack pli\r\n"
+            "a=rtpmap:97 H264/90000\r\n%s"
             "a=fmtp:97 level-asymmetry-allowed=1;packetization-mode=1;"
             "profile-level-id=42e01f\r\n"
             "a=rtpmap:98 rtx/90000\r\na=fmtp:98 apt=97\r\n",
-            v->ufrag, v->pwd, v->fingerprint, setup, direction);
+            v->ufrag, v->pwd, v->fingerprint, setup, direction, b->video_fb);
     }
 }
 

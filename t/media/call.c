@@ -159,6 +159,8 @@ init(struct call *c, struct ng *ng, const char *web, const char *addr,
         exit(2);
     }
 
+    c->web.video_fb = "a=rtcp-fb:97 nack pli\r\n";
+
     ims_open(&c->ims, addr);
     ims_open(&c->video, addr);
 }
@@ -240,10 +242,13 @@ ims_sdp(struct call *c, char *sdp, const char *formats, const char *direction)
 
     if (c->web.video) {
         (void) snprintf(sdp + n, BROWSER_SDP - n,
-                        "m=video %u RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\n"
+                        "m=video %u RTP/%s 97\r\n%s"
+                        "a=rtpmap:97 H264/90000\r\n"
                         "a=fmtp:97 profile-level-id=42e01f;"
-                        "packetization-mode=1\r\na=%s\r\n",
-                        c->video.own, direction);
+                        "packetization-mode=1\r\na=%s\r\n%s",
+                        c->video.own, c->video_fb ? "AVPF" : "AVP",
+                        c->video_b ? c->video_b : "", direction,
+                        c->video_fb ? c->video_fb : "");
     }
 }
 
@@ -285,7 +290,8 @@ command(struct call *c, const char *name, int to, const char *sdp,
 
     if (to == IMS) {
         ng_str(c->ng, "transport-protocol",
-               c->sdes != NULL ? c->sdes->transport : "RTP/AVP");
+               c->sdes != NULL ? c->sdes->transport
+                               : c->video_fb ? "RTP/AVPF" : "RTP/AVP");
         ng_str(c->ng, "ICE", "remove");
         ng_str(c->ng, "DTLS", dtls ? dtls : "off");
         ng_list(c->ng, "rtcp-mux", "demux");
@@ -320,7 +326,7 @@ call_offer(struct call *c, const char *setup, const char *direction)
     c->version++;
 
     if (c->offers == BROWSER_OFFERS) {
-        browser_sdp(&c->web, sdp, "111 0 8 126", setup, direction,
+        browser_sdp(&c->web, sdp, "111 0 8 13 126", setup, direction,
                     c->version);
         return command(c, "offer", IMS, sdp, NULL);
     }

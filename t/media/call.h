@@ -57,6 +57,8 @@ struct call {
     struct browser   web;
     struct ims       ims;
     struct ims       video;     /* used if web.video is set */
+    const char      *video_b;   /* b= line of the IMS's video, or NULL */
+    const char      *video_fb;  /* its a=rtcp-fb lines: it is RTP/AVPF then */
     struct sdes     *sdes;      /* of the IMS end's audio; NULL: plain RTP */
     struct told      to_web;    /* what the server said last */
     struct told      to_ims;
