@@ -152,15 +152,23 @@ mh_json_before(struct mh_json_out *o, bool string)
 static bool
 mh_json_int(struct mh_json_out *o)
 {
-    const uint8_t  *start;
+    const uint8_t  *start, *digits;
 
     start = ++o->p;
 
-    while (o->p < o->end && *o->p != 'e') {
+    if (o->p < o->end && *o->p == '-') {
         o->p++;
     }
 
-    if (o->p == o->end || o->p == start) {
+    digits = o->p;
+
+    while (o->p < o->end && *o->p >= '0' && *o->p <= '9') {
+        o->p++;
+    }
+
+    if (o->p == o->end || *o->p != 'e' || o->p == digits
+        || (*digits == '0' && o->p - digits > 1))
+    {
         return false;
     }
 

@@ -203,6 +203,7 @@ test_write(void)
        "a surrogate in UTF-8 is none");
     ok(written("d2:ab", NULL) && written("d", NULL) && written("i1", NULL)
        && written("9:x", NULL) && written("", NULL) && written("e", NULL)
+       && written("i-e", NULL) && written("ie", NULL) && written("i1]e", NULL)
        && written("di1ei2ee", NULL) && written("i1ei2e", NULL),
        "what is no value");
     ok(mh_json_write((const uint8_t *) "6:abcdef", 8, out, 8) == 8
