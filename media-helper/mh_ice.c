@@ -32,6 +32,8 @@ static int mh_ice_request(struct stun_msg *msg,
     uint64_t now, mh_ice_find_h *find, void *arg, struct mbuf *mb,
     struct mh_ice_event *ev);
 static bool mh_ice_covered(const uint8_t *p, size_t len);
+static bool mh_ice_replayed(struct mh_ice *ice, const uint8_t *tid,
+    const struct sa *src);
 static struct mh_ice *mh_ice_find(const char *username, mh_ice_find_h *find,
     void *arg);
 static int mh_ice_error(struct mbuf *mb, const struct stun_msg *msg,
@@ -307,6 +309,11 @@ mh_ice_request(struct stun_msg *msg, const struct stun_unknown_attr *unknown,
         return mh_ice_error(mb, msg, 487, "Role Conflict", ice, NULL, ev);
     }
 
+    if (mh_ice_replayed(ice, stun_msg_tid(msg), src)) {
+        ice->refused++;
+        return EALREADY;
+    }
+
     attr = stun_msg_attr(msg, STUN_ATTR_PRIORITY);
 
     ev->priority = attr ? attr->v.priority : 0;
@@ -319,6 +326,37 @@ mh_ice_request(struct stun_msg *msg, const struct stun_unknown_attr *unknown,
                            stun_msg_tid(msg), NULL,
                            (const uint8_t *) ice->pwd, strlen(ice->pwd),
                            true, 0, 1, STUN_ATTR_XOR_MAPPED_ADDR, src);
+}
+
+
+/*
+ * A check that somebody captured and sends from his own address would take
+ * the media there.  A retransmission comes from where the first one came
+ * from (RFC 8489 6.2.1).
+ */
+
+static bool
+mh_ice_replayed(struct mh_ice *ice, const uint8_t *tid, const struct sa *src)
+{
+    uint32_t  hash, from;
+    unsigned  i;
+
+    hash = hash_joaat(tid, STUN_TID_SIZE);
+    from = sa_hash(src, SA_ALL);
+    from = (uint16_t) (from ^ from >> 16);
+
+    for (i = 0; i < MH_ICE_SEEN && i < ice->checks; i++) {
+
+        if (ice->seen_tid[i] == hash) {
+            return ice->seen_src[i] != from;
+        }
+    }
+
+    i = ice->checks % MH_ICE_SEEN;
+    ice->seen_tid[i] = hash;
+    ice->seen_src[i] = (uint16_t) from;
+
+    return false;
 }
 
 

@@ -32,7 +32,8 @@ enum {
     MH_ICE_UFRAG_MAX = 256,         /* theirs: RFC 8839 5.4 */
     MH_ICE_CONSENT_MS = 30000,      /* RFC 7675 5.1 */
     MH_ICE_REQUEST_MAX = 1500,      /* bytes: longer ones are dropped */
-    MH_ICE_REPLY_MAX = 160          /* bytes: no reply of ours is longer */
+    MH_ICE_REPLY_MAX = 160,         /* bytes: no reply of ours is longer */
+    MH_ICE_SEEN = 128               /* checks remembered, see below */
 };
 
 
@@ -54,6 +55,10 @@ struct mh_ice {
     uint32_t       priority;    /* of the nominated request */
     uint32_t       checks;      /* authenticated requests so far */
     uint32_t       refused;     /* replies with an error so far */
+    uint32_t       seen_tid[MH_ICE_SEEN];   /* hashes of the latest checks: */
+    uint16_t       seen_src[MH_ICE_SEEN];   /* integrity does not cover the
+                                               source, so the same check from
+                                               another one is a replay */
 };
 
 
@@ -134,7 +139,8 @@ int mh_ice_remote(struct mh_ice *ice, const struct pl *ufrag);
  * @param ev    out: always written
  *
  * @return 0 if there is a reply (success or error, see ev->error);
- *         EBADMSG, ENOSYS, ENOMEM: drop it without a reply
+ *         EBADMSG, ENOSYS, ENOMEM, EALREADY (one of the last MH_ICE_SEEN
+ *         checks, from another source): drop it without a reply
  */
 int mh_ice_input(const uint8_t *p, size_t len, const struct sa *src,
     uint64_t now, mh_ice_find_h *find, void *arg, uint8_t *out, size_t size,

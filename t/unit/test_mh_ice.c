@@ -26,7 +26,7 @@ static struct mh_ice        agent;
 static struct sa            mary;
 static struct sa            other;
 static unsigned             finds;
-static const uint8_t        tid[12] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 };
+static uint8_t              tid[12] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 };
 
 static uint8_t              reply[MH_ICE_REPLY_MAX];
 static size_t               replyn;
@@ -60,6 +60,10 @@ request(const char *user, const char *pwd, uint16_t role, bool nominate,
     prio = 1853824767;
     tie = 0x1122334455667788ULL;
     mb = mbuf_alloc(256);
+
+    /* no two checks are the same */
+
+    tid[11]++;
 
     err = stun_msg_encode(mb, STUN_METHOD_BINDING, STUN_CLASS_REQUEST, tid,
                           NULL, (const uint8_t *) pwd,
@@ -216,6 +220,17 @@ test_success(void)
                             true), &six, 2900), 0, "IPv6");
     is_reply(STUN_CLASS_SUCCESS_RESP, 0, agent.pwd, &six,
              "its address is XORed with the transaction");
+
+    tid[11]--;
+    is_int(input_mb(request(username("Br0w"), agent.pwd, CONTROLLING, true,
+                            true), &mary, 2950), EALREADY,
+           "the same check from elsewhere is a replay");
+    ok(sa_cmp(&agent.peer, &six, SA_ALL) && agent.heard == 2900
+       && !ev.authentic, "that changes nothing");
+    tid[11]--;
+    is_int(input_mb(request(username("Br0w"), agent.pwd, CONTROLLING, true,
+                            true), &six, 3000), 0,
+           "from where it came it is a retransmission");
 }
 
 
