@@ -544,7 +544,7 @@ browser_recv(struct browser *b, uint8_t *pkt, int rtcp, int ms)
     do {
         n = once(b, pkt, &what, ms < TICK_MS ? ms : TICK_MS);
 
-        if (n != 0 && what == rtcp) {
+        if (n != 0 && (rtcp == -1 || what == rtcp)) {
             return n;
         }
 

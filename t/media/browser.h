@@ -124,8 +124,8 @@ size_t browser_protect(struct browser *b, uint8_t *pkt, size_t len);
 void browser_raw(struct browser *b, int fd, const void *data, size_t len);
 
 /*
- * The next RTP (rtcp = 0) or RTCP packet, decrypted; STUN and DTLS are
- * answered meanwhile.
+ * The next RTP (rtcp = 0) or RTCP packet, or either (-1), decrypted; STUN and
+ * DTLS are answered meanwhile.
  *
  * @return its length, or 0 after ms
  */

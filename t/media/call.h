@@ -110,6 +110,11 @@ void call_fingerprint(const struct call *c, char fp[128]);
 int call_dtls_answers(struct call *c);
 
 
+/* an RTP packet; a report with one block and the SDES that goes with it */
+size_t rtp_make(uint8_t *buf, uint32_t ssrc, unsigned pt, uint16_t seq,
+    size_t payload);
+size_t rtcp_make(uint8_t *buf, unsigned type, uint32_t from, uint32_t about);
+
 /* @return 1 if the packet comes out as it went in */
 int pass_up(struct call *c, uint32_t ssrc, unsigned pt, uint16_t seq,
     size_t payload);

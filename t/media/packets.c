@@ -28,7 +28,7 @@ put32(uint8_t *p, uint32_t v)
 }
 
 
-static size_t
+size_t
 rtp_make(uint8_t *buf, uint32_t ssrc, unsigned pt, uint16_t seq,
     size_t payload)
 {
@@ -283,7 +283,7 @@ readdress_up(struct call *c, uint32_t ssrc, uint16_t seq)
 
 /* a report with one block and the SDES that goes with it (RFC 3550 6.1) */
 
-static size_t
+size_t
 rtcp_make(uint8_t *buf, unsigned type, uint32_t from, uint32_t about)
 {
     size_t  n;

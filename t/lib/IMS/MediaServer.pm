@@ -1,0 +1,126 @@
+package IMS::MediaServer;
+
+# Copyright (C) the IMS portal authors
+
+# Runs the media helper, or rtpengine, on loopback for a test that drives it
+# by a program of t/media/build.  MEDIA_HELPER names another helper.
+
+use warnings;
+use strict;
+
+use Cwd qw/ abs_path /;
+use File::Basename qw/ dirname /;
+use File::Temp qw/ tempdir /;
+use IO::Socket::INET;
+use POSIX qw/ WNOHANG /;
+
+my $top = abs_path(dirname(__FILE__) . '/../../..');
+
+sub helper { $ENV{MEDIA_HELPER} || "$top/media-helper/media-helper" }
+sub program { "$top/t/media/build/mh_$_[1]" }
+
+sub free_port {
+    my $s = IO::Socket::INET->new(Proto => 'udp', LocalAddr => '127.0.0.1',
+        LocalPort => 0) or die "socket: $!";
+    return $s->sockport();
+}
+
+# options: further ones of the helper; env: of its process
+
+sub helper_new {
+    my ($class, %o) = @_;
+
+    my $dir = tempdir('media-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+    my $self = bless { dir => $dir, log => "$dir/log",
+        control => "unix:$dir/ng.sock", web => free_port() }, $class;
+
+    return $self->run($o{env} || {}, sub { -S "$dir/ng.sock" }, helper(),
+        '-d', '-c', $self->{control}, '-w', "127.0.0.1:$self->{web}",
+        '-i', '127.0.0.1', '-p', '30000-31000', @{$o{options} || []});
+}
+
+sub rtpengine_new {
+    my ($class) = @_;
+
+    my $dir = tempdir('media-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+    my $ng = free_port();
+    my $self = bless { dir => $dir, log => "$dir/log",
+        control => "udp:127.0.0.1:$ng" }, $class;
+
+    return $self->run({}, sub { $self->pings($ng) }, 'rtpengine',
+        qw/ -f --config-file=none --table=-1 -E --port-min=30000
+            --port-max=31000 --delete-delay=0 /,
+        '--interface=web/127.0.0.1', '--interface=ims/127.0.0.1',
+        "--listen-ng=127.0.0.1:$ng");
+}
+
+sub run {
+    my ($self, $env, $ready, @command) = @_;
+
+    my $pid = fork();
+    die "fork: $!" unless defined $pid;
+
+    if ($pid == 0) {
+        $ENV{$_} = $env->{$_} for keys %$env;
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>', $self->{log};
+        open STDERR, '>&', \*STDOUT;
+        exec @command or POSIX::_exit(127);
+    }
+
+    $self->{pid} = $pid;
+
+    my $end = time() + 60;
+    until ($ready->()) {
+        die "$command[0] ended at once:\n" . $self->text()
+            if waitpid($pid, WNOHANG) == $pid;
+        die "$command[0] is not ready\n" if time() > $end;
+        select undef, undef, undef, 0.05;
+    }
+
+    return $self;
+}
+
+sub pings {
+    my ($self, $port) = @_;
+
+    my $s = IO::Socket::INET->new(Proto => 'udp', PeerAddr => '127.0.0.1',
+        PeerPort => $port) or return 0;
+    my ($in, $got) = ('', '');
+    $s->send('p_' . rand() . ' d7:command4:pinge');
+    vec($in, fileno($s), 1) = 1;
+
+    return select($in, undef, undef, 0.3) > 0 && defined $s->recv($got, 512)
+        && $got =~ /pong/;
+}
+
+sub alive { waitpid($_[0]{pid}, WNOHANG) == 0 }
+
+sub text { local (@ARGV, $/) = $_[0]{log}; my $t = <>; $t // '' }
+
+# what /proc says of it, in KiB
+
+sub status {
+    my ($self, $key) = @_;
+
+    open my $f, '<', "/proc/$self->{pid}/status" or return undef;
+    my ($v) = map { /^\Q$key\E:\s*(.*)/ ? $1 : () } <$f>;
+
+    return $v;
+}
+
+# ends it; returns the status that it left with
+
+sub stop {
+    my ($self) = @_;
+
+    my $pid = delete $self->{pid} or return 0;
+    kill 'TERM', $pid;
+    waitpid $pid, 0;
+
+    return $?;
+}
+
+sub DESTROY { local $?; $_[0]->stop() if $_[0]{pid} }
+
+1;
