@@ -107,6 +107,7 @@ test('holds and takes up again', serial, async (t) => {
 
     assert.equal(held.reinvites, 1);
     assert.equal(held.send && held.receive, false, 'one way at most');
+    await mary.settled();
     await mary.click('hold');
     await mary.inState('active');
 

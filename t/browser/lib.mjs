@@ -305,6 +305,13 @@ export class Phone {
                      `call ${state}`, ms);
     }
 
+    /** No offer is without its answer: the next one may be made. */
+    settled() {
+        return until(() => this.page.evaluate(
+            () => document.querySelector('ims-phone').call.connection
+                          .signalingState === 'stable'), 'an answer', 30000);
+    }
+
     shot(name) {
         return this.page.screenshot({
             path: join(this.browser.shots, `${name}.png`),
@@ -355,31 +362,87 @@ export class Phone {
             }
 
             const time = new Float32Array(analyser.fftSize);
-            const bins = new Float32Array(analyser.frequencyBinCount);
+            const rate = context.sampleRate;
 
             analyser.getFloatTimeDomainData(time);
-            analyser.getFloatFrequencyData(bins);
-
-            const power = time.reduce((sum, x) => sum + x * x, 0)
-                          / time.length;
-            let peak = 20;
-
-            for (let i = 20; i < bins.length - 1; i++) {
-                peak = bins[i] > bins[peak] ? i : peak;
-            }
-
-            const [a, b, c] = bins.slice(peak - 1, peak + 2);
-            const shift = 0.5 * (a - c) / (a - 2 * b + c);
-            const hz = context.sampleRate / analyser.fftSize;
-
             await context.close();
 
-            return {
-                db: power > 0 ? 10 * Math.log10(power) : -100,
-                freq: (peak + (Number.isFinite(shift) ? shift : 0)) * hz,
-            };
-        });
+            return { rate, time: Array.from(time) };
+        }).then(({ rate, time }) => tone(time, rate));
     }
+}
+
+
+/* in place, radix 2 */
+function fft(re, im) {
+    const n = re.length;
+
+    for (let i = 1, j = 0; i < n; i++) {
+        let bit = n >> 1;
+
+        for ( ; j & bit; bit >>= 1) {
+            j ^= bit;
+        }
+
+        j ^= bit;
+
+        if (i < j) {
+            [re[i], re[j]] = [re[j], re[i]];
+            [im[i], im[j]] = [im[j], im[i]];
+        }
+    }
+
+    for (let half = 1; half < n; half *= 2) {
+        for (let k = 0; k < half; k++) {
+            const c = Math.cos(Math.PI * k / half);
+            const s = -Math.sin(Math.PI * k / half);
+
+            for (let i = k; i < n; i += 2 * half) {
+                const r = re[i + half] * c - im[i + half] * s;
+                const m = re[i + half] * s + im[i + half] * c;
+
+                re[i + half] = re[i] - r;
+                im[i + half] = im[i] - m;
+                re[i] += r;
+                im[i] += m;
+            }
+        }
+    }
+}
+
+
+/**
+ * Level in dB and the strongest frequency above some 30 Hz.
+ *
+ * @param {number[]} samples  -1 to 1; up to 32768
+ * @param {number} rate  samples a second
+ */
+export function tone(samples, rate) {
+    const n = 32768;
+    const re = new Float64Array(n), im = new Float64Array(n);
+    const power = samples.reduce((sum, x) => sum + x * x, 0)
+                  / samples.length;
+
+    samples.forEach((x, i) => {
+        re[i] = x * (0.5 - 0.5 * Math.cos(2 * Math.PI * i / samples.length));
+    });
+
+    fft(re, im);
+
+    const level = (i) => Math.log10(re[i] ** 2 + im[i] ** 2 + 1e-20);
+    let peak = 20;
+
+    for (let i = 20; i < n / 2 - 1; i++) {
+        peak = level(i) > level(peak) ? i : peak;
+    }
+
+    const [a, b, c] = [level(peak - 1), level(peak), level(peak + 1)];
+    const shift = 0.5 * (a - c) / (a - 2 * b + c);
+
+    return {
+        db: power > 0 ? 10 * Math.log10(power) : -100,
+        freq: (peak + (Number.isFinite(shift) ? shift : 0)) * rate / n,
+    };
 }
 
 
