@@ -51,6 +51,7 @@ mh_calls_alloc(struct mh_calls **cp, const struct mh_calls_conf *conf)
     calls->scratch = mem_alloc(sizeof(*calls->scratch), NULL);
 
     if (calls->scratch == NULL
+        || mh_ended_alloc(&calls->ended) != 0
         || hash_alloc(&calls->index, MH_CALL_BUCKETS) != 0)
     {
         mem_deref(calls);
@@ -108,6 +109,13 @@ const struct list *
 mh_calls_list(const struct mh_calls *calls)
 {
     return &calls->list;
+}
+
+
+const struct mh_ended *
+mh_calls_ended(const struct mh_calls *calls)
+{
+    return calls->ended;
 }
 
 
@@ -274,6 +282,7 @@ mh_calls_destroy(void *data)
 
     mem_deref(calls->index);
     mem_deref(calls->scratch);
+    mem_deref(calls->ended);
 
     for (i = 0; i < calls->conf.poolc; i++) {
         mem_deref(calls->conf.pools[i]);
@@ -344,6 +353,7 @@ mh_call_check(struct mh_call *call, uint64_t now)
             mh_info("call \"%s\" removed, no answer in %u s", call->id,
                     conf->offer_timeout);
             call->calls->stat.timeouts++;
+            mh_ended_add(call->calls->ended, call->id, MH_ENDED_NO_ANSWER);
             mh_call_remove(call);
         }
 
@@ -352,13 +362,14 @@ mh_call_check(struct mh_call *call, uint64_t now)
 
     /* it may have rung for longer than consent lasts */
 
-    if (now >= call->answered + MH_ICE_CONSENT_MS
+    if (now >= call->answered + mh_ice_consent_ms()
         && mh_links_expired(call, now))
     {
 
         if (!call->media_lost) {
             call->media_lost = true;
             mh_info("call \"%s\" lost its browser", call->id);
+            mh_ended_add(call->calls->ended, call->id, MH_ENDED_MEDIA_LOST);
         }
 
     } else if (call->media_lost) {
@@ -374,6 +385,7 @@ mh_call_check(struct mh_call *call, uint64_t now)
         mh_info("call \"%s\" removed, no media for %u s", call->id,
                 conf->media_timeout);
         call->calls->stat.timeouts++;
+        mh_ended_add(call->calls->ended, call->id, MH_ENDED_NO_MEDIA);
         mh_call_remove(call);
     }
 }

@@ -29,6 +29,7 @@
 
 #include <re.h>
 
+#include "mh_ended.h"
 #include "mh_io.h"
 #include "mh_link.h"
 #include "mh_port.h"
@@ -172,6 +173,9 @@ void mh_calls_stat(const struct mh_calls *calls, struct mh_calls_stat *stat);
 /* the list of all calls, the oldest first; le->data is a struct mh_call */
 const struct list *mh_calls_list(const struct mh_calls *calls);
 
+/* what ended by itself */
+const struct mh_ended *mh_calls_ended(const struct mh_calls *calls);
+
 /* @return the call, or NULL */
 struct mh_call *mh_call_find(const struct mh_calls *calls,
     const struct pl *id);
@@ -232,6 +236,7 @@ struct mh_calls {
     struct hash          *index;
     struct list           list;
     struct mh_calls_stat  stat;
+    struct mh_ended      *ended;
     struct mh_scratch    *scratch;  /* of the command being worked on */
 };
 

@@ -47,6 +47,8 @@ struct mh_cmd_sdes {
 
 static void mh_cmd_ping(struct mh_cmd *cmd, const ngx_ims_ng_node_t *dict,
     ngx_ims_ng_writer_t *w);
+static void mh_cmd_ended(struct mh_cmd *cmd, const ngx_ims_ng_node_t *dict,
+    ngx_ims_ng_writer_t *w);
 static void mh_cmd_offer(struct mh_cmd *cmd, const ngx_ims_ng_node_t *dict,
     ngx_ims_ng_writer_t *w);
 static void mh_cmd_answer(struct mh_cmd *cmd, const ngx_ims_ng_node_t *dict,
@@ -131,12 +133,53 @@ static void
 mh_cmd_ping(struct mh_cmd *cmd, const ngx_ims_ng_node_t *dict,
     ngx_ims_ng_writer_t *w)
 {
-    (void) dict;
+    /* it tells a client that this is another process */
 
-    /* keys are sorted; it tells a client that this is another process */
-
+    mh_cmd_ended(cmd, dict, w);
     ngx_ims_ng_write_key_word(w, "result", "pong");
     ngx_ims_ng_write_key_int(w, "started", cmd->started);
+}
+
+
+/* calls that ended by themselves, for a client that can be told */
+
+static void
+mh_cmd_ended(struct mh_cmd *cmd, const ngx_ims_ng_node_t *dict,
+    ngx_ims_ng_writer_t *w)
+{
+    int64_t                 since;
+    uint64_t                seq;
+    const char             *call_id, *reason;
+    struct mh_ended_part    part;
+    const struct mh_ended  *ended;
+
+    since = ngx_ims_ng_get_int(dict, "ended since", -1);
+
+    if (since < 0) {
+        return;
+    }
+
+    ended = mh_calls_ended(cmd->calls);
+    mh_ended_since(ended, (uint64_t) since, &part);
+
+    ngx_ims_ng_write_key_list(w, "ended");
+
+    for (seq = part.first; seq < part.first + part.n; seq++) {
+        call_id = mh_ended_get(ended, seq, &reason);
+
+        ngx_ims_ng_write_dict(w);
+        ngx_ims_ng_write_key_word(w, "call-id", call_id);
+        ngx_ims_ng_write_key_word(w, "reason", reason);
+        ngx_ims_ng_write_end(w);
+    }
+
+    ngx_ims_ng_write_end(w);
+
+    ngx_ims_ng_write_key_int(w, "ended seq", (int64_t) part.seq);
+
+    if (part.lost) {
+        ngx_ims_ng_write_key_int(w, "lost", 1);
+    }
 }
 
 

@@ -21,6 +21,7 @@
 #include <re.h>
 
 #include "mh_conf.h"
+#include "mh_ice.h"
 #include "mh_listen.h"
 #include "mh_srtp.h"
 
@@ -59,6 +60,8 @@ static const char *mh_conf_ports(struct mh_conf *conf, const char *value);
 static const char *mh_conf_max(struct mh_conf *conf, const char *value);
 static const char *mh_conf_media(struct mh_conf *conf, const char *value);
 static const char *mh_conf_offer(struct mh_conf *conf, const char *value);
+static const char *mh_conf_consent(struct mh_conf *conf,
+    const char *value);
 static const char *mh_conf_dscp(struct mh_conf *conf, const char *value);
 static const char *mh_conf_video(struct mh_conf *conf, const char *value);
 static const char *mh_conf_backend(struct mh_conf *conf, const char *value);
@@ -89,6 +92,8 @@ static const struct mh_conf_option  mh_conf_options[] = {
     { 'c', "socket", mh_conf_control,
       "unix:PATH, seqpacket:PATH or udp:ADDR:PORT; may repeat" },
     { 'd', NULL, mh_conf_foreground, "stay in the foreground" },
+    { 'e', "seconds", mh_conf_consent,
+      "a browser's consent lasts, 1 to 30 (30)" },
     { 'g', "group", mh_conf_group, "group of control socket files" },
     { 'i', "addr[,addr]", mh_conf_ims, "IMS side" },
     { 'l', NULL, mh_conf_learn,
@@ -122,6 +127,7 @@ mh_conf_parse(struct mh_conf *conf, int argc, char **argv)
     conf->port_max = MH_CONF_PORT_MAX;
     conf->media_timeout = MH_CONF_MEDIA_TIMEOUT;
     conf->offer_timeout = MH_CONF_OFFER_TIMEOUT;
+    conf->consent = MH_ICE_CONSENT_MS / 1000;
     conf->backend = "evp";
 
     mh_conf_letters(letters, sizeof(letters));
@@ -306,6 +312,19 @@ static const char *
 mh_conf_offer(struct mh_conf *conf, const char *value)
 {
     return mh_conf_number(value, 86400, &conf->offer_timeout);
+}
+
+
+static const char *
+mh_conf_consent(struct mh_conf *conf, const char *value)
+{
+    const char  *reason;
+
+    /* RFC 7675 5.1: 30 s at most */
+
+    reason = mh_conf_number(value, MH_ICE_CONSENT_MS / 1000, &conf->consent);
+
+    return (reason == NULL && conf->consent == 0) ? "invalid number" : reason;
 }
 
 

@@ -48,6 +48,7 @@ struct mh_conf {
     unsigned     max_calls;
     unsigned     media_timeout;             /* seconds */
     unsigned     offer_timeout;
+    unsigned     consent;                   /* seconds */
     int          tos;
     unsigned     video_cap;         /* kbit/s, 0 = none */
     bool         learn;

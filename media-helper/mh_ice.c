@@ -43,6 +43,9 @@ static void mh_ice_consent(struct mh_ice *ice, const struct sa *src,
     uint64_t now, struct mh_ice_event *ev);
 
 
+static uint64_t  mh_ice_lasts = MH_ICE_CONSENT_MS;
+
+
 int
 mh_ice_random(char *buf, size_t len)
 {
@@ -439,5 +442,19 @@ bool
 mh_ice_expired(const struct mh_ice *ice, uint64_t now)
 {
     return ice->revoked
-           || (now > ice->heard && now - ice->heard > MH_ICE_CONSENT_MS);
+           || (now > ice->heard && now - ice->heard > mh_ice_lasts);
+}
+
+
+void
+mh_ice_consent_set(uint64_t ms)
+{
+    mh_ice_lasts = ms;
+}
+
+
+uint64_t
+mh_ice_consent_ms(void)
+{
+    return mh_ice_lasts;
 }

@@ -148,9 +148,15 @@ int mh_ice_input(const uint8_t *p, size_t len, const struct sa *src,
 
 /*
  * Whether consent is gone: revoked, or nothing authentic heard for
- * MH_ICE_CONSENT_MS (RFC 7675 5.1).
+ * mh_ice_consent_ms() (RFC 7675 5.1).
  */
 bool mh_ice_expired(const struct mh_ice *ice, uint64_t now);
+
+/* How long consent lasts in this process; before the first agent is made */
+void mh_ice_consent_set(uint64_t ms);
+
+/* @return that, MH_ICE_CONSENT_MS unless it was set */
+uint64_t mh_ice_consent_ms(void);
 
 /*
  * Writes len random characters of the ICE alphabet (RFC 8839 5.4: letters,

@@ -578,6 +578,12 @@ mh_link_state_h(int err, const char *reason, void *arg)
 
     if (err) {
         mh_info("call \"%s\" dtls ended: %s", call->id, reason);
+
+        /* an alert takes back the consent (RFC 7675 5.2) */
+
+        mh_ended_add(call->calls->ended, call->id,
+                     err == ECONNRESET ? MH_ENDED_MEDIA_LOST
+                                       : MH_ENDED_DTLS_FAILED);
         return;
     }
 

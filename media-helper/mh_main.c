@@ -32,6 +32,7 @@
 #include "mh_cmd.h"
 #include "mh_conf.h"
 #include "mh_ctl.h"
+#include "mh_ice.h"
 #include "mh_log.h"
 #include "mh_sandbox.h"
 #include "mh_srtp.h"
@@ -461,6 +462,7 @@ mh_main_calls(struct mh_main *m)
     cc.max_calls = conf->max_calls;
     cc.media_timeout = conf->media_timeout;
     cc.offer_timeout = conf->offer_timeout;
+    mh_ice_consent_set(conf->consent * 1000ull);
     cc.learn = conf->learn;
     cc.tos = conf->tos;
     cc.video_cap = conf->video_cap;

@@ -38,6 +38,7 @@ static void mh_query_counter(ngx_ims_ng_writer_t *w, const char *key,
     const struct mh_counter *c);
 static void mh_query_totals(ngx_ims_ng_writer_t *w, const char *key,
     const struct mh_call *call, bool rtcp);
+static unsigned mh_query_state(const struct mh_call *call);
 static void mh_query_transport(ngx_ims_ng_writer_t *w,
     const struct mh_call *call);
 
@@ -260,6 +261,29 @@ mh_query_totals(ngx_ims_ng_writer_t *w, const char *key,
 
 /* ours alone: how the browser's side is */
 
+/* one that failed tells, where there are several */
+
+static unsigned
+mh_query_state(const struct mh_call *call)
+{
+    unsigned                    i, state;
+    const struct mh_transport  *t;
+
+    t = mh_call_transport(call, 0);
+    state = mh_transport_state(t);
+
+    for (i = 1; i < call->mediac && state != MH_TRANSPORT_FAILED; i++) {
+        t = mh_call_transport(call, i);
+
+        if (mh_transport_state(t) == MH_TRANSPORT_FAILED) {
+            state = MH_TRANSPORT_FAILED;
+        }
+    }
+
+    return state;
+}
+
+
 static void
 mh_query_transport(ngx_ims_ng_writer_t *w, const struct mh_call *call)
 {
@@ -271,7 +295,7 @@ mh_query_transport(ngx_ims_ng_writer_t *w, const struct mh_call *call)
 
     ngx_ims_ng_write_key_dict(w, "web");
     ngx_ims_ng_write_key_word(w, "state",
-                  states[mh_transport_state(mh_call_transport(call, 0))]);
+                              states[mh_query_state(call)]);
     ngx_ims_ng_write_key_int(w, "media lost", call->media_lost);
     ngx_ims_ng_write_key_int(w, "auth errors", stat->auth_errors);
     ngx_ims_ng_write_key_int(w, "replays", stat->replays);

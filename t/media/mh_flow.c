@@ -14,7 +14,11 @@
  * was kept from sending, ms.  A packet counts as lost when it is not back
  * within 200 ms.
  *
- *     mh_flow ADDR
+ * With "consent" the browser asks for consent once a second, as it should: what
+ * comes while it waits for the reply is lost.  With "forged" its offer names
+ * another certificate than the one it has.
+ *
+ *     mh_flow ADDR [consent | forged]
  */
 
 #define _GNU_SOURCE
@@ -32,6 +36,7 @@
 
 enum {
     EACH_MS = 20,
+    CONSENT_MS = 1000,
     LOST_MS = 200,
     PACKETS = 65536
 };
@@ -179,18 +184,27 @@ int
 main(int argc, char **argv)
 {
     char           sdp[BROWSER_SDP], line[16];
-    double         due;
-    const char    *what;
+    char          *fp;
+    double         due, check;
+    const char    *what, *how;
     struct pollfd  in;
 
-    if (argc != 2 || srtp_init() != srtp_err_status_ok
+    how = (argc == 3) ? argv[2] : "";
+
+    if (argc < 2 || argc > 3 || srtp_init() != srtp_err_status_ok
         || browser_open(&web, argv[1], ALL_PROFILES) != 0)
     {
-        fprintf(stderr, "usage: mh_flow ADDR\n");
+        fprintf(stderr, "usage: mh_flow ADDR [consent | forged]\n");
         return 2;
     }
 
     browser_sdp(&web, sdp, "8 126", "actpass", "sendrecv", 1);
+
+    if (strcmp(how, "forged") == 0) {
+        fp = strstr(sdp, "a=fingerprint:sha-256 ") + 22;
+        *fp = (*fp == 'A') ? 'B' : 'A';
+    }
+
     printf("%s.\n", sdp);
     fflush(stdout);
 
@@ -211,8 +225,16 @@ main(int argc, char **argv)
     in.fd = 0;
     in.events = POLLIN;
 
+    check = now() + CONSENT_MS;
+
     for (due = now(); flow.next < PACKETS - 1; due += EACH_MS) {
         send_one(due);
+
+        if (now() > check && strcmp(how, "consent") == 0) {
+            (void) browser_check(&web, NULL);
+            check = now() + CONSENT_MS;
+            due = now();
+        }
 
         if (poll(&in, 1, 0) == 1) {
 
