@@ -27,7 +27,7 @@ enum mh_nack_limits {
     MH_NACK_PACKETS = 256,      /* power of two; by sequence number */
     MH_NACK_BYTES = 131072,     /* a second at 1 Mbit/s */
     MH_NACK_LONGEST = 2048,
-    MH_NACK_AGE = 2000,         /* ms; older ones are of no use */
+    MH_NACK_AGE = 10000,        /* ms; older ones are of no use */
     MH_NACK_TIMES = 4,          /* a packet is sent again at most */
     MH_NACK_PAUSE = 10,         /* ms between two of these, at least */
     MH_NACK_CREDIT = 65536      /* bytes that may be sent at once; half of

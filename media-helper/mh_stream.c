@@ -65,6 +65,7 @@ static void mh_stream_destroy(void *data);
 static int mh_half_peer(struct mh_stream *s, struct mh_half *h,
     const struct sa *peer, bool learn);
 static void mh_half_drain(int fd);
+static bool mh_half_foreign(const struct mh_half *h, const struct sa *src);
 static bool mh_half_learn(struct mh_half *h, const struct sa *src);
 static bool mh_half_send(struct mh_stream *s, struct mh_half *h,
     uint8_t *buf, size_t len);
@@ -369,14 +370,22 @@ mh_half_drain(int fd)
 
 /*
  * Who sends first is the peer.  What others sent before the socket was
- * connected is still in its queue, so it goes on to tell names.
+ * connected is still in its queue, so it goes on to tell names; it must not
+ * leave a trace in counters and sources.
  */
+
+static bool
+mh_half_foreign(const struct mh_half *h, const struct sa *src)
+{
+    return src != NULL && h->connected && !sa_cmp(&h->peer, src, SA_ALL);
+}
+
 
 static bool
 mh_half_learn(struct mh_half *h, const struct sa *src)
 {
     if (h->connected) {
-        return sa_cmp(&h->peer, src, SA_ALL);
+        return true;
     }
 
     if (connect(h->sock.fd, &src->u.sa, src->len) == -1) {
@@ -448,7 +457,9 @@ mh_stream_rtp_h(uint8_t *buf, size_t len, const struct sa *src, void *arg)
         return;
     }
 
-    if (s->secure && mh_keys_unprotect(s->keys, buf, &len, false) != 0) {
+    if (mh_half_foreign(&s->rtp, src)
+        || (s->secure && mh_keys_unprotect(s->keys, buf, &len, false) != 0))
+    {
         s->stat.rtp[MH_STREAM_IMS].errors++;
         return;
     }
@@ -482,7 +493,9 @@ mh_stream_rtcp_h(uint8_t *buf, size_t len, const struct sa *src, void *arg)
 {
     struct mh_stream  *s = arg;
 
-    if (s->secure && mh_keys_unprotect(s->keys, buf, &len, true) != 0) {
+    if (mh_half_foreign(&s->rtcp, src)
+        || (s->secure && mh_keys_unprotect(s->keys, buf, &len, true) != 0))
+    {
         s->stat.rtcp[MH_STREAM_IMS].errors++;
         return;
     }

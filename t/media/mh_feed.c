@@ -333,7 +333,6 @@ static void
 test_gaps(struct ng *ng)
 {
     int             good;
-    uint8_t         p[256];
     uint16_t        seq;
     unsigned        asked;
     struct call     c;
@@ -383,7 +382,6 @@ test_gaps(struct ng *ng)
 
     /* one that never comes: the peer cannot ask for a key frame, we do */
 
-    (void) frame(p, MARY, 110, SLICE);
     good = 1;
 
     for (seq = 111; good && seq < 200; seq++) {
