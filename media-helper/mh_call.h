@@ -55,6 +55,7 @@ struct mh_calls_conf {
     struct mh_web        *web;
     struct sa             web_addrs[MH_WEB_SOCKS];  /* as told to browsers */
     unsigned              web_addrc;
+    uint16_t              tcp_port;         /* of ICE over TCP, 0 = none */
     struct mh_port_pool  *pools[MH_WEB_SOCKS];
     int                   pool_af[MH_WEB_SOCKS];
     unsigned              poolc;

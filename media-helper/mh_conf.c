@@ -56,6 +56,7 @@ static const char *mh_conf_public(struct mh_conf *conf, const char *value);
 static const char *mh_conf_control(struct mh_conf *conf, const char *value);
 static const char *mh_conf_peer(struct mh_conf *conf, const char *value);
 static const char *mh_conf_group(struct mh_conf *conf, const char *value);
+static const char *mh_conf_tcp(struct mh_conf *conf, const char *value);
 static const char *mh_conf_ports(struct mh_conf *conf, const char *value);
 static const char *mh_conf_max(struct mh_conf *conf, const char *value);
 static const char *mh_conf_media(struct mh_conf *conf, const char *value);
@@ -104,6 +105,8 @@ static const struct mh_conf_option  mh_conf_options[] = {
     { 'P', "file", mh_conf_pid, "process id of the daemon" },
     { 'p', "min-max", mh_conf_ports, "ports on the IMS side (30000-39999)" },
     { 'q', "dscp", mh_conf_dscp, "mark of media packets, 0 to 63 (0)" },
+    { 'T', "port", mh_conf_tcp,
+      "ICE over TCP as well, on this port of the browser side (none)" },
     { 't', "seconds", mh_conf_media, "life of a call without media (60)" },
     { 'u', "user", mh_conf_user, "to become, when started by root" },
     { 'v', NULL, mh_conf_debug, "debug lines in the log" },
@@ -289,6 +292,21 @@ mh_conf_ports(struct mh_conf *conf, const char *value)
 
     conf->port_min = (uint16_t) min;
     conf->port_max = (uint16_t) max;
+
+    return NULL;
+}
+
+
+static const char *
+mh_conf_tcp(struct mh_conf *conf, const char *value)
+{
+    unsigned  n;
+
+    if (mh_conf_number(value, 65535, &n) != NULL || n == 0) {
+        return "invalid port";
+    }
+
+    conf->tcp_port = (uint16_t) n;
 
     return NULL;
 }

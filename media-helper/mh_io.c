@@ -56,7 +56,7 @@ struct mh_io {
 
 
 static void mh_io_destroy(void *data);
-static void mh_io_ready_h(int flags, void *arg);
+static void mh_io_pass_h(int flags, void *arg);
 static void mh_io_read(struct mh_io *io, struct mh_io_sock *sock);
 static int mh_io_batch(struct mh_io *io, struct mh_io_sock *sock,
     unsigned max);
@@ -95,7 +95,7 @@ mh_io_start(struct mh_io *io)
 {
     int  err;
 
-    err = fd_listen(io->epfd, FD_READ, mh_io_ready_h, io);
+    err = fd_listen(io->epfd, FD_READ, mh_io_pass_h, io);
     if (err) {
         return err;
     }
@@ -131,6 +131,20 @@ void
 mh_io_del(struct mh_io *io, struct mh_io_sock *sock)
 {
     (void) epoll_ctl(io->epfd, EPOLL_CTL_DEL, sock->fd, NULL);
+}
+
+
+int
+mh_io_want(struct mh_io *io, struct mh_io_sock *sock, bool write)
+{
+    struct epoll_event  ev;
+
+    memset(&ev, 0, sizeof(ev));
+    ev.events = EPOLLIN | (write ? EPOLLOUT : 0);
+    ev.data.ptr = sock;
+
+    return (epoll_ctl(io->epfd, EPOLL_CTL_MOD, sock->fd, &ev) == -1)
+           ? errno : 0;
 }
 
 
@@ -228,10 +242,11 @@ mh_io_destroy(void *data)
 
 
 static void
-mh_io_ready_h(int flags, void *arg)
+mh_io_pass_h(int flags, void *arg)
 {
-    int            i, n;
-    struct mh_io  *io = arg;
+    int                 i, n;
+    struct mh_io       *io = arg;
+    struct mh_io_sock  *sock;
 
     (void) flags;
 
@@ -240,7 +255,14 @@ mh_io_ready_h(int flags, void *arg)
     io->now = mh_clock();
 
     for (i = 0; i < n; i++) {
-        mh_io_read(io, io->events[i].data.ptr);
+        sock = io->events[i].data.ptr;
+
+        if (sock->readyh != NULL) {
+            sock->readyh(sock->arg);
+
+        } else {
+            mh_io_read(io, sock);
+        }
     }
 
     mh_io_flush(io);

@@ -15,7 +15,8 @@
  * A received packet is handled where it lies: the receive handler may change
  * it, let it grow into the room behind it, and send it on without a copy.
  *
- * Receive handlers must not add, delete or free a socket.
+ * Receive handlers must not add, delete or free a socket; one that reads
+ * itself may be added and deleted, but freed only outside of the pass.
  */
 
 
@@ -50,12 +51,19 @@ typedef void (mh_io_recv_h)(uint8_t *buf, size_t len, const struct sa *src,
     void *arg);
 
 
+/* a socket that reads itself is ready: to be read, written, or both */
+
+typedef void (mh_io_ready_h)(void *arg);
+
+
 struct mh_io_sock {
     int            fd;
     bool           named;       /* the handler wants the source address */
     unsigned       batch;       /* datagrams asked for at once, 1 to 64 */
     mh_io_recv_h  *recvh;
     void          *arg;
+    mh_io_ready_h *readyh;      /* a stream's: instead of recvh, batch and
+                                   named; NULL for datagrams */
 };
 
 
@@ -87,6 +95,9 @@ uint64_t mh_io_now(const struct mh_io *io);
  */
 int mh_io_add(struct mh_io *io, struct mh_io_sock *sock);
 void mh_io_del(struct mh_io *io, struct mh_io_sock *sock);
+
+/* Whether readyh is also called when the socket can be written to */
+int mh_io_want(struct mh_io *io, struct mh_io_sock *sock, bool write);
 
 /*
  * Queues a datagram for an unconnected socket.  Only from within a receive

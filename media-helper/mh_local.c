@@ -95,6 +95,7 @@ mh_local_web(struct mh_call *call, const struct mh_signal *sig)
     (void) snprintf(scratch->fingerprint, sizeof(scratch->fingerprint),
                     "sha-256 %s", mh_web_fingerprint(conf->web));
 
+    local->tcp_port = conf->tcp_port;
     local->fingerprint = scratch->fingerprint;
     local->setup = MH_SDP_ACTPASS;
 }

@@ -80,7 +80,7 @@ main(int argc, char **argv)
 {
     int                     err;
     bool                    filter;
-    unsigned                i, files, want;
+    unsigned                i, files, tcp, want;
     static struct mh_conf   conf;
     static struct mh_main   m;
 
@@ -118,13 +118,27 @@ main(int argc, char **argv)
         goto out;
     }
 
+    tcp = 0;
     want = MH_FILES_SPARE;
 
     for (i = 0; i < conf.imsc; i++) {
         want += 2 * mh_port_total(m.pools[i]);
     }
 
+    if (conf.tcp_port) {
+        /* about one for each call, as far as that goes */
+        tcp = MH_TCP_STRANGERS + (want - MH_FILES_SPARE) / 2;
+        tcp = (tcp < MH_TCP_MAX) ? tcp : MH_TCP_MAX;
+        want += tcp * conf.webc;
+    }
+
     files = mh_sandbox_files(want);
+
+    if (conf.tcp_port && files < want) {
+        tcp = files / 4 / conf.webc;
+    }
+
+    mh_web_tcp_limit(m.web, tcp);
 
     if (files < want) {
         mh_warn("%u open files allowed, the port range needs %u", files,
@@ -220,6 +234,16 @@ mh_main_open(struct mh_main *m)
         mh_err("browser side %s: %s", mh_log_sa(&conf->web[0]),
                strerror(err));
         return err;
+    }
+
+    if (conf->tcp_port) {
+        err = mh_web_tcp(m->web, conf->web, conf->webc, conf->tos,
+                         conf->tcp_port);
+        if (err) {
+            mh_err("browser side, TCP port %u: %s", conf->tcp_port,
+                   strerror(err));
+            return err;
+        }
     }
 
     err = mh_web_certificate(m->web);
@@ -458,6 +482,7 @@ mh_main_calls(struct mh_main *m)
     cc.io = m->io;
     cc.web = m->web;
     cc.web_addrc = conf->webc;
+    cc.tcp_port = conf->tcp_port;
     cc.poolc = conf->imsc;
     cc.max_calls = conf->max_calls;
     cc.media_timeout = conf->media_timeout;

@@ -281,6 +281,7 @@ struct mh_sdp_local {
     bool               ipv6;        /* its family */
     const char        *addr2;       /* web: the other family's candidate, or
                                        NULL; same port */
+    uint16_t           tcp_port;    /* web: of both for TCP, 0 = none */
     uint64_t           sess_id;     /* of o=: constant for the leg */
     uint64_t           sess_ver;    /* one up per change: mh_sdp_same() */
 

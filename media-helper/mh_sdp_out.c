@@ -439,6 +439,22 @@ mh_sdp_write_web(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
                       local->addr2, line->local->port);
     }
 
+    /*
+     * RFC 6544 4.2: a type preference below that of UDP, 90 as browsers have
+     * it, direction 4 (passive), other preference 8191 and 8190.
+     */
+
+    if (local->tcp_port) {
+        mh_sdp_printf(w, "a=candidate:3 1 tcp 1520435199 %s %u typ host "
+                      "tcptype passive\r\n", local->addr, local->tcp_port);
+    }
+
+    if (local->tcp_port && local->addr2) {
+        mh_sdp_printf(w, "a=candidate:4 1 tcp 1520434943 %s %u typ host "
+                      "tcptype passive\r\n", local->addr2,
+                      local->tcp_port);
+    }
+
     mh_sdp_printf(w, "a=end-of-candidates\r\na=fingerprint:%s\r\n",
                   local->fingerprint);
 

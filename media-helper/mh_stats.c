@@ -24,6 +24,7 @@ struct mh_stats {
     struct mh_calls_stat  calls;
     struct mh_io_stat     io;
     struct mh_web_stat    web;
+    struct mh_tcp_stat    tcp;
 };
 
 
@@ -83,6 +84,23 @@ static const struct mh_stats_row  mh_stats_rows[] = {
       MH_STATS(web.unknown) },
     { "transports", MH_STATS_GAUGE, "Transports to browsers",
       MH_STATS(web.transports) },
+
+    { "tcp connections", MH_STATS_GAUGE, "Connections of ICE over TCP",
+      MH_STATS(tcp.current) },
+    { "tcp strangers", MH_STATS_GAUGE,
+      "Those of them that no check has passed on yet",
+      MH_STATS(tcp.strangers) },
+    { "tcp accepted", MH_STATS_COUNTER, "Connections accepted",
+      MH_STATS(tcp.accepted) },
+    { "tcp refused", MH_STATS_COUNTER,
+      "Connections closed for want of a check, or of room",
+      MH_STATS(tcp.refused) },
+    { "tcp broken", MH_STATS_COUNTER,
+      "Connections closed for a frame that is too long",
+      MH_STATS(tcp.broken) },
+    { "tcp dropped", MH_STATS_COUNTER,
+      "Frames dropped because a browser read too slowly",
+      MH_STATS(tcp.dropped) },
 };
 
 
@@ -99,6 +117,7 @@ mh_stats_walk(const struct mh_cmd *cmd, mh_stats_h *h, void *arg)
     mh_calls_stat(cmd->calls, &stats.calls);
     stats.io = *mh_io_stat(cmd->io);
     stats.web = *mh_web_stat(cmd->web);
+    mh_web_tcp_stat(cmd->web, &stats.tcp);
 
     for (i = 0; i < sizeof(mh_stats_rows) / sizeof(mh_stats_rows[0]); i++) {
         row = &mh_stats_rows[i];

@@ -33,9 +33,6 @@ static int mh_transport_protect(struct mh_transport *t, uint8_t *buf,
 static void mh_transport_send_h(const uint8_t *buf, size_t len, void *arg);
 static void mh_transport_estab_h(const struct mh_dtls_keys *keys, void *arg);
 static void mh_transport_close_h(int err, const char *reason, void *arg);
-static void mh_path_destroy(void *data);
-static void mh_transport_path_drop(struct mh_transport *t,
-    struct mh_path *path);
 
 
 static const struct mh_dtls_handlers  mh_transport_dtls_handlers = {
@@ -256,9 +253,12 @@ mh_transport_send_kept(struct mh_transport *t, uint8_t *buf, size_t *len,
 
     err = mh_transport_protect(t, buf, len, rtcp, &path);
 
-    if (err == 0) {
+    if (err == 0 && path->conn == NULL) {
         mh_io_send_ref(t->web->io, path->ws->sock.fd, &path->addr, buf,
                        *len);
+
+    } else if (err == 0) {
+        mh_path_send(path, buf, *len);
     }
 
     return err;
@@ -275,8 +275,7 @@ mh_transport_send_copy(struct mh_transport *t, uint8_t *buf, size_t len,
     err = mh_transport_protect(t, buf, &len, rtcp, &path);
 
     if (err == 0) {
-        mh_io_send_copy(t->web->io, path->ws->sock.fd, &path->addr, buf,
-                        len);
+        mh_path_send(path, buf, len);
     }
 
     return err;
@@ -291,8 +290,7 @@ mh_transport_resend(struct mh_transport *t, const uint8_t *buf, size_t len)
     path = t->path ? t->path : t->dtls_path;
 
     if (path != NULL) {
-        mh_io_send_copy(t->web->io, path->ws->sock.fd, &path->addr, buf,
-                        len);
+        mh_path_send(path, buf, len);
     }
 }
 
@@ -387,50 +385,6 @@ const struct mh_transport_stat *
 mh_transport_stat(const struct mh_transport *t)
 {
     return &t->stat;
-}
-
-
-struct mh_path *
-mh_transport_path_add(struct mh_transport *t, struct mh_web_sock *ws,
-    const struct sa *src, struct mh_path *old)
-{
-    struct le       *le;
-    struct mh_path  *path, *stale;
-
-    if (old != NULL) {
-        /* the browser's port serves another call of its now */
-        mh_transport_path_drop(old->transport, old);
-    }
-
-    if (list_count(&t->paths) >= MH_WEB_PATHS) {
-        stale = NULL;
-
-        LIST_FOREACH(&t->paths, le) {
-            path = le->data;
-
-            if (path != t->path
-                && (stale == NULL || path->heard < stale->heard))
-            {
-                stale = path;
-            }
-        }
-
-        mh_transport_path_drop(t, stale);
-    }
-
-    path = mem_zalloc(sizeof(*path), mh_path_destroy);
-    if (path == NULL) {
-        return NULL;
-    }
-
-    path->transport = t;
-    path->ws = ws;
-    sa_cpy(&path->addr, src);
-
-    hash_append(t->web->paths, sa_hash(src, SA_ALL), &path->he, path);
-    list_append(&t->paths, &path->le, path);
-
-    return path;
 }
 
 
@@ -609,7 +563,7 @@ mh_transport_send_h(const uint8_t *buf, size_t len, void *arg)
         return;
     }
 
-    mh_io_send_copy(t->web->io, path->ws->sock.fd, &path->addr, buf, len);
+    mh_path_send(path, buf, len);
 }
 
 
@@ -671,29 +625,4 @@ mh_transport_close_h(int err, const char *reason, void *arg)
     list_unlink(&t->busy_le);
 
     t->stateh(err, reason, t->arg);
-}
-
-
-static void
-mh_path_destroy(void *data)
-{
-    struct mh_path  *path = data;
-
-    hash_unlink(&path->he);
-    list_unlink(&path->le);
-}
-
-
-static void
-mh_transport_path_drop(struct mh_transport *t, struct mh_path *path)
-{
-    if (t->path == path) {
-        t->path = NULL;
-    }
-
-    if (t->dtls_path == path) {
-        t->dtls_path = NULL;
-    }
-
-    mem_deref(path);
 }

@@ -5,7 +5,7 @@
 
 
 /*
- * What mh_web.c and mh_transport.c share; private to these two.
+ * What mh_web.c, mh_transport.c and mh_path.c share; private to these.
  */
 
 
@@ -14,12 +14,14 @@
 
 
 #include "mh_srtp.h"
+#include "mh_tcp.h"
 #include "mh_web.h"
 
 
 struct mh_web_sock {
     struct mh_io_sock   sock;
     struct mh_web      *web;
+    struct mh_tcp      *tcp;        /* of the same address, or NULL */
 };
 
 
@@ -35,13 +37,14 @@ struct mh_web {
 };
 
 
-/* a 5-tuple that passed an authenticated check */
+/* a 5-tuple that passed an authenticated check; it owns its connection */
 
 struct mh_path {
     struct le             he;       /* in web->paths */
     struct le             le;       /* in transport->paths */
     struct mh_transport  *transport;
     struct mh_web_sock   *ws;
+    struct mh_tcp_conn   *conn;     /* NULL: UDP */
     struct sa             addr;
     uint64_t              heard;
 };
@@ -81,7 +84,14 @@ struct mh_transport {
  * belongs to another transport, or NULL.  Returns NULL without memory.
  */
 struct mh_path *mh_transport_path_add(struct mh_transport *t,
-    struct mh_web_sock *ws, const struct sa *src, struct mh_path *old);
+    struct mh_web_sock *ws, struct mh_tcp_conn *conn, const struct sa *src,
+    struct mh_path *old);
+
+/* The 5-tuple is gone, and its connection with it */
+void mh_transport_path_drop(struct mh_transport *t, struct mh_path *path);
+
+/* Sends a copy of some bytes */
+void mh_path_send(struct mh_path *path, const uint8_t *buf, size_t len);
 
 void mh_transport_nominated(struct mh_transport *t, struct mh_path *path);
 

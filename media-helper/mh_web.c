@@ -40,12 +40,17 @@ static int mh_web_bind(struct mh_web_sock *ws, const struct sa *addr,
     int tos);
 static void mh_web_recv_h(uint8_t *buf, size_t len, const struct sa *src,
     void *arg);
-static void mh_web_stun(struct mh_web_sock *ws, uint8_t *buf, size_t len,
-    const struct sa *src);
+static void mh_web_conn_h(struct mh_tcp_conn *conn, uint8_t *buf, size_t len,
+    void *arg);
+static void mh_web_lost_h(void *owner, void *arg);
+static void mh_web_input(struct mh_web_sock *ws, struct mh_tcp_conn *conn,
+    uint8_t *buf, size_t len, const struct sa *src);
+static void mh_web_stun(struct mh_web_sock *ws, struct mh_tcp_conn *conn,
+    uint8_t *buf, size_t len, const struct sa *src);
 static struct mh_ice *mh_web_find_h(const struct pl *ufrag, void *arg);
 static bool mh_web_ufrag_h(struct le *le, void *arg);
 static struct mh_path *mh_web_path(struct mh_web_sock *ws,
-    const struct sa *src);
+    struct mh_tcp_conn *conn, const struct sa *src);
 
 
 int
@@ -100,6 +105,68 @@ out:
 
 
 int
+mh_web_tcp(struct mh_web *web, const struct sa *addrs, unsigned n, int tos,
+    uint16_t port)
+{
+    int        err;
+    unsigned   i;
+    struct sa  addr;
+
+    for (i = 0; i < n; i++) {
+        sa_cpy(&addr, &addrs[i]);
+        sa_set_port(&addr, port);
+
+        err = mh_tcp_alloc(&web->socks[i].tcp, &addr, tos, mh_web_conn_h,
+                           mh_web_lost_h, &web->socks[i]);
+        if (err) {
+            return err;
+        }
+    }
+
+    return 0;
+}
+
+
+void
+mh_web_tcp_limit(struct mh_web *web, unsigned max)
+{
+    unsigned  i;
+
+    for (i = 0; i < MH_WEB_SOCKS; i++) {
+        if (web->socks[i].tcp != NULL) {
+            mh_tcp_limit(web->socks[i].tcp, max);
+        }
+    }
+}
+
+
+void
+mh_web_tcp_stat(const struct mh_web *web, struct mh_tcp_stat *sum)
+{
+    unsigned                   i;
+    const struct mh_tcp_stat  *stat;
+
+    memset(sum, 0, sizeof(*sum));
+
+    for (i = 0; i < MH_WEB_SOCKS; i++) {
+
+        if (web->socks[i].tcp == NULL) {
+            continue;
+        }
+
+        stat = mh_tcp_stat(web->socks[i].tcp);
+
+        sum->accepted += stat->accepted;
+        sum->refused += stat->refused;
+        sum->broken += stat->broken;
+        sum->dropped += stat->dropped;
+        sum->current += stat->current;
+        sum->strangers += stat->strangers;
+    }
+}
+
+
+int
 mh_web_certificate(struct mh_web *web)
 {
     return mh_dtls_ctx_alloc(&web->dtls);
@@ -119,6 +186,11 @@ mh_web_start(struct mh_web *web, struct mh_io *io)
         }
 
         err = mh_io_add(io, &web->socks[i].sock);
+
+        if (err == 0 && web->socks[i].tcp != NULL) {
+            err = mh_tcp_start(web->socks[i].tcp, io);
+        }
+
         if (err) {
             return err;
         }
@@ -133,8 +205,15 @@ mh_web_start(struct mh_web *web, struct mh_io *io)
 void
 mh_web_tick(struct mh_web *web, uint64_t now)
 {
+    unsigned              i;
     struct le            *le;
     struct mh_transport  *t;
+
+    for (i = 0; i < MH_WEB_SOCKS; i++) {
+        if (web->socks[i].tcp != NULL) {
+            mh_tcp_tick(web->socks[i].tcp, now);
+        }
+    }
 
     le = list_head(&web->busy);
 
@@ -183,6 +262,8 @@ mh_web_destroy(void *data)
     struct mh_web  *web = data;
 
     for (i = 0; i < MH_WEB_SOCKS; i++) {
+
+        mem_deref(web->socks[i].tcp);
 
         if (web->socks[i].sock.fd == -1) {
             continue;
@@ -259,16 +340,41 @@ mh_web_bind(struct mh_web_sock *ws, const struct sa *addr, int tos)
 static void
 mh_web_recv_h(uint8_t *buf, size_t len, const struct sa *src, void *arg)
 {
-    struct mh_web       *web;
-    struct mh_path      *path;
-    struct mh_web_sock  *ws = arg;
+    mh_web_input(arg, NULL, buf, len, src);
+}
+
+
+static void
+mh_web_conn_h(struct mh_tcp_conn *conn, uint8_t *buf, size_t len, void *arg)
+{
+    mh_web_input(arg, conn, buf, len, mh_tcp_peer(conn));
+}
+
+
+static void
+mh_web_lost_h(void *owner, void *arg)
+{
+    struct mh_path  *path = owner;
+
+    (void) arg;
+
+    mh_transport_path_drop(path->transport, path);
+}
+
+
+static void
+mh_web_input(struct mh_web_sock *ws, struct mh_tcp_conn *conn, uint8_t *buf,
+    size_t len, const struct sa *src)
+{
+    struct mh_web   *web;
+    struct mh_path  *path;
 
     web = ws->web;
 
     /* RFC 7983 7 */
 
     if (buf[0] < 4) {
-        mh_web_stun(ws, buf, len, src);
+        mh_web_stun(ws, conn, buf, len, src);
         return;
     }
 
@@ -277,7 +383,7 @@ mh_web_recv_h(uint8_t *buf, size_t len, const struct sa *src, void *arg)
         return;
     }
 
-    path = mh_web_path(ws, src);
+    path = mh_web_path(ws, conn, src);
 
     if (path == NULL) {
         web->stat.foreign++;
@@ -296,8 +402,8 @@ mh_web_recv_h(uint8_t *buf, size_t len, const struct sa *src, void *arg)
 
 
 static void
-mh_web_stun(struct mh_web_sock *ws, uint8_t *buf, size_t len,
-    const struct sa *src)
+mh_web_stun(struct mh_web_sock *ws, struct mh_tcp_conn *conn, uint8_t *buf,
+    size_t len, const struct sa *src)
 {
     int                   err;
     size_t                n;
@@ -323,19 +429,26 @@ mh_web_stun(struct mh_web_sock *ws, uint8_t *buf, size_t len,
 
     t = (ev.error || !ev.authentic || ev.ice == NULL) ? NULL
                                                       : found.transport;
-    path = (t != NULL) ? mh_web_path(ws, src) : NULL;
+    path = (t != NULL) ? mh_web_path(ws, conn, src) : NULL;
 
     if (path != NULL && path->transport != t
-        && path->transport->path == path
-        && mh_io_now(web->io) < path->heard + MH_WEB_HOLD_MS)
+        && (conn != NULL
+            || (path->transport->path == path
+                && mh_io_now(web->io) < path->heard + MH_WEB_HOLD_MS)))
     {
-        /* with a forged source any caller could take another's media away */
+        /*
+         * With a forged source any caller could take another's media away;
+         * a connection serves one call all its life.
+         */
 
         web->stat.stun_refused++;
         return;
     }
 
-    if (n) {
+    if (n && conn != NULL) {
+        (void) mh_tcp_send(conn, out, n);
+
+    } else if (n) {
         mh_io_send_copy(web->io, ws->sock.fd, src, out, n);
     }
 
@@ -345,7 +458,7 @@ mh_web_stun(struct mh_web_sock *ws, uint8_t *buf, size_t len,
     }
 
     if (path == NULL || path->transport != t) {
-        path = mh_transport_path_add(t, ws, src, path);
+        path = mh_transport_path_add(t, ws, conn, src, path);
         if (path == NULL) {
             return;
         }
@@ -395,7 +508,8 @@ mh_web_ufrag_h(struct le *le, void *arg)
 
 
 static struct mh_path *
-mh_web_path(struct mh_web_sock *ws, const struct sa *src)
+mh_web_path(struct mh_web_sock *ws, struct mh_tcp_conn *conn,
+    const struct sa *src)
 {
     struct le       *le;
     struct mh_path  *path;
@@ -405,7 +519,9 @@ mh_web_path(struct mh_web_sock *ws, const struct sa *src)
     for ( /* void */ ; le != NULL; le = le->next) {
         path = le->data;
 
-        if (path->ws == ws && sa_cmp(&path->addr, src, SA_ALL)) {
+        if (path->ws == ws && path->conn == conn
+            && sa_cmp(&path->addr, src, SA_ALL))
+        {
             return path;
         }
     }

@@ -5,7 +5,8 @@
 
 
 /*
- * The browser side: the one WebRTC UDP port (a socket per address family)
+ * The browser side: the one WebRTC UDP port (a socket per address family,
+ * and a listener for ICE over TCP if that is wanted)
  * and the transports that share it.  A transport is an ICE-lite agent, a
  * DTLS association and a pair of SRTP contexts: one for all m-lines that the
  * browser bundles, see mh_link.h.
@@ -29,6 +30,7 @@
 #include "mh_dtls.h"
 #include "mh_ice.h"
 #include "mh_io.h"
+#include "mh_tcp.h"
 
 
 enum mh_web_limits {
@@ -102,6 +104,25 @@ typedef void (mh_transport_state_h)(int err, const char *reason, void *arg);
  */
 int mh_web_alloc(struct mh_web **wp, const struct sa *addrs, unsigned n,
     int tos);
+
+/*
+ * Listens on TCP as well (RFC 6544), on the same addresses.  Before
+ * privileges are dropped.
+ *
+ * @param addrs  those of mh_web_alloc()
+ * @param tos    as there
+ * @param port   1 to 65535
+ *
+ * @return 0, ENOMEM, or what socket(2), bind(2) or listen(2) said
+ */
+int mh_web_tcp(struct mh_web *web, const struct sa *addrs, unsigned n,
+    int tos, uint16_t port);
+
+/* At most so many connections for each address, see mh_tcp.h */
+void mh_web_tcp_limit(struct mh_web *web, unsigned max);
+
+/* Sums over all addresses; zero without mh_web_tcp() */
+void mh_web_tcp_stat(const struct mh_web *web, struct mh_tcp_stat *sum);
 
 /* Makes the certificate: once, before the file system is given up */
 int mh_web_certificate(struct mh_web *web);

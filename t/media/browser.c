@@ -209,6 +209,11 @@ browser_close(struct browser *b)
 void
 browser_raw(struct browser *b, int fd, const void *data, size_t len)
 {
+    if (b->tcp) {
+        (void) stream_send(fd == -1 ? b->fd : fd, data, len, b->pieces);
+        return;
+    }
+
     (void) sendto(fd == -1 ? b->fd : fd, data, len, 0,
                   (struct sockaddr *) &b->peer, b->len);
 }
@@ -355,8 +360,13 @@ take(struct browser *b, uint8_t *buf, size_t len, int *rtcp,
 
         if (code == CHECK_REQUEST) {
             b->checks++;
-            (void) sendto(b->fd, reply, reply_len, 0,
-                          (const struct sockaddr *) from, b->len);
+            if (b->tcp) {
+                browser_raw(b, -1, reply, reply_len);
+
+            } else {
+                (void) sendto(b->fd, reply, reply_len, 0,
+                              (const struct sockaddr *) from, b->len);
+            }
 
         } else {
             b->stun_code = code;
@@ -405,10 +415,19 @@ once(struct browser *b, uint8_t *buf, int *rtcp, int ms)
     struct pollfd            pfd;
     struct sockaddr_storage  from;
 
+    if (b->tcp) {
+        n = stream_recv(b, buf, ms);
+        from = b->self;
+
+        if (n > 0) {
+            return take(b, buf, (size_t) n, rtcp, &from);
+        }
+    }
+
     pfd.fd = b->fd;
     pfd.events = POLLIN;
 
-    if (poll(&pfd, 1, ms) != 1) {
+    if (b->tcp || poll(&pfd, 1, ms) != 1) {
         if (b->ssl != NULL && b->connected == 0) {
             (void) DTLSv1_handle_timeout(b->ssl);
             flush_dtls(b);

@@ -58,6 +58,10 @@ struct browser {
     const char              *video_fb;      /* then: a=rtcp-fb lines of 97 */
     int                      no_audio;      /* and has given audio up */
     int                      group;         /* enum group_mode */
+    int                      tcp;           /* fd is a stream, or will be */
+    int                      pieces;        /* sent octet by octet */
+    uint8_t                  in_stream[2 * BROWSER_PACKET];
+    size_t                   in_len;
     struct browser          *second;        /* what video comes over if it is
                                                not bundled, or NULL */
 };
@@ -93,6 +97,24 @@ void browser_sdp(struct browser *b, char *sdp, const char *formats,
  * @return 0 or -1 if one of them is missing
  */
 int browser_remote(struct browser *b, const char *sdp);
+
+/*
+ * Goes on over TCP (RFC 6544): the next browser_remote() takes the server's
+ * passive candidate and connects.  @return the old socket
+ */
+int browser_tcp(struct browser *b);
+
+/* one frame of RFC 4571; @return whether it was written */
+int stream_send(int fd, const void *data, size_t len, int pieces);
+
+/*
+ * @return the length of the next frame within ms; 0: none, -1: the stream
+ * has ended
+ */
+int stream_recv(struct browser *b, uint8_t *buf, int ms);
+
+/* @return a connected stream, or -1 */
+int stream_open(const struct sockaddr_storage *to, socklen_t len);
 
 /*
  * Sends a check with USE-CANDIDATE and waits for its reply.

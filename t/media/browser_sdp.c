@@ -136,7 +136,7 @@ attribute(const char *sdp, const char *name, const char *format, void *out)
 int
 browser_remote(struct browser *b, const char *sdp)
 {
-    char                  addr[64], setup[16];
+    char                  addr[64], setup[16], proto[8];
     unsigned              port;
     const char           *p;
     struct sockaddr_in   *sin;
@@ -159,7 +159,9 @@ browser_remote(struct browser *b, const char *sdp)
     for (p = strstr(sdp, "a=candidate:"); p != NULL;
          p = strstr(p + 1, "a=candidate:"))
     {
-        if (sscanf(p, "a=candidate:%*s 1 %*s %*u %63s %u", addr, &port) != 2)
+        if (sscanf(p, "a=candidate:%*s 1 %7s %*u %63s %u", proto, addr, &port)
+            != 3
+            || (strcmp(proto, "tcp") == 0) != b->tcp)
         {
             continue;
         }
@@ -172,6 +174,16 @@ browser_remote(struct browser *b, const char *sdp)
         {
             sin->sin_port = htons((unsigned short) port);
             b->active = (strcmp(setup, "active") != 0);
+
+            if (b->tcp && b->fd == -1) {
+                b->fd = stream_open(&b->peer, b->len);
+                b->in_len = 0;
+                return (b->fd == -1
+                        || getsockname(b->fd, (struct sockaddr *) &b->self,
+                                       &b->len) != 0)
+                       ? -1 : 0;
+            }
+
             return 0;
         }
     }

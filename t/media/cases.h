@@ -32,6 +32,13 @@ void test_bundle_left(struct ng *ng, const char *addr);
 void test_many(struct ng *ng, const char *addr);
 void test_mixed(struct ng *ng, const char *v4, const char *v6);
 
+/* tcp.c: ICE over TCP */
+void test_tcp(struct ng *ng, const char *addr);
+void test_tcp_moves(struct ng *ng, const char *addr);
+void test_tcp_lost(struct ng *ng, const char *addr);
+void test_tcp_slow(struct ng *ng, const char *addr);
+void test_tcp_strangers(struct ng *ng, const char *addr);
+
 /* through the control socket spec */
 void test_control(const char *spec, const char *addr);
 

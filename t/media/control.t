@@ -61,6 +61,7 @@ my %bad = (
     'consent'          => [qw/ -e 0 /],
     'consent too long' => [qw/ -e 31 /],
     'video rate'       => [qw/ -B much /],
+    'TCP port'         => [qw/ -T 0 /],
     'backend'          => [qw/ -b none /],
     'group'            => [qw/ -g no-such-group /],
     'letter'           => [qw/ -Z /],

@@ -554,6 +554,11 @@ test_all(struct ng *ng, const char *v4, const char *v6)
         test_bundle_answered(ng, v4);
         test_bundle_tag(ng, v4);
         test_bundle_left(ng, v4);
+        test_tcp(ng, v4);
+        test_tcp_moves(ng, v4);
+        test_tcp_lost(ng, v4);
+        test_tcp_slow(ng, v4);
+        test_tcp_strangers(ng, v4);
         test_many(ng, v4);
     }
 
@@ -564,6 +569,10 @@ test_all(struct ng *ng, const char *v4, const char *v6)
     if (v6 != NULL) {
         test_ipv6(ng, v6);
         test_mixed(ng, v4, v6);
+
+        if (!reference) {
+            test_tcp(ng, v6);
+        }
     }
 }
 
