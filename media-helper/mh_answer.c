@@ -322,7 +322,6 @@ static void
 mh_answer_streams(struct mh_call *call, const struct mh_sdp *web,
     const struct mh_sdp *ims)
 {
-    bool      avpf;
     uint8_t   from_ims[128], from_web[128];
     unsigned  i;
 
@@ -335,10 +334,7 @@ mh_answer_streams(struct mh_call *call, const struct mh_sdp *web,
         mh_sdp_table(&call->maps[i], MH_SDP_IMS, from_ims);
         mh_sdp_table(&call->maps[i], MH_SDP_WEB, from_web);
 
-        avpf = (ims->media[i].proto == MH_SDP_AVPF
-                || ims->media[i].proto == MH_SDP_SAVPF);
-
-        mh_stream_tables(call->streams[i], from_ims, from_web, avpf);
+        mh_stream_tables(call->streams[i], from_ims, from_web);
 
         mh_sdp_clocks(&call->maps[i], MH_SDP_IMS, from_ims);
         mh_sdp_clocks(&call->maps[i], MH_SDP_WEB, from_web);

@@ -18,6 +18,7 @@
 #include <re.h>
 
 #include "mh_clock.h"
+#include "mh_feedback.h"
 #include "mh_cmd.h"
 #include "mh_stats.h"
 
@@ -28,6 +29,8 @@ static void mh_query_leg(ngx_ims_ng_writer_t *w, const struct mh_call *call,
     enum mh_sdp_leg leg);
 static void mh_query_media(ngx_ims_ng_writer_t *w,
     const struct mh_call *call, enum mh_sdp_leg leg, unsigned i);
+static void mh_query_feedback(ngx_ims_ng_writer_t *w,
+    const struct mh_stream *s);
 static void mh_query_stream(ngx_ims_ng_writer_t *w,
     const struct mh_call *call, enum mh_sdp_leg leg, unsigned i, bool rtcp);
 static void mh_query_endpoint(ngx_ims_ng_writer_t *w, const struct sa *sa,
@@ -137,6 +140,34 @@ mh_query_media(ngx_ims_ng_writer_t *w, const struct mh_call *call,
     mh_query_stream(w, call, leg, i, false);
     mh_query_stream(w, call, leg, i, true);
     ngx_ims_ng_write_end(w);
+
+    if (leg == MH_SDP_WEB) {
+        mh_query_feedback(w, call->streams[i]);
+    }
+
+    ngx_ims_ng_write_end(w);
+}
+
+
+/* ours alone: what was done about the feedback of video */
+
+static void
+mh_query_feedback(ngx_ims_ng_writer_t *w, const struct mh_stream *s)
+{
+    const struct mh_feedback_stat  *stat;
+
+    stat = mh_stream_feedback_stat(s);
+
+    if (stat == NULL) {
+        return;
+    }
+
+    ngx_ims_ng_write_key_dict(w, "feedback");
+    ngx_ims_ng_write_key_int(w, "key frames asked", stat->keys);
+    ngx_ims_ng_write_key_int(w, "translated", stat->translated);
+    ngx_ims_ng_write_key_int(w, "absorbed", stat->absorbed);
+    ngx_ims_ng_write_key_int(w, "sent again", stat->resent);
+    ngx_ims_ng_write_key_int(w, "asked again", stat->nacked);
     ngx_ims_ng_write_end(w);
 }
 

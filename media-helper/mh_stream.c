@@ -53,7 +53,6 @@ struct mh_stream {
     bool                   secure;          /* it is SRTP with these */
     uint8_t                table[2][128];   /* index: the leg it comes from */
     uint8_t                clocks[2][128];  /* kHz; the same index */
-    bool                   avpf;
     struct mh_stream_stat  stat;
     struct mh_quality      quality[2];      /* of what comes from that leg */
     struct mh_video       *video;           /* NULL for audio */
@@ -159,11 +158,10 @@ mh_stream_transport(struct mh_stream *s, struct mh_transport *t)
 
 void
 mh_stream_tables(struct mh_stream *s, const uint8_t from_ims[128],
-    const uint8_t from_web[128], bool avpf)
+    const uint8_t from_web[128])
 {
     memcpy(s->table[MH_STREAM_IMS], from_ims, 128);
     memcpy(s->table[MH_STREAM_WEB], from_web, 128);
-    s->avpf = avpf;
 }
 
 
@@ -580,7 +578,6 @@ mh_stream_rtcp(struct mh_stream *s, enum mh_stream_leg from, uint8_t *buf,
     size_t *len)
 {
     int                  err;
-    unsigned             flags;
     struct mh_counter   *c;
     struct mh_rtcp_seen  seen;
 
@@ -603,9 +600,9 @@ mh_stream_rtcp(struct mh_stream *s, enum mh_stream_leg from, uint8_t *buf,
                             MH_IO_RECV, s->stat.last[from]);
 
     } else {
-        flags = (from == MH_STREAM_IMS || s->avpf) ? MH_RTCP_TO_AVPF
-                                                   : MH_RTCP_TO_AVP;
-        err = mh_rtcp_filter(buf, len, MH_IO_RECV, flags, &seen);
+        /* feedback is granted to no m-line of audio */
+
+        err = mh_rtcp_filter(buf, len, MH_IO_RECV, MH_RTCP_TO_AVP, &seen);
     }
 
     if (err) {

@@ -123,11 +123,9 @@ void mh_stream_transport(struct mh_stream *s, struct mh_transport *t);
 /*
  * Sets the payload numbers: number in a packet from that leg -> number for
  * the other, or MH_STREAM_DROP.  Before the first call all are dropped.
- *
- * @param avpf  whether the IMS peer understands feedback (RFC 4585)
  */
 void mh_stream_tables(struct mh_stream *s, const uint8_t from_ims[128],
-    const uint8_t from_web[128], bool avpf);
+    const uint8_t from_web[128]);
 
 /* whether a packet of this number from the browser is for this stream */
 bool mh_stream_has_pt(const struct mh_stream *s, uint8_t pt);

@@ -34,7 +34,7 @@ if ($pid == 0) {
 	open STDOUT, '>', $log;
 	open STDERR, '>&', \*STDOUT;
 	exec $helper, '-d', '-c', "unix:$dir/s", '-w', '127.0.0.1:' . free_port(),
-		'-i', '127.0.0.1', '-p', '32002-33000',
+		'-i', '127.0.0.1', '-p', '32002-33000', '-B', '4000',
 		split(' ', $ENV{MEDIA_OPTIONS} || '');
 	die "exec $helper: $!";
 }

@@ -123,6 +123,13 @@ test_plain(struct ng *ng)
         up_rtcp(&c, &r);
         n = ims_next(&c.video);
         ok(n && got.len == 32, "feedback alone: nothing comes at all");
+
+        ng_begin(ng, "query");
+        ng_str(ng, "call-id", c.id);
+        ok(ng_send(ng) == 1 && strstr(ng_get(ng, "tags"),
+               "8:feedbackd16:key frames askedi1e10:translatedi0e"
+               "8:absorbedi6e10:sent againi0e11:asked againi0ee") != NULL,
+           "query counts it");
     }
 
     end(&c);
@@ -452,6 +459,19 @@ test_rate(struct ng *ng)
            && (get32(p + 16) >> 9 & 0x1ffff) << (p[16] >> 2) >= 299990
            && (get32(p + 16) >> 9 & 0x1ffff) << (p[16] >> 2) <= 300000,
            "TMMBR says 300 kbit/s");
+    }
+
+    end(&c);
+
+    /* no limit of the IMS's: that of option -B */
+
+    if (begin(&c, ng, IMS_OFFERS, "a=rtcp-fb:97 goog-remb\r\n", NULL)) {
+        ok(strstr(c.to_web.sdp, "b=AS:4000\r\n") != NULL,
+           "the browser is told of our own limit");
+        (void) up(&c, MARY, 1, IDR);
+        p = web_find(&c, REMB);
+        ok(p != NULL && (get32(p + 16) & 0x3ffff) << (p[17] >> 2) == 4000000,
+           "REMB says 4 Mbit/s");
     }
 
     end(&c);

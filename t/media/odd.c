@@ -13,6 +13,7 @@
 
 
 enum {
+    PCMU = 0,
     PCMA = 8,
     NOISE = 13,
     TONE = 126
@@ -86,6 +87,7 @@ tone(struct call *c, int direction, uint16_t seq)
 void
 test_tones(struct ng *ng)
 {
+    int          good;
     size_t       n;
     uint8_t      p[256];
     struct call  c;
@@ -107,6 +109,27 @@ test_tones(struct ng *ng)
         n = voice(p, NOISE, 0, 11, 1920, 1);
         ok(through(&c, UP, p, n) && through(&c, DOWN, p, n),
            "comfort noise, both ways");
+    }
+
+    end(&c);
+
+    /* another codec in the middle of the stream, clock and marker go on */
+
+    call_init(&c, ng, "127.0.0.1", BROWSER_OFFERS, ALL_PROFILES);
+
+    if (ok(call_offer(&c, "actpass", "sendrecv") == 1
+           && call_remote(&c, IMS) == 0
+           && call_answer(&c, "8 0", "sendrecv", "passive") == 1
+           && call_remote(&c, WEB) == 0
+           && browser_connect(&c.web, WAIT_MS), "connected with two codecs"))
+    {
+        n = voice(p, PCMA, 0, 1, 160, 160);
+        good = through(&c, UP, p, n) && through(&c, DOWN, p, n);
+        n = voice(p, PCMU, 1, 2, 320, 160);
+        good = good && through(&c, UP, p, n) && through(&c, DOWN, p, n);
+        n = voice(p, PCMA, 1, 3, 480, 160);
+        good = good && through(&c, UP, p, n) && through(&c, DOWN, p, n);
+        ok(good, "from one to the other and back");
     }
 
     end(&c);
