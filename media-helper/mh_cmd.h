@@ -17,6 +17,7 @@
 
 #include "../ngx_ims_portal_module/ngx_ims_ng.h"
 #include "mh_call.h"
+#include "mh_load.h"
 
 
 struct mh_cmd {
@@ -24,6 +25,7 @@ struct mh_cmd {
     struct mh_io         *io;
     struct mh_web        *web;
     int64_t               started;      /* ms since 1970, of this process */
+    const struct mh_load *load;
 };
 
 

@@ -35,6 +35,8 @@ enum {
     MH_CONF_WEB_PORT = 10000,
     MH_CONF_MEDIA_TIMEOUT = 60,
     MH_CONF_OFFER_TIMEOUT = 240,
+    MH_CONF_CPU = 97,
+    MH_CONF_LATE = 500,
     MH_CONF_TEXT = 160
 };
 
@@ -59,6 +61,8 @@ static const char *mh_conf_group(struct mh_conf *conf, const char *value);
 static const char *mh_conf_tcp(struct mh_conf *conf, const char *value);
 static const char *mh_conf_ports(struct mh_conf *conf, const char *value);
 static const char *mh_conf_max(struct mh_conf *conf, const char *value);
+static const char *mh_conf_cpu(struct mh_conf *conf, const char *value);
+static const char *mh_conf_late(struct mh_conf *conf, const char *value);
 static const char *mh_conf_media(struct mh_conf *conf, const char *value);
 static const char *mh_conf_offer(struct mh_conf *conf, const char *value);
 static const char *mh_conf_consent(struct mh_conf *conf,
@@ -90,8 +94,12 @@ static const struct mh_conf_option  mh_conf_options[] = {
     { 'B', "kbit/s", mh_conf_video,
       "video that a browser may send at most (0, what the IMS says)" },
     { 'b', "name", mh_conf_backend, "SRTP backend" },
+    { 'C', "percent", mh_conf_cpu,
+      "CPU of a core from which new calls are refused (97)" },
     { 'c', "socket", mh_conf_control,
       "unix:PATH, seqpacket:PATH or udp:ADDR:PORT; may repeat" },
+    { 'D', "ms", mh_conf_late,
+      "delay of the loop from which new calls are refused (500)" },
     { 'd', NULL, mh_conf_foreground, "stay in the foreground" },
     { 'e', "seconds", mh_conf_consent,
       "a browser's consent lasts, 1 to 30 (30)" },
@@ -131,6 +139,8 @@ mh_conf_parse(struct mh_conf *conf, int argc, char **argv)
     conf->media_timeout = MH_CONF_MEDIA_TIMEOUT;
     conf->offer_timeout = MH_CONF_OFFER_TIMEOUT;
     conf->consent = MH_ICE_CONSENT_MS / 1000;
+    conf->max_cpu = MH_CONF_CPU;
+    conf->max_late = MH_CONF_LATE;
     conf->backend = "evp";
 
     mh_conf_letters(letters, sizeof(letters));
@@ -316,6 +326,20 @@ static const char *
 mh_conf_max(struct mh_conf *conf, const char *value)
 {
     return mh_conf_number(value, 1000000, &conf->max_calls);
+}
+
+
+static const char *
+mh_conf_cpu(struct mh_conf *conf, const char *value)
+{
+    return mh_conf_number(value, 100, &conf->max_cpu);
+}
+
+
+static const char *
+mh_conf_late(struct mh_conf *conf, const char *value)
+{
+    return mh_conf_number(value, 60000, &conf->max_late);
 }
 
 

@@ -47,6 +47,8 @@ struct mh_conf {
     uint16_t     port_max;
 
     unsigned     max_calls;
+    unsigned     max_cpu;                   /* percent of a core, 0 = any */
+    unsigned     max_late;                  /* ms, 0 = any */
     unsigned     media_timeout;             /* seconds */
     unsigned     offer_timeout;
     unsigned     consent;                   /* seconds */

@@ -36,10 +36,11 @@
 #include "mh_log.h"
 #include "mh_sandbox.h"
 #include "mh_srtp.h"
+#include "mh_watch.h"
 
 
 enum {
-    MH_TICK = 50,               /* ms */
+    MH_TICK = MH_LOAD_TICK,     /* ms */
     MH_SECOND = 20,             /* ticks */
     MH_PROFILES = 2,
     MH_FILES_SPARE = 1024       /* descriptors besides those of streams */
@@ -55,6 +56,7 @@ struct mh_main {
     struct mh_calls      *calls;
     struct mh_srtp       *srtp[MH_PROFILES];
     struct mh_cmd         cmd;
+    struct mh_watch       watch;
     int                   timer;
     unsigned              ticks;
     uid_t                 uid;
@@ -133,6 +135,7 @@ main(int argc, char **argv)
     }
 
     files = mh_sandbox_files(want);
+    mh_watch_limits(&conf, m.web, want);
 
     if (conf.tcp_port && files < want) {
         tcp = files / 4 / conf.webc;
@@ -509,6 +512,9 @@ mh_main_calls(struct mh_main *m)
     m->cmd.calls = m->calls;
     m->cmd.io = m->io;
     m->cmd.web = m->web;
+    m->cmd.load = &m->watch.load;
+
+    mh_watch_init(&m->watch, conf, m->web, m->pools, m->calls);
     m->cmd.started = (int64_t) tmr_jiffies();    /* the wall clock */
 
     return 0;
@@ -531,7 +537,10 @@ mh_main_tick_h(int flags, void *arg)
 
     mh_web_tick(m->web, now);
 
+    mh_watch_tick(&m->watch, now);
+
     if (++m->ticks % MH_SECOND == 0) {
+        mh_watch_second(&m->watch, now);
         mh_calls_tick(m->calls, now);
         mh_ctl_tick(m->ctl, now);
         mh_main_trim(m);

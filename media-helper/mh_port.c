@@ -6,12 +6,14 @@
 
 /*
  * Owns the map of port pairs that are in use and the counters that audit
- * it.  mh_stream is its only user; there is no timer.
+ * it.  mh_stream is its only user.  No timer of its own: mh_port_poll() is
+ * called once a second.
  */
 
 
 #include <errno.h>
 #include <netinet/ip.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/random.h>
@@ -19,20 +21,37 @@
 
 #include <re.h>
 
+#include "mh_limits.h"
 #include "mh_port.h"
 
 
+enum {
+    MH_PORT_POLL = 512          /* slots looked at in one go */
+};
+
+
+struct mh_port_slot {
+    bool      taken;
+    int       fds[2];           /* RTP, RTCP */
+    uint32_t  dropped[2];       /* as the kernel said last */
+};
+
+
 struct mh_port_pool {
-    struct sa  addr;
-    uint16_t   first;       /* the lowest even port */
-    unsigned   total;       /* pairs */
-    unsigned   used;
-    unsigned   limit;       /* of used */
-    uint8_t   *taken;       /* one byte a pair */
+    struct sa             addr;
+    uint16_t              first;    /* the lowest even port */
+    unsigned              total;    /* pairs */
+    unsigned              used;
+    unsigned              limit;    /* of used */
+    struct mh_port_slot  *slots;    /* one a pair */
+    unsigned              next;     /* where mh_port_poll() goes on */
+    uint64_t              dropped;
 };
 
 
 static void mh_port_pool_destroy(void *data);
+static void mh_port_slot_poll(struct mh_port_pool *pool,
+    struct mh_port_slot *slot);
 static int mh_port_bind(const struct sa *addr, uint16_t port, int tos,
     int *fdp);
 
@@ -64,9 +83,9 @@ mh_port_pool_alloc(struct mh_port_pool **pp, const struct sa *addr,
     pool->first = min;
     pool->total = ((unsigned) max - min + 1) / 2;
     pool->limit = pool->total;
-    pool->taken = mem_zalloc(pool->total, NULL);
+    pool->slots = mem_zalloc(pool->total * sizeof(struct mh_port_slot), NULL);
 
-    if (pool->taken == NULL) {
+    if (pool->slots == NULL) {
         mem_deref(pool);
         return ENOMEM;
     }
@@ -95,7 +114,7 @@ mh_port_open(struct mh_port_pool *pool, int tos, struct mh_port_pair *pair)
     for (i = 0; i < pool->total; i++) {
         n = (start % pool->total + i) % pool->total;
 
-        if (pool->taken[n]) {
+        if (pool->slots[n].taken) {
             continue;
         }
 
@@ -121,7 +140,10 @@ mh_port_open(struct mh_port_pool *pool, int tos, struct mh_port_pair *pair)
             return err;
         }
 
-        pool->taken[n] = 1;
+        memset(&pool->slots[n], 0, sizeof(struct mh_port_slot));
+        pool->slots[n].taken = true;
+        pool->slots[n].fds[0] = pair->rtp;
+        pool->slots[n].fds[1] = pair->rtcp;
         pool->used++;
 
         sa_cpy(&pair->local, &pool->addr);
@@ -154,16 +176,50 @@ mh_port_close(struct mh_port_pair *pair)
         return;
     }
 
+    n = (sa_port(&pair->local) - pool->first) / 2;
+
+    mh_port_slot_poll(pool, &pool->slots[n]);
+
     (void) close(pair->rtp);
     (void) close(pair->rtcp);
 
-    n = (sa_port(&pair->local) - pool->first) / 2;
-
-    pool->taken[n] = 0;
+    pool->slots[n].taken = false;
     pool->used--;
 
     pair->pool = NULL;
     mem_deref(pool);
+}
+
+
+void
+mh_port_poll(struct mh_port_pool *pool)
+{
+    unsigned  i;
+
+    for (i = 0; i < MH_PORT_POLL && i < pool->total; i++) {
+        mh_port_slot_poll(pool, &pool->slots[pool->next]);
+        pool->next = (pool->next + 1) % pool->total;
+    }
+}
+
+
+uint64_t
+mh_port_dropped(const struct mh_port_pool *pool)
+{
+    return pool->dropped;
+}
+
+
+unsigned
+mh_port_count(const struct mh_port_pool *pool)
+{
+    unsigned  i, n;
+
+    for (i = 0, n = 0; i < pool->total; i++) {
+        n += pool->slots[i].taken;
+    }
+
+    return n;
 }
 
 
@@ -186,7 +242,25 @@ mh_port_pool_destroy(void *data)
 {
     struct mh_port_pool  *pool = data;
 
-    mem_deref(pool->taken);
+    mem_deref(pool->slots);
+}
+
+
+static void
+mh_port_slot_poll(struct mh_port_pool *pool, struct mh_port_slot *slot)
+{
+    unsigned  i;
+    uint32_t  dropped;
+
+    if (!slot->taken) {
+        return;
+    }
+
+    for (i = 0; i < 2; i++) {
+        dropped = mh_limits_dropped(slot->fds[i]);
+        pool->dropped += dropped - slot->dropped[i];
+        slot->dropped[i] = dropped;
+    }
 }
 
 

@@ -63,6 +63,18 @@ void mh_port_limit(struct mh_port_pool *pool, unsigned pairs);
 /* Closes a pair, no matter whether it is open */
 void mh_port_close(struct mh_port_pair *pair);
 
+/*
+ * Asks the kernel what it dropped because a socket's buffer was full: some
+ * pairs each time, all of them in turn.  Once a second.
+ */
+void mh_port_poll(struct mh_port_pool *pool);
+
+/* @return datagrams dropped by the kernel, as far as it was asked */
+uint64_t mh_port_dropped(const struct mh_port_pool *pool);
+
+/* @return pairs in use, counted: the same as mh_port_used(), or a bug */
+unsigned mh_port_count(const struct mh_port_pool *pool);
+
 /* @return pairs in use */
 unsigned mh_port_used(const struct mh_port_pool *pool);
 

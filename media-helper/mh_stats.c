@@ -25,6 +25,7 @@ struct mh_stats {
     struct mh_io_stat     io;
     struct mh_web_stat    web;
     struct mh_tcp_stat    tcp;
+    struct mh_load        load;
 };
 
 
@@ -101,6 +102,20 @@ static const struct mh_stats_row  mh_stats_rows[] = {
     { "tcp dropped", MH_STATS_COUNTER,
       "Frames dropped because a browser read too slowly",
       MH_STATS(tcp.dropped) },
+    { "web datagrams dropped", MH_STATS_COUNTER,
+      "Datagrams of browsers that the kernel dropped, its buffer being full",
+      MH_STATS(load.drops_web) },
+    { "ims datagrams dropped", MH_STATS_COUNTER,
+      "Datagrams of the IMS side that the kernel dropped",
+      MH_STATS(load.drops_ims) },
+    { "cpu percent", MH_STATS_GAUGE,
+      "CPU of one core, in the last second", MH_STATS(load.cpu) },
+    { "loop delay", MH_STATS_GAUGE,
+      "Milliseconds that the loop was late, at most, in the last second",
+      MH_STATS(load.late) },
+    { "overloads", MH_STATS_COUNTER,
+      "Times that new calls began to be refused for the load",
+      MH_STATS(load.periods) },
 };
 
 
@@ -118,6 +133,7 @@ mh_stats_walk(const struct mh_cmd *cmd, mh_stats_h *h, void *arg)
     stats.io = *mh_io_stat(cmd->io);
     stats.web = *mh_web_stat(cmd->web);
     mh_web_tcp_stat(cmd->web, &stats.tcp);
+    stats.load = *cmd->load;
 
     for (i = 0; i < sizeof(mh_stats_rows) / sizeof(mh_stats_rows[0]); i++) {
         row = &mh_stats_rows[i];

@@ -255,6 +255,13 @@ mh_web_stat(const struct mh_web *web)
 }
 
 
+int
+mh_web_fd(const struct mh_web *web, unsigned i)
+{
+    return web->socks[i].sock.fd;
+}
+
+
 static void
 mh_web_destroy(void *data)
 {

@@ -146,6 +146,9 @@ const char *mh_web_fingerprint(const struct mh_web *web);
 
 const struct mh_web_stat *mh_web_stat(const struct mh_web *web);
 
+/* @return its socket number i, below MH_WEB_SOCKS, or -1 */
+int mh_web_fd(const struct mh_web *web, unsigned i);
+
 
 /*
  * Makes a transport with an ICE agent; there is no DTLS role yet.
