@@ -29,15 +29,18 @@
 
 static int mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
     struct pl *out, const char **reason);
+static bool mh_answer_muxes(const struct mh_call *call,
+    const struct mh_sdp *ims, unsigned i);
 static int mh_answer_dtls(struct mh_call *call, const struct mh_signal *sig,
     const struct mh_sdp *web, const uint8_t via[MH_SDP_MAX_MEDIA]);
-static int mh_answer_link(struct mh_transport *t,
-    const struct mh_signal *sig, const struct mh_sdp_media *m);
+static int mh_answer_link(struct mh_transport *t, bool active,
+    const struct mh_sdp_media *m);
 static bool mh_answer_known(const struct mh_transport *t,
     const struct mh_sdp_media *m);
-static enum mh_dtls_role mh_answer_role(const struct mh_signal *sig,
+static enum mh_dtls_role mh_answer_role(bool active,
     const struct mh_sdp_media *m);
 static void mh_answer_drop(struct mh_call *call);
+static void mh_answer_table(struct mh_call *call, unsigned i);
 static void mh_answer_feedback(const struct mh_call *call, unsigned i,
     const struct mh_sdp *web, const struct mh_sdp *ims);
 static void mh_answer_codecs(const struct mh_sdp_map *map,
@@ -130,8 +133,11 @@ mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
     mh_local_ims(call, sig);
 
     for (i = 0; i < scratch->a.mediac; i++) {
+        call->mux[i] = mh_answer_muxes(call, ims, i);
+
         if (!scratch->b.media[i].refused) {
             mh_local_port(call, i);
+            scratch->local.media[i].rtcp_mux = call->mux[i];
         }
     }
 
@@ -151,8 +157,11 @@ mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
         return err;
     }
 
-    err = mh_local_peers(call, ims, from == MH_SDP_IMS ? sig->learn
-                                                       : call->learn, true);
+    if (from == MH_SDP_IMS) {
+        mh_local_source(call, sig);
+    }
+
+    err = mh_local_peers(call, ims, true);
 
     if (err == 0 && from == MH_SDP_WEB) {
         err = mh_secure_apply(call);
@@ -172,6 +181,8 @@ mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
         return ENOMEM;
     }
 
+    mh_local_label(&call->legs[from], &sig->label);
+
     if (call->answered == 0) {
         call->answered = mh_clock();
     }
@@ -179,6 +190,18 @@ mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
     call->signaled = time(NULL);
 
     return 0;
+}
+
+
+/* RTP and RTCP on one port: both sides of the IMS leg have to say so */
+
+static bool
+mh_answer_muxes(const struct mh_call *call, const struct mh_sdp *ims,
+    unsigned i)
+{
+    return ims->media[i].rtcp_mux
+           && (call->offerer == MH_SDP_IMS ? !call->mux_reject
+                                           : call->mux_offered);
 }
 
 
@@ -201,7 +224,8 @@ mh_answer_dtls(struct mh_call *call, const struct mh_signal *sig,
 
         (void) mh_transport_remote(call->links.v[k]->transport, &m->ufrag);
 
-        err = mh_answer_link(call->links.v[k]->transport, sig, m);
+        err = mh_answer_link(call->links.v[k]->transport,
+                             sig->active || call->active, m);
         if (err) {
             return err;
         }
@@ -212,7 +236,7 @@ mh_answer_dtls(struct mh_call *call, const struct mh_signal *sig,
 
 
 static int
-mh_answer_link(struct mh_transport *t, const struct mh_signal *sig,
+mh_answer_link(struct mh_transport *t, bool active,
     const struct mh_sdp_media *m)
 {
     int                               err, ok;
@@ -225,7 +249,7 @@ mh_answer_link(struct mh_transport *t, const struct mh_signal *sig,
         return 0;
     }
 
-    role = mh_answer_role(sig, m);
+    role = mh_answer_role(active, m);
     ok = EKEYREJECTED;
 
     for (i = 0; i < m->fingerprintc; i++) {
@@ -281,7 +305,7 @@ mh_answer_known(const struct mh_transport *t, const struct mh_sdp_media *m)
 /* our role: what a=setup leaves; with actpass what the request asks for */
 
 static enum mh_dtls_role
-mh_answer_role(const struct mh_signal *sig, const struct mh_sdp_media *m)
+mh_answer_role(bool active, const struct mh_sdp_media *m)
 {
     switch (m->setup) {
 
@@ -292,7 +316,7 @@ mh_answer_role(const struct mh_signal *sig, const struct mh_sdp_media *m)
         return MH_DTLS_ACTIVE;
 
     default:
-        return sig->active ? MH_DTLS_ACTIVE : MH_DTLS_PASSIVE;
+        return active ? MH_DTLS_ACTIVE : MH_DTLS_PASSIVE;
     }
 }
 
@@ -331,10 +355,7 @@ mh_answer_streams(struct mh_call *call, const struct mh_sdp *web,
             continue;
         }
 
-        mh_sdp_table(&call->maps[i], MH_SDP_IMS, from_ims);
-        mh_sdp_table(&call->maps[i], MH_SDP_WEB, from_web);
-
-        mh_stream_tables(call->streams[i], from_ims, from_web);
+        mh_answer_table(call, i);
 
         mh_sdp_clocks(&call->maps[i], MH_SDP_IMS, from_ims);
         mh_sdp_clocks(&call->maps[i], MH_SDP_WEB, from_web);
@@ -345,6 +366,75 @@ mh_answer_streams(struct mh_call *call, const struct mh_sdp *web,
             mh_answer_feedback(call, i, web, ims);
         }
     }
+}
+
+
+/* which payload numbers pass; all is done there that ng's block asks for */
+
+static void
+mh_answer_table(struct mh_call *call, unsigned i)
+{
+    uint8_t                  table[2][128];
+    unsigned                 j, leg, blocked;
+    const struct mh_sdp_pt  *pt;
+
+    for (leg = 0; leg < MH_CALL_LEGS; leg++) {
+        mh_sdp_table(&call->maps[i], (enum mh_sdp_leg) leg, table[leg]);
+        blocked = call->blocked[leg];
+
+        for (j = 0; j < call->maps[i].n; j++) {
+            pt = &call->maps[i].pt[j];
+
+            if ((blocked & MH_CALL_BLOCK_MEDIA)
+                || ((blocked & MH_CALL_BLOCK_AUDIO)
+                    && call->kinds[i] == MH_SDP_AUDIO)
+                || ((blocked & MH_CALL_BLOCK_DTMF)
+                    && pt->codec == MH_SDP_TELEPHONE_EVENT))
+            {
+                table[leg][pt->from[leg] & 0x7f] = MH_STREAM_DROP;
+                table[leg][pt->to[leg] & 0x7f] = MH_STREAM_DROP;
+            }
+        }
+    }
+
+    mh_stream_tables(call->streams[i], table[MH_SDP_IMS],
+                     table[MH_SDP_WEB]);
+}
+
+
+int
+mh_call_block(struct mh_call *call, const struct mh_signal *sig,
+    unsigned what, bool on)
+{
+    bool            any, found;
+    unsigned        i;
+    struct mh_leg  *leg;
+
+    any = sig->all || !(pl_isset(&sig->from_tag) || pl_isset(&sig->label));
+    found = any;
+
+    for (i = 0; i < MH_CALL_LEGS; i++) {
+        leg = &call->legs[i];
+
+        if (any
+            || (pl_isset(&sig->from_tag) && leg->tag != NULL
+                && pl_strcmp(&sig->from_tag, leg->tag) == 0)
+            || (!pl_isset(&sig->from_tag) && leg->label != NULL
+                && pl_strcmp(&sig->label, leg->label) == 0))
+        {
+            call->blocked[i] = on ? call->blocked[i] | what
+                                  : call->blocked[i] & ~what;
+            found = true;
+        }
+    }
+
+    for (i = 0; i < call->mediac && call->answered; i++) {
+        if (call->streams[i] != NULL) {
+            mh_answer_table(call, i);
+        }
+    }
+
+    return found ? 0 : ENOENT;
 }
 
 

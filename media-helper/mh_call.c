@@ -27,6 +27,7 @@ enum {
 };
 
 
+static int mh_calls_name(struct mh_calls *calls);
 static void mh_calls_destroy(void *data);
 static bool mh_call_id_h(struct le *le, void *arg);
 static void mh_call_destroy(void *data);
@@ -40,6 +41,7 @@ static bool mh_leg_is(const struct mh_leg *leg, const struct pl *tag);
 int
 mh_calls_alloc(struct mh_calls **cp, const struct mh_calls_conf *conf)
 {
+    int               err;
     unsigned          i;
     struct mh_calls  *calls;
 
@@ -56,6 +58,12 @@ mh_calls_alloc(struct mh_calls **cp, const struct mh_calls_conf *conf)
     {
         mem_deref(calls);
         return ENOMEM;
+    }
+
+    err = mh_calls_name(calls);
+    if (err) {
+        mem_deref(calls);
+        return err;
     }
 
     calls->conf = *conf;
@@ -196,6 +204,36 @@ mh_call_delete(struct mh_calls *calls, const struct mh_signal *sig,
 
 
 void
+mh_call_end(struct mh_call *call, int delay)
+{
+    uint64_t  at;
+
+    if (delay == -1) {
+        delay = call->delete_delay;
+    }
+
+    if (delay == 0) {
+        mh_debug("call \"%s\" deleted", call->id);
+        mh_call_remove(call);
+        return;
+    }
+
+    at = mh_clock() + (uint64_t) delay * 1000;
+
+    if (call->delete_at == 0 || at < call->delete_at) {
+        call->delete_at = at;
+    }
+}
+
+
+void
+mh_calls_shed(struct mh_calls *calls, const char *why)
+{
+    calls->shed = why;
+}
+
+
+void
 mh_call_remove(struct mh_call *call)
 {
     mem_deref(call);
@@ -232,6 +270,7 @@ mh_call_alloc(struct mh_call **cp, struct mh_calls *calls,
     }
 
     call->calls = calls;
+    call->tos = calls->conf.tos;
     calls->stat.current++;
 
     err = mh_links_init(call);
@@ -269,6 +308,24 @@ out:
     }
 
     return err;
+}
+
+
+/* a name that no other helper has */
+
+static int
+mh_calls_name(struct mh_calls *calls)
+{
+    uint8_t  bytes[16];
+
+    if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes)) {
+        return EIO;
+    }
+
+    (void) re_snprintf(calls->loop, sizeof(calls->loop), "%w", bytes,
+                       sizeof(bytes));
+
+    return 0;
 }
 
 
@@ -344,6 +401,12 @@ mh_call_check(struct mh_call *call, uint64_t now)
     struct mh_calls_conf  *conf;
 
     conf = &call->calls->conf;
+
+    if (call->delete_at && now >= call->delete_at) {
+        mh_debug("call \"%s\" deleted", call->id);
+        mh_call_remove(call);
+        return;
+    }
 
     if (call->answered == 0) {
 

@@ -41,6 +41,7 @@
 enum mh_call_limits {
     MH_CALL_ID = 1024,          /* bytes of a call-id or a tag */
     MH_CALL_BRANCHES = 16,      /* via-branches remembered */
+    MH_CALL_DELAY = 86400,      /* seconds; most that a delete may wait */
     MH_CALL_LEGS = 2
 };
 
@@ -102,6 +103,33 @@ struct mh_signal {
     bool               sdes_pad;    /* base64 of ours ends with "=" */
     uint32_t           suites;      /* masks: of an IMS offer may be taken, */
     uint32_t           sdes_offer;  /* may be offered */
+    struct pl          received;    /* where the SIP message came from */
+    bool               source_address;  /* and that is where its media is */
+    bool               no_learn;    /* whatever the command line says */
+    bool               reverse_active;  /* DTLS-reverse=active */
+    bool               mux_offer;   /* to IMS: a=rtcp-mux */
+    bool               mux_reject;  /* not, though the IMS offers it */
+    bool               full_rtcp;   /* to IMS: a=rtcp with the address */
+    bool               single_codec;
+    bool               loop_protect;
+    bool               fragment;    /* trickled candidates */
+    bool               fatal;       /* delete: an unknown call is an error */
+    bool               fast;        /* delete: no statistics */
+    bool               all;         /* block: both sides */
+    bool               load_limit;  /* the client knows that result */
+    int                tos;         /* of the IMS side; -1 = not said */
+    int                delete_delay;    /* seconds; -1 = not said */
+    int                limit;       /* list: calls; -1 = not said */
+    const char        *warning;     /* what cannot be done, or NULL */
+};
+
+
+/* what does not pass of a leg's media, by ng's commands; bits */
+
+enum mh_call_block {
+    MH_CALL_BLOCK_MEDIA = 1,
+    MH_CALL_BLOCK_AUDIO = 2,    /* "silence" */
+    MH_CALL_BLOCK_DTMF = 4
 };
 
 
@@ -145,6 +173,17 @@ struct mh_call {
     bool                  failed;       /* DTLS failed, e.g. a certificate
                                            that was not signalled */
     bool                  secure[MH_SDP_MAX_MEDIA]; /* see mh_secure.c */
+
+    unsigned              blocked[MH_CALL_LEGS];    /* what comes from it */
+    bool                  mux[MH_SDP_MAX_MEDIA];    /* in force with the IMS */
+    bool                  mux_offered;  /* to the IMS, by the last offer */
+    bool                  mux_reject;   /* said with the IMS's last offer */
+    bool                  active;       /* DTLS-reverse said so */
+    char                  received[64]; /* used for the IMS's address; "" =
+                                           the one in its description is */
+    int                   tos;
+    int                   delete_delay; /* seconds */
+    uint64_t              delete_at;    /* ms, 0 = not deleted */
 };
 
 
@@ -194,7 +233,7 @@ void mh_call_totals(const struct mh_call *call, enum mh_sdp_leg from,
  * @param out     the description; valid until the next call of this file
  * @param reason  on an error: a text for ng's error-reason
  *
- * @return 0 or an errno
+ * @return 0 or an errno; EUSERS: there are too many calls
  */
 int mh_call_offer(struct mh_calls *calls, const struct mh_signal *sig,
     struct pl *out, const char **reason);
@@ -214,6 +253,36 @@ int mh_call_answer(struct mh_calls *calls, const struct mh_signal *sig,
  */
 struct mh_call *mh_call_delete(struct mh_calls *calls,
     const struct mh_signal *sig, bool *kept);
+
+/*
+ * Does a delete.
+ *
+ * @param delay  seconds; 0 = now; -1: as an offer has said, else now.  Until
+ *               then media passes, and an offer revokes it; another delete
+ *               can only bring it forward
+ */
+void mh_call_end(struct mh_call *call, int delay);
+
+/*
+ * Keeps a leg's media from the other one, or lets it pass again.
+ *
+ * @param sig   from_tag or label tell whose; without both, or with "all":
+ *              of both
+ * @param what  bits of enum mh_call_block
+ *
+ * @return 0, or ENOENT (no such tag)
+ */
+int mh_call_block(struct mh_call *call, const struct mh_signal *sig,
+    unsigned what, bool on);
+
+/*
+ * While there is a reason, new calls are refused with it (EUSERS); calls
+ * that there are go on.
+ *
+ * @param why  a constant string for the reply, "Load limit exceeded"; NULL:
+ *             calls are welcome again
+ */
+void mh_calls_shed(struct mh_calls *calls, const char *why);
 
 /* Ends a call: frees its ports and all else at once */
 void mh_call_remove(struct mh_call *call);
@@ -239,6 +308,8 @@ struct mh_calls {
     struct mh_calls_stat  stat;
     struct mh_ended      *ended;
     struct mh_scratch    *scratch;  /* of the command being worked on */
+    const char           *shed;     /* why new calls are refused, or NULL */
+    char                  loop[33]; /* hex; tells our own descriptions */
 };
 
 /* frees a description; there may be keys in it */

@@ -36,8 +36,14 @@ void mh_cmd_h(const ngx_ims_ng_node_t *dict, ngx_ims_ng_writer_t *w,
 
 /* ----- mh_query.c: what replies tell about calls ----- */
 
-/* keys "created", "last signal", "tags", "totals" ... of query and delete */
-void mh_query_call(ngx_ims_ng_writer_t *w, const struct mh_call *call);
+/*
+ * Keys "created", "last signal", "tags", "totals" ... of query and delete.
+ *
+ * @param sig  its from_tag and to_tag, where set, choose the tags that are
+ *             told of; NULL: all
+ */
+void mh_query_call(ngx_ims_ng_writer_t *w, const struct mh_call *call,
+    const struct mh_signal *sig);
 
 /* keys of the reply to "statistics" */
 void mh_query_statistics(ngx_ims_ng_writer_t *w, const struct mh_cmd *cmd);

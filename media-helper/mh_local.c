@@ -57,9 +57,16 @@ mh_local_init(struct mh_call *call, enum mh_sdp_leg leg,
     memcpy(policy->offer, sig->offer, sizeof(policy->offer));
     policy->offerc = sig->offerc;
 
+    policy->single_codec = sig->single_codec;
+    local->full_rtcp = sig->full_rtcp;
+    local->loop = sig->loop_protect ? call->calls->loop : NULL;
+
     if (leg == MH_SDP_WEB) {
         mh_local_web(call, sig);
         local->answer = answer;
+
+    } else if (!answer) {
+        call->mux_offered = sig->mux_offer || call->mux[0];
     }
 }
 
@@ -206,6 +213,7 @@ mh_local_port(struct mh_call *call, unsigned i)
 
     local->media[i].port = sa_port(mh_stream_local(call->streams[i]));
     local->media[i].rtcp_port = local->media[i].port + 1;
+    local->media[i].rtcp_mux = call->mux_offered;
 }
 
 
@@ -278,13 +286,13 @@ done:
 /* points the streams to the IMS side's addresses, or only looks at these */
 
 int
-mh_local_peers(struct mh_call *call, const struct mh_sdp *ims, bool learn,
-    bool apply)
+mh_local_peers(struct mh_call *call, const struct mh_sdp *ims, bool apply)
 {
     int                         err;
     unsigned                    i;
     struct sa                   rtp, rtcp;
-    const struct pl            *addr;
+    struct pl                   source;
+    const struct pl            *addr, *addr2;
     const struct mh_sdp_media  *m;
 
     for (i = 0; i < ims->mediac; i++) {
@@ -296,22 +304,28 @@ mh_local_peers(struct mh_call *call, const struct mh_sdp *ims, bool learn,
             continue;
         }
 
-        addr = pl_isset(&m->rtcp_addr) ? &m->rtcp_addr : &m->addr;
+        addr = &m->addr;
+        addr2 = pl_isset(&m->rtcp_addr) ? &m->rtcp_addr : addr;
+
+        if (call->received[0] != '\0') {
+            pl_set_str(&source, call->received);
+            addr = addr2 = &source;
+        }
 
         /* libre leaves the flow and the scope of IPv6 as they are */
 
         memset(&rtp, 0, sizeof(rtp));
         memset(&rtcp, 0, sizeof(rtcp));
 
-        err = sa_set(&rtp, &m->addr, m->port);
+        err = sa_set(&rtp, addr, m->port);
 
         if (err == 0) {
-            err = sa_set(&rtcp, addr, m->rtcp_port);
+            err = call->mux[i] ? sa_set(&rtcp, addr, m->port)
+                               : sa_set(&rtcp, addr2, m->rtcp_port);
         }
 
         if (err == 0 && apply) {
-            err = mh_stream_peer(call->streams[i], &rtp, &rtcp,
-                                 learn || call->calls->conf.learn);
+            err = mh_stream_peer(call->streams[i], &rtp, &rtcp, call->learn);
         }
 
         if (err) {
@@ -322,6 +336,19 @@ mh_local_peers(struct mh_call *call, const struct mh_sdp *ims, bool learn,
     }
 
     return 0;
+}
+
+
+void
+mh_local_source(struct mh_call *call, const struct mh_signal *sig)
+{
+    call->learn = !sig->no_learn && (sig->learn || call->calls->conf.learn);
+    call->received[0] = '\0';
+
+    if (sig->source_address && pl_isset(&sig->received)) {
+        (void) pl_strcpy(&sig->received, call->received,
+                         sizeof(call->received));
+    }
 }
 
 
@@ -363,4 +390,24 @@ mh_local_tag(struct mh_leg *leg, const struct pl *tag)
     leg->tag = copy;
 
     return 0;
+}
+
+
+void
+mh_local_label(struct mh_leg *leg, const struct pl *label)
+{
+    char  *copy;
+
+    if (!pl_isset(label)
+        || (leg->label != NULL && pl_strcmp(label, leg->label) == 0))
+    {
+        return;
+    }
+
+    /* a name for people: without memory the old one stays */
+
+    if (pl_strdup(&copy, label) == 0) {
+        mem_deref(leg->label);
+        leg->label = copy;
+    }
 }

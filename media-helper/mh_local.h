@@ -60,8 +60,17 @@ int mh_local_write(struct mh_call *call, const struct mh_sdp *answer, struct pl
  *
  * @return 0, or an errno if one of them cannot be used
  */
-int mh_local_peers(struct mh_call *call, const struct mh_sdp *ims, bool learn,
+int mh_local_peers(struct mh_call *call, const struct mh_sdp *ims,
     bool apply);
+
+/*
+ * Notes what a request with a description of the IMS says of where its media
+ * comes from: the SIP message's source, and whether it may be elsewhere.
+ */
+void mh_local_source(struct mh_call *call, const struct mh_signal *sig);
+
+/* Notes a leg's label; an empty one changes nothing */
+void mh_local_label(struct mh_leg *leg, const struct pl *label);
 
 /* the first m-line that is in use, NULL if all are refused */
 const struct mh_sdp_media *mh_local_first(const struct mh_sdp *sdp);

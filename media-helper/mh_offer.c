@@ -28,6 +28,10 @@
 #include "mh_secure.h"
 
 
+static bool mh_offer_own(const struct mh_calls *calls,
+    const struct mh_signal *sig);
+static void mh_offer_note(struct mh_call *call, const struct mh_signal *sig,
+    enum mh_sdp_leg from);
 static int mh_offer_from(const struct mh_call *call, const struct mh_signal
     *sig, const struct mh_sdp *sdp);
 static int mh_offer_apply(struct mh_call *call, const struct mh_signal *sig,
@@ -49,6 +53,11 @@ mh_call_offer(struct mh_calls *calls, const struct mh_signal *sig,
     bool             fresh;
     struct mh_call  *call;
 
+    if (sig->loop_protect && mh_offer_own(calls, sig)) {
+        *out = sig->sdp;
+        return 0;
+    }
+
     err = mh_sdp_parse(&calls->scratch->a, sig->sdp.p, sig->sdp.l);
     if (err) {
         *reason = mh_sdp_error(err);
@@ -65,7 +74,14 @@ mh_call_offer(struct mh_calls *calls, const struct mh_signal *sig,
         {
             calls->stat.refused++;
             *reason = "Parallel session limit reached";
-            return ENOSPC;
+            return EUSERS;
+        }
+
+        if (calls->shed != NULL) {
+            calls->stat.refused++;
+            *reason = sig->load_limit ? calls->shed
+                                      : "Parallel session limit reached";
+            return EUSERS;
         }
 
         err = mh_call_alloc(&call, calls, &sig->call_id);
@@ -82,6 +98,16 @@ mh_call_offer(struct mh_calls *calls, const struct mh_signal *sig,
     }
 
     return err;
+}
+
+
+/* whether the description has been here already */
+
+static bool
+mh_offer_own(const struct mh_calls *calls, const struct mh_signal *sig)
+{
+    return memmem(sig->sdp.p, sig->sdp.l, calls->loop,
+                  sizeof(calls->loop) - 1) != NULL;
 }
 
 
@@ -141,6 +167,7 @@ mh_offer_apply(struct mh_call *call, const struct mh_signal *sig,
         }
     }
 
+    mh_offer_note(call, sig, from);
     mh_local_init(call, to, sig, false);
 
     err = mh_offer_streams(call, sig, reason);
@@ -171,12 +198,10 @@ mh_offer_apply(struct mh_call *call, const struct mh_signal *sig,
     }
 
     if (from == MH_SDP_IMS) {
-        call->learn = sig->learn;
 
         /* it may be rejected: a call that goes on waits for the answer */
 
-        err = mh_local_peers(call, &scratch->a, sig->learn,
-                             call->answered == 0);
+        err = mh_local_peers(call, &scratch->a, call->answered == 0);
 
         if (err == 0 && call->answered == 0) {
             err = mh_secure_apply(call);
@@ -197,6 +222,7 @@ mh_offer_apply(struct mh_call *call, const struct mh_signal *sig,
     }
 
     memcpy(text, sig->sdp.p, sig->sdp.l);
+    mh_local_label(&call->legs[from], &sig->label);
 
     mh_call_text_free(call->legs[from].in, call->legs[from].inlen);
     call->legs[from].in = text;
@@ -207,6 +233,32 @@ mh_offer_apply(struct mh_call *call, const struct mh_signal *sig,
     mh_offer_branch(call, &sig->via_branch);
 
     return 0;
+}
+
+
+/* what the request says and a later one will need */
+
+static void
+mh_offer_note(struct mh_call *call, const struct mh_signal *sig,
+    enum mh_sdp_leg from)
+{
+    if (from == MH_SDP_IMS) {
+        mh_local_source(call, sig);
+        call->mux_reject = sig->mux_reject;
+
+    } else {
+        call->active = sig->reverse_active;
+    }
+
+    if (sig->tos != -1) {
+        call->tos = sig->tos;
+    }
+
+    if (sig->delete_delay != -1) {
+        call->delete_delay = sig->delete_delay;
+    }
+
+    call->delete_at = 0;
 }
 
 
@@ -304,7 +356,7 @@ mh_offer_streams(struct mh_call *call, const struct mh_signal *sig,
             pool = mh_offer_pool(call, sig, &sdp->media[i]);
 
             err = mh_stream_alloc(&call->streams[i], calls->conf.io, pool,
-                                  calls->conf.tos);
+                                  call->tos);
             if (err) {
                 calls->stat.refused++;
                 *reason = (err == ENOSPC || err == EMFILE)

@@ -26,7 +26,9 @@
 static void mh_query_figure_h(const char *name, enum mh_stats_kind kind,
     const char *help, uint64_t value, void *arg);
 static void mh_query_leg(ngx_ims_ng_writer_t *w, const struct mh_call *call,
-    enum mh_sdp_leg leg);
+    enum mh_sdp_leg leg, const struct mh_signal *sig);
+static bool mh_query_asked(const struct mh_leg *leg,
+    const struct mh_signal *sig);
 static void mh_query_media(ngx_ims_ng_writer_t *w,
     const struct mh_call *call, enum mh_sdp_leg leg, unsigned i);
 static void mh_query_feedback(ngx_ims_ng_writer_t *w,
@@ -47,15 +49,16 @@ static void mh_query_transport(ngx_ims_ng_writer_t *w,
 
 
 void
-mh_query_call(ngx_ims_ng_writer_t *w, const struct mh_call *call)
+mh_query_call(ngx_ims_ng_writer_t *w, const struct mh_call *call,
+    const struct mh_signal *sig)
 {
     ngx_ims_ng_write_key_int(w, "created", call->created.tv_sec);
     ngx_ims_ng_write_key_int(w, "created_us", call->created.tv_usec);
     ngx_ims_ng_write_key_int(w, "last signal", call->signaled);
 
     ngx_ims_ng_write_key_dict(w, "tags");
-    mh_query_leg(w, call, MH_SDP_WEB);
-    mh_query_leg(w, call, MH_SDP_IMS);
+    mh_query_leg(w, call, MH_SDP_WEB, sig);
+    mh_query_leg(w, call, MH_SDP_IMS, sig);
     ngx_ims_ng_write_end(w);
 
     ngx_ims_ng_write_key_dict(w, "totals");
@@ -89,7 +92,7 @@ mh_query_figure_h(const char *name, enum mh_stats_kind kind,
 
 static void
 mh_query_leg(ngx_ims_ng_writer_t *w, const struct mh_call *call,
-    enum mh_sdp_leg leg)
+    enum mh_sdp_leg leg, const struct mh_signal *sig)
 {
     unsigned              i;
     const struct mh_leg  *this, *other;
@@ -97,14 +100,15 @@ mh_query_leg(ngx_ims_ng_writer_t *w, const struct mh_call *call,
     this = &call->legs[leg];
     other = &call->legs[leg == MH_SDP_WEB ? MH_SDP_IMS : MH_SDP_WEB];
 
-    if (this->tag == NULL) {
+    if (this->tag == NULL || !mh_query_asked(this, sig)) {
         return;
     }
 
     ngx_ims_ng_write_key_dict(w, this->tag);
     ngx_ims_ng_write_key_word(w, "tag", this->tag);
     ngx_ims_ng_write_key_word(w, "label",
-                              leg == MH_SDP_WEB ? "web" : "ims");
+                              this->label != NULL ? this->label
+                              : leg == MH_SDP_WEB ? "web" : "ims");
     ngx_ims_ng_write_key_int(w, "created", call->created.tv_sec);
 
     if (other->tag != NULL) {
@@ -121,6 +125,24 @@ mh_query_leg(ngx_ims_ng_writer_t *w, const struct mh_call *call,
 
     ngx_ims_ng_write_end(w);
     ngx_ims_ng_write_end(w);
+}
+
+
+/* whether a query asks for that leg */
+
+static bool
+mh_query_asked(const struct mh_leg *leg, const struct mh_signal *sig)
+{
+    if (sig == NULL
+        || !(pl_isset(&sig->from_tag) || pl_isset(&sig->to_tag)))
+    {
+        return true;
+    }
+
+    return (pl_isset(&sig->from_tag)
+            && pl_strcmp(&sig->from_tag, leg->tag) == 0)
+           || (pl_isset(&sig->to_tag)
+               && pl_strcmp(&sig->to_tag, leg->tag) == 0);
 }
 
 
@@ -195,10 +217,12 @@ mh_query_stream(ngx_ims_ng_writer_t *w, const struct mh_call *call,
 
     ngx_ims_ng_write_dict(w);
     ngx_ims_ng_write_key_int(w, "local port",
-                             sa_port(local) + (leg == MH_SDP_IMS && rtcp));
+                             sa_port(local) + (leg == MH_SDP_IMS && rtcp
+                                               && !call->mux[i]));
 
     if (remote != NULL) {
-        mh_query_endpoint(w, remote, leg == MH_SDP_IMS && rtcp);
+        mh_query_endpoint(w, remote, leg == MH_SDP_IMS && rtcp
+                                     && !call->mux[i]);
     }
 
     if (leg == MH_SDP_WEB) {

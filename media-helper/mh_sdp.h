@@ -239,6 +239,7 @@ struct mh_sdp_policy {
     bool               no_feedback; /* video as RTP/AVP, no rtcp-fb (IMS) */
     bool               avpf;        /* audio as RTP/AVPF too (IMS offer) */
     uint32_t           suites;      /* of SDES, that an IMS offer may have */
+    bool               single_codec;    /* answers name one, and tones */
     bool               no_audio;    /* ng sdp-media-remove */
     bool               no_video;
     uint32_t           video_as;    /* kbit/s where the peer gave no b= */
@@ -292,6 +293,8 @@ struct mh_sdp_local {
                                        had one; NULL: never */
     enum mh_sdp_setup  setup;       /* actpass in an offer; else as chosen */
     bool               answer;      /* what will be written is one */
+    bool               full_rtcp;   /* IMS: a=rtcp always, with the address */
+    const char        *loop;        /* name of this helper to write, or NULL */
 
     struct mh_sdp_local_media media[MH_SDP_MAX_MEDIA];
 };

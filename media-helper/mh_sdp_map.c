@@ -28,7 +28,7 @@ static const char  *mh_sdp_codec_names[MH_SDP_CODECS] = {
 
 
 static bool mh_sdp_rule(const struct pl *rules, unsigned n,
-    const struct pl *name);
+    const struct mh_sdp_format *f);
 static bool mh_sdp_h264_baseline(const struct mh_sdp_format *f);
 static uint32_t mh_sdp_variant(const struct mh_sdp_format *f);
 static uint8_t mh_sdp_pt_new(const struct mh_sdp_map *maps, unsigned mapc,
@@ -73,25 +73,44 @@ mh_sdp_is_media(unsigned codec)
 }
 
 
-/* a rule is "opus", "opus/48000" or, in a strip list, "all" */
+/*
+ * A rule is "opus", "opus/48000", "opus/48000/2", or "all"; what stands
+ * behind the channels (bit rate, format parameters) is for transcoders.
+ */
 
 static bool
-mh_sdp_rule(const struct pl *rules, unsigned n, const struct pl *name)
+mh_sdp_rule(const struct pl *rules, unsigned n,
+    const struct mh_sdp_format *f)
 {
     unsigned   i;
-    struct pl  rest, word;
+    uint64_t   clock, channels;
+    struct pl  rest, word, number;
 
     for (i = 0; i < n && i < MH_SDP_MAX_CODEC_RULES; i++) {
         rest = rules[i];
         mh_pl_part(&rest, '/', &word);
 
-        if (word.l == name->l && word.l
-            && strncasecmp(word.p, name->p, word.l) == 0)
-        {
+        if (mh_pl_is_nocase(&word, "all") || mh_pl_is_nocase(&word, "full")) {
             return true;
         }
 
-        if (mh_pl_is_nocase(&word, "all") || mh_pl_is_nocase(&word, "full")) {
+        if (word.l != f->name.l || word.l == 0
+            || strncasecmp(word.p, f->name.p, word.l) != 0)
+        {
+            continue;
+        }
+
+        mh_pl_part(&rest, '/', &number);
+
+        if (mh_pl_number(&number, UINT32_MAX, &clock) && clock != f->clock) {
+            continue;
+        }
+
+        mh_pl_part(&rest, '/', &number);
+
+        if (!mh_pl_number(&number, 255, &channels)
+            || channels == f->channels)
+        {
             return true;
         }
     }
@@ -137,9 +156,9 @@ mh_sdp_passes(const struct mh_sdp *sdp, const struct mh_sdp_media *m,
 
     mask = (m->kind == MH_SDP_AUDIO) ? policy->audio : policy->video;
 
-    if (!mh_sdp_rule(policy->offer, policy->offerc, &f->name)
+    if (!mh_sdp_rule(policy->offer, policy->offerc, f)
         && (!(mask & MH_SDP_BIT(f->codec))
-            || mh_sdp_rule(policy->strip, policy->stripc, &f->name)))
+            || mh_sdp_rule(policy->strip, policy->stripc, f)))
     {
         return false;
     }

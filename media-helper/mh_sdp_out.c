@@ -41,7 +41,7 @@ static const char *mh_sdp_profile(const struct mh_sdp_plan *plan,
 static void mh_sdp_write_bandwidth(struct mh_sdp_writer *w,
     const struct mh_sdp_plan *plan, const struct mh_sdp_line_plan *line);
 static void mh_sdp_write_ims(struct mh_sdp_writer *w,
-    const struct mh_sdp_line_plan *line);
+    const struct mh_sdp_plan *plan, const struct mh_sdp_line_plan *line);
 static void mh_sdp_write_web(struct mh_sdp_writer *w,
     const struct mh_sdp_plan *plan, const struct mh_sdp_line_plan *line);
 static void mh_sdp_write_codec(struct mh_sdp_writer *w,
@@ -124,11 +124,15 @@ mh_sdp_write_session(struct mh_sdp_writer *w, struct mh_sdp_plan *plan)
 
     if (local->leg == MH_SDP_IMS) {
         mh_sdp_printf(w, "c=IN %s %s\r\nt=0 0\r\n", ip, local->addr);
-        return;
+
+    } else {
+        mh_sdp_printf(w, "t=0 0\r\na=ice-lite\r\na=ice-options:ice2\r\n");
+        mh_sdp_write_group(w, plan);
     }
 
-    mh_sdp_printf(w, "t=0 0\r\na=ice-lite\r\na=ice-options:ice2\r\n");
-    mh_sdp_write_group(w, plan);
+    if (local->loop) {
+        mh_sdp_printf(w, "a=media-helper:%s\r\n", local->loop);
+    }
 }
 
 
@@ -270,7 +274,7 @@ mh_sdp_write_media(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
 
     if (plan->local->leg == MH_SDP_IMS) {
         mh_sdp_write_bandwidth(w, plan, line);
-        mh_sdp_write_ims(w, line);
+        mh_sdp_write_ims(w, plan, line);
 
     } else {
         mh_sdp_printf(w, "c=IN %s %s\r\n", plan->local->ipv6 ? "IP6" : "IP4",
@@ -368,12 +372,27 @@ mh_sdp_write_bandwidth(struct mh_sdp_writer *w,
 
 
 static void
-mh_sdp_write_ims(struct mh_sdp_writer *w, const struct mh_sdp_line_plan *line)
+mh_sdp_write_ims(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
+    const struct mh_sdp_line_plan *line)
 {
+    unsigned  port;
+
+    port = line->local->rtcp_port;
+
     if (line->local->rtcp_mux) {
         mh_sdp_printf(w, "a=rtcp-mux\r\n");
 
-    } else if (line->local->rtcp_port
+        /* in an answer there is no other port any more */
+
+        port = line->offer ? line->local->port : port;
+    }
+
+    if (plan->local->full_rtcp) {
+        mh_sdp_printf(w, "a=rtcp:%u IN %s %s\r\n",
+                      port ? port : line->local->port + 1u,
+                      plan->local->ipv6 ? "IP6" : "IP4", plan->local->addr);
+
+    } else if (!line->local->rtcp_mux && line->local->rtcp_port
                && line->local->rtcp_port != line->local->port + 1)
     {
         mh_sdp_printf(w, "a=rtcp:%u\r\n", line->local->rtcp_port);

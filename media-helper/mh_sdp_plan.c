@@ -29,6 +29,7 @@ static int mh_sdp_plan_answer(struct mh_sdp_plan *plan,
 static void mh_sdp_plan_codecs(struct mh_sdp_line_plan *line,
     const struct mh_sdp_local *local, const struct mh_sdp *offer,
     const struct mh_sdp *answer, enum mh_sdp_leg src);
+static void mh_sdp_plan_single(struct mh_sdp_line_plan *line);
 static bool mh_sdp_plan_media(const struct mh_sdp_line_plan *line);
 static void mh_sdp_mid_set(struct mh_sdp_map *map, const struct pl *mid);
 static void mh_sdp_mid_make(struct mh_sdp_map *maps, unsigned n);
@@ -252,6 +253,10 @@ mh_sdp_plan_answer(struct mh_sdp_plan *plan, const struct mh_sdp *offer,
 
         mh_sdp_plan_codecs(line, plan->local, offer, answer, plan->src);
 
+        if (plan->local->policy.single_codec) {
+            mh_sdp_plan_single(line);
+        }
+
         line->accepted = mh_sdp_plan_media(line);
     }
 
@@ -332,6 +337,39 @@ mh_sdp_plan_codecs(struct mh_sdp_line_plan *line,
             c->tmmbr = mh_sdp_feedback(o, number, "ccm", "tmmbr");
         }
     }
+}
+
+
+/* only the first codec stays, and what has its clock of tones and silence */
+
+static void
+mh_sdp_plan_single(struct mh_sdp_line_plan *line)
+{
+    unsigned                 j, n;
+    const struct mh_sdp_pt  *first, *pt;
+
+    first = NULL;
+
+    for (j = 0; j < line->n && first == NULL; j++) {
+        if (mh_sdp_is_media(line->codec[j].pt->codec)) {
+            first = line->codec[j].pt;
+        }
+    }
+
+    for (j = 0, n = 0; j < line->n && first != NULL; j++) {
+        pt = line->codec[j].pt;
+
+        if (pt == first
+            || (!mh_sdp_is_media(pt->codec) && pt->clock == first->clock))
+        {
+            line->codec[n++] = line->codec[j];
+            continue;
+        }
+
+        line->map->pt[pt - line->map->pt].chosen = false;
+    }
+
+    line->n = first ? n : line->n;
 }
 
 

@@ -53,6 +53,7 @@ struct mh_stream {
     bool                   secure;          /* it is SRTP with these */
     uint8_t                table[2][128];   /* index: the leg it comes from */
     uint8_t                clocks[2][128];  /* kHz; the same index */
+    bool                   mux;             /* RTCP goes with RTP (IMS) */
     struct mh_stream_stat  stat;
     struct mh_quality      quality[2];      /* of what comes from that leg */
     struct mh_video       *video;           /* NULL for audio */
@@ -137,6 +138,8 @@ mh_stream_peer(struct mh_stream *s, const struct sa *rtp,
     const struct sa *rtcp, bool learn)
 {
     int  err;
+
+    s->mux = sa_cmp(rtp, rtcp, SA_ALL);
 
     err = mh_half_peer(s, &s->rtp, rtp, learn);
     if (err) {
@@ -414,6 +417,8 @@ mh_half_send(struct mh_stream *s, struct mh_half *h, uint8_t *buf,
     {
         return false;
     }
+
+    h = s->mux ? &s->rtp : h;
 
     if (h->connected) {
         n = send(h->sock.fd, buf, len, MSG_DONTWAIT);

@@ -93,7 +93,8 @@ const struct sa *mh_stream_remote(const struct mh_stream *s);
  *
  * @param s      the stream
  * @param rtp    address and port for RTP
- * @param rtcp   for RTCP
+ * @param rtcp   for RTCP; the same as rtp: it goes from our RTP port, too
+ *               (RFC 5761)
  * @param learn  true: the first RTP and RTCP packet may come from elsewhere
  *               and then sets the address, once (symmetric RTP, RFC 4961)
  *
