@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 
 import { Login } from '../../src/login.js';
+import { Clock } from './clock.mjs';
 
 const SESSION = {
     identity: 'sip:u1@acme.example', domain: 'acme.example', user: 'mary',
@@ -111,8 +112,7 @@ test('gives the identity back, and does not mind if it cannot', async () => {
 
 
 test('renews in time, says so when nobody did, tries again', async (t) => {
-    t.mock.timers.enable({ apis: ['setTimeout', 'Date'] });
-
+    const clock = new Clock(t);
     const { fetch } = server();
     const told = [];
     let renewed = 0;
@@ -122,26 +122,25 @@ test('renews in time, says so when nobody did, tries again', async (t) => {
     });
 
     login.take({ ...SESSION, expires_at: Date.now() + 100000 });
-    t.mock.timers.tick(69000);
+    clock.tick(69000);
     await settled();
     assert.equal(renewed, 0, 'not too early');
-    t.mock.timers.tick(2000);
+    clock.tick(2000);
     await settled();
     assert.deepEqual([renewed, told], [1, [29]]);
-    t.mock.timers.tick(15000);
+    clock.tick(15000);
     await settled();
     assert.deepEqual([renewed, told], [2, [29, 14]], 'once more');
 
     login.stop();
-    t.mock.timers.tick(100000);
+    clock.tick(100000);
     await settled();
     assert.equal(renewed, 2, 'stopped');
 });
 
 
 test('TURN credentials are fresh', async (t) => {
-    t.mock.timers.enable({ apis: ['setTimeout', 'Date'] });
-
+    const clock = new Clock(t);
     const turn = (username) => [{ urls: ['turn:t.example'], username,
                                   credential: 'x', ttl: 100 }];
     const { seen, fetch } = server({
@@ -151,13 +150,13 @@ test('TURN credentials are fresh', async (t) => {
 
     login.take({ ...SESSION, ice_servers: turn('old'), expires_at: 0 });
     assert.equal(login.iceServers[0].username, 'old');
-    t.mock.timers.tick(81000);
+    clock.tick(81000);
     await settled();
     assert.deepEqual(seen, ['GET /s']);
     assert.equal(login.iceServers[0].username, 'new');
 
     /* a computer that slept: its timers did not run */
-    t.mock.timers.setTime(Date.now() + 500000);
+    clock.sleep(500000);
     await settled();
     seen.length = 0;
     assert.equal(login.iceServers.length, 1);
@@ -168,8 +167,7 @@ test('TURN credentials are fresh', async (t) => {
 
 
 test('TURN credentials that cannot be had are asked for again', async (t) => {
-    t.mock.timers.enable({ apis: ['setTimeout', 'Date'] });
-
+    const clock = new Clock(t);
     const { seen, fetch } = server({ 'GET /s': 503 });
     const login = new Login({ session: '/s', fetch }, HOOKS);
 
@@ -178,7 +176,7 @@ test('TURN credentials that cannot be had are asked for again', async (t) => {
     ] });
 
     for (const ms of [81000, 11000, 11000]) {
-        t.mock.timers.tick(ms);
+        clock.tick(ms);
         await settled();
     }
 
