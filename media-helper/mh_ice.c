@@ -408,8 +408,8 @@ mh_ice_error(struct mbuf *mb, const struct stun_msg *msg, uint16_t code,
 
 /*
  * RFC 7675 5.1: an authenticated request from the peer renews consent.
- * Before a selection any source counts, and after it the peer's own; one
- * that is nominated later becomes the peer (RFC 8445 8.2, 12.1.1).
+ * Before a selection any source counts, and after it the peer's own; whether
+ * one that is nominated later becomes the peer is for the caller to say.
  */
 
 static void
@@ -422,7 +422,7 @@ mh_ice_consent(struct mh_ice *ice, const struct sa *src, uint64_t now,
 
     same = ice->selected && sa_cmp(&ice->peer, src, SA_ALL);
 
-    if (ev->nominated && !same) {
+    if (ev->nominated && !ice->selected) {
         sa_cpy(&ice->peer, src);
 
         ice->selected = true;
@@ -435,6 +435,16 @@ mh_ice_consent(struct mh_ice *ice, const struct sa *src, uint64_t now,
     if (same || !ice->selected) {
         ice->heard = now;
     }
+}
+
+
+void
+mh_ice_select(struct mh_ice *ice, const struct sa *src, uint64_t now)
+{
+    sa_cpy(&ice->peer, src);
+
+    ice->selected = true;
+    ice->heard = now;
 }
 
 

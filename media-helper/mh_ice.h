@@ -68,7 +68,7 @@ struct mh_ice_event {
     struct mh_ice *ice;         /* the agent it was for, NULL if none */
     bool           authentic;   /* integrity held: the source may speak */
     bool           nominated;   /* it carried USE-CANDIDATE */
-    bool           selected;    /* this changed ice->peer (or set it) */
+    bool           selected;    /* this set ice->peer */
     uint32_t       priority;
     uint16_t       error;       /* code in the reply, 0 = success */
 };
@@ -145,6 +145,13 @@ int mh_ice_remote(struct mh_ice *ice, const struct pl *ufrag);
 int mh_ice_input(const uint8_t *p, size_t len, const struct sa *src,
     uint64_t now, mh_ice_find_h *find, void *arg, uint8_t *out, size_t size,
     size_t *outn, struct mh_ice_event *ev);
+
+/*
+ * The caller follows a later nomination (RFC 8445 8.2, 12.1.1): from now on
+ * src is the peer whose checks are consent.  The first one is followed by
+ * mh_ice_input() itself.
+ */
+void mh_ice_select(struct mh_ice *ice, const struct sa *src, uint64_t now);
 
 /*
  * Whether consent is gone: revoked, or nothing authentic heard for

@@ -72,6 +72,10 @@ mh_transport_path_add(struct mh_transport *t, struct mh_web_sock *ws,
 void
 mh_transport_path_drop(struct mh_transport *t, struct mh_path *path)
 {
+    if (t->wanted == path) {
+        t->wanted = NULL;
+    }
+
     if (t->path == path) {
         t->path = NULL;
     }

@@ -27,6 +27,7 @@
 static void mh_transport_destroy(void *data);
 static void mh_transport_dtls_set(struct mh_transport *t,
     enum mh_dtls_role role, struct mh_dtls *dtls);
+static void mh_transport_move(struct mh_transport *t, struct mh_path *path);
 static void mh_transport_dtls_start(struct mh_transport *t);
 static int mh_transport_protect(struct mh_transport *t, uint8_t *buf,
     size_t *len, bool rtcp, struct mh_path **pathp);
@@ -316,7 +317,11 @@ mh_transport_protect(struct mh_transport *t, uint8_t *buf, size_t *len,
 
     *pathp = t->path ? t->path : t->dtls_path;
 
-    if (*pathp == NULL || t->tx == NULL) {
+    /* without consent nothing may be sent (RFC 7675 5.1) */
+
+    if (*pathp == NULL || t->tx == NULL
+        || mh_transport_expired(t, mh_io_now(t->web->io)))
+    {
         t->stat.send_errors++;
         return ENOTCONN;
     }
@@ -389,9 +394,31 @@ mh_transport_stat(const struct mh_transport *t)
 
 
 void
-mh_transport_nominated(struct mh_transport *t, struct mh_path *path)
+mh_transport_nominated(struct mh_transport *t, struct mh_path *path,
+    bool sure)
+{
+    if (t->path != NULL && t->state == MH_TRANSPORT_UP && !sure
+        && mh_io_now(t->web->io) < t->path->heard + MH_WEB_HOLD_MS)
+    {
+        t->wanted = path;
+        return;
+    }
+
+    mh_transport_move(t, path);
+}
+
+
+static void
+mh_transport_move(struct mh_transport *t, struct mh_path *path)
 {
     t->path = path;
+    t->wanted = NULL;
+
+    mh_ice_select(&t->ice, &path->addr, mh_io_now(t->web->io));
+
+    if (t->former_he.list != NULL) {
+        mh_ice_select(&t->former, &path->addr, mh_io_now(t->web->io));
+    }
 
     if (t->state == MH_TRANSPORT_NEW) {
         t->state = MH_TRANSPORT_PATH;
@@ -433,7 +460,8 @@ mh_transport_dtls_recv(struct mh_transport *t, struct mh_path *path,
 
 
 void
-mh_transport_media_recv(struct mh_transport *t, uint8_t *buf, size_t len)
+mh_transport_media_recv(struct mh_transport *t, struct mh_path *path,
+    uint8_t *buf, size_t len)
 {
     int   err;
     bool  rtcp;
@@ -453,6 +481,11 @@ mh_transport_media_recv(struct mh_transport *t, uint8_t *buf, size_t len)
     switch (err) {
 
     case 0:
+
+        if (path == t->wanted) {
+            mh_transport_move(t, path);
+        }
+
         t->mediah(buf, len, rtcp, t->arg);
         return;
 
@@ -507,6 +540,7 @@ mh_transport_destroy(void *data)
     }
 
     t->path = NULL;
+    t->wanted = NULL;
     t->dtls_path = NULL;
 
     list_flush(&t->paths);

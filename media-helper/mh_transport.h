@@ -60,6 +60,8 @@ struct mh_transport {
     struct le                  busy_le;     /* in web->busy */
     struct list                paths;
     struct mh_path            *path;        /* the nominated one, or NULL */
+    struct mh_path            *wanted;      /* nominated later, but nothing
+                                               authentic came from there */
     struct mh_path            *dtls_path;   /* where DTLS last came from */
 
     struct mh_dtls            *dtls;
@@ -93,15 +95,24 @@ void mh_transport_path_drop(struct mh_transport *t, struct mh_path *path);
 /* Sends a copy of some bytes */
 void mh_path_send(struct mh_path *path, const uint8_t *buf, size_t len);
 
-void mh_transport_nominated(struct mh_transport *t, struct mh_path *path);
+/*
+ * The browser nominates a 5-tuple.  A call that has one which is alive, and
+ * keys, moves only with the first SRTP or SRTCP packet that comes from the
+ * new one: a check may be an old one, captured and sent from elsewhere, a
+ * packet cannot be, because of the replay window.
+ *
+ * sure: under credentials that were never used before (an ICE restart)
+ */
+void mh_transport_nominated(struct mh_transport *t, struct mh_path *path,
+    bool sure);
 
 /* The restart is complete: the former credentials are no longer good */
 void mh_transport_restarted(struct mh_transport *t);
 
 void mh_transport_dtls_recv(struct mh_transport *t, struct mh_path *path,
     const uint8_t *buf, size_t len);
-void mh_transport_media_recv(struct mh_transport *t, uint8_t *buf,
-    size_t len);
+void mh_transport_media_recv(struct mh_transport *t, struct mh_path *path,
+    uint8_t *buf, size_t len);
 void mh_transport_tick(struct mh_transport *t, uint64_t now);
 
 

@@ -404,7 +404,7 @@ mh_web_input(struct mh_web_sock *ws, struct mh_tcp_conn *conn, uint8_t *buf,
     }
 
     web->stat.media++;
-    mh_transport_media_recv(path->transport, buf, len);
+    mh_transport_media_recv(path->transport, path, buf, len);
 }
 
 
@@ -474,7 +474,8 @@ mh_web_stun(struct mh_web_sock *ws, struct mh_tcp_conn *conn, uint8_t *buf,
     path->heard = mh_io_now(web->io);
 
     if (ev.nominated && t->path != path) {
-        mh_transport_nominated(t, path);
+        mh_transport_nominated(t, path, t->former_he.list != NULL
+                                        && ev.ice == &t->ice);
     }
 
     if (ev.nominated && ev.ice == &t->ice) {

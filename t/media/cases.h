@@ -32,6 +32,11 @@ void test_bundle_left(struct ng *ng, const char *addr);
 void test_many(struct ng *ng, const char *addr);
 void test_mixed(struct ng *ng, const char *v4, const char *v6);
 
+/* ice.c: hard ICE and DTLS */
+void test_ice_replayed(struct ng *ng, const char *addr);
+void test_ice_late(struct ng *ng, const char *addr);
+void test_ice_receives(struct ng *ng, const char *addr);
+
 /* tcp.c: ICE over TCP */
 void test_tcp(struct ng *ng, const char *addr);
 void test_tcp_moves(struct ng *ng, const char *addr);

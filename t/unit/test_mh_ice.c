@@ -211,9 +211,12 @@ test_success(void)
 
     input_mb(request(username("Br0w"), agent.pwd, CONTROLLING, true, true),
              &other, 2800);
-    ok(ev.selected && sa_cmp(&agent.peer, &other, SA_ALL),
-       "a later nomination is followed");
-    is_int(agent.heard, 2800, "and heard");
+    ok(ev.nominated && !ev.selected && sa_cmp(&agent.peer, &mary, SA_ALL),
+       "a later nomination is told");
+    is_int(agent.heard, 2500, "and no consent for the selected one");
+    mh_ice_select(&agent, &other, 2800);
+    ok(sa_cmp(&agent.peer, &other, SA_ALL) && agent.heard == 2800,
+       "to be followed by the caller");
 
     sa_set_str(&six, "2001:db8::7", 54321);
     is_int(input_mb(request(username("Br0w"), agent.pwd, CONTROLLING, true,
@@ -225,7 +228,7 @@ test_success(void)
     is_int(input_mb(request(username("Br0w"), agent.pwd, CONTROLLING, true,
                             true), &mary, 2950), EALREADY,
            "the same check from elsewhere is a replay");
-    ok(sa_cmp(&agent.peer, &six, SA_ALL) && agent.heard == 2900
+    ok(sa_cmp(&agent.peer, &other, SA_ALL) && agent.heard == 2800
        && !ev.authentic, "that changes nothing");
     tid[11]--;
     is_int(input_mb(request(username("Br0w"), agent.pwd, CONTROLLING, true,

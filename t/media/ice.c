@@ -1,0 +1,150 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * ICE that is slow, old or somebody else's; see cases.h.
+ */
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "cases.h"
+#include "check.h"
+#include "result.h"
+
+
+enum {
+    REMEMBERED = 140            /* checks; more than the server keeps in mind */
+};
+
+
+static int
+pass_all(struct call *c, uint16_t seq)
+{
+    return pass_up(c, 1, 8, seq, 160) && pass_down(c, 2, 8, seq, 160);
+}
+
+
+static int
+connected(struct call *c, struct ng *ng, const char *addr)
+{
+    call_init(c, ng, addr, BROWSER_OFFERS, ALL_PROFILES);
+
+    return call_setup(c, "actpass", "passive") == 1
+           && browser_connect(&c->web, 5000) && pass_all(c, 1);
+}
+
+
+static void
+end(struct call *c)
+{
+    call_delete(c);
+    call_close(c);
+}
+
+
+static int
+check_is_answered(struct call *c, int fd, const uint8_t *check, size_t len)
+{
+    int             again;
+    struct browser  other;
+
+    other = c->web;
+    other.fd = fd;
+    other.stun_code = 0;
+    browser_raw(&other, -1, check, len);
+    again = browser_recv(&other, (uint8_t [BROWSER_PACKET]) { 0 }, 0, 500);
+
+    return again == 0 && other.stun_code == 200;
+}
+
+
+/*
+ * A nominating check that was captured long ago is good for an answer still,
+ * there being no end to what would have to be remembered; but not for media.
+ */
+
+void
+test_ice_replayed(struct ng *ng, const char *addr)
+{
+    int          i, fd, own, good;
+    size_t       len;
+    uint8_t      check[256];
+    struct call  c;
+    char         username[520];
+
+    ok(connected(&c, ng, addr), "connected");
+
+    (void) snprintf(username, sizeof(username), "%s:%s", c.web.peer_ufrag,
+                    c.web.ufrag);
+    len = check_request(check, ++c.web.tid, username, c.web.peer_pwd,
+                        CHECK_NOMINATE);
+    browser_raw(&c.web, -1, check, len);
+
+    for (i = 0, good = 1; i < REMEMBERED; i++) {
+        good = good && browser_check(&c.web, NULL) == 200;
+    }
+
+    ok(good, "checks of minutes");
+
+    own = browser_move(&c.web, addr);
+    fd = c.web.fd;
+    c.web.fd = own;
+
+    ok(check_is_answered(&c, fd, check, len),
+       "the first one again, from elsewhere");
+    ok(pass_down(&c, 2, 8, 2, 160) && pass_up(&c, 1, 8, 2, 160)
+       && pass_down(&c, 2, 8, 3, 160), "media stays");
+    ok(browser_check(&c.web, NULL) == 200 && pass_down(&c, 2, 8, 4, 160),
+       "after the next check as well");
+
+    close(fd);
+    end(&c);
+}
+
+
+/* regular nomination may come late, and once only */
+
+void
+test_ice_late(struct ng *ng, const char *addr)
+{
+    struct call  c;
+
+    call_init(&c, ng, addr, BROWSER_OFFERS, ALL_PROFILES);
+    ok(call_setup(&c, "actpass", "passive") == 1, "a call");
+
+    c.web.check = CHECK_PLAIN;
+    ok(browser_connect(&c.web, 5000) && pass_all(&c, 1),
+       "DTLS and media over a pair that is checked, but not nominated");
+
+    c.web.check = CHECK_NOMINATE;
+    ok(browser_check(&c.web, NULL) == 200 && pass_all(&c, 2),
+       "then it is nominated");
+
+    c.web.check = CHECK_PLAIN;
+    ok(browser_check(&c.web, NULL) == 200 && pass_all(&c, 3),
+       "later checks need not do so again");
+
+    end(&c);
+}
+
+
+/* a browser that only receives proves by RTCP where it is now */
+
+void
+test_ice_receives(struct ng *ng, const char *addr)
+{
+    int          old;
+    struct call  c;
+
+    ok(connected(&c, ng, addr), "connected");
+
+    old = browser_move(&c.web, addr);
+    ok(old != -1 && browser_check(&c.web, NULL) == 200
+       && rtcp_up(&c, 201, 1, 2) && pass_down(&c, 2, 8, 2, 160),
+       "a check and a receiver report from a new port take media there");
+
+    close(old);
+    end(&c);
+}
