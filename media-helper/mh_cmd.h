@@ -24,6 +24,7 @@ struct mh_cmd {
     struct mh_calls      *calls;
     struct mh_io         *io;
     struct mh_web        *web;
+    struct mh_ctl        *ctl;
     int64_t               started;      /* ms since 1970, of this process */
     const struct mh_load *load;
 };

@@ -88,7 +88,7 @@ static void mh_conf_letters(char *letters, size_t size);
 
 static const struct mh_conf_option  mh_conf_options[] = {
     { 'A', "addr", mh_conf_peer,
-      "may use control over UDP (loopback); may repeat" },
+      "may use control over UDP, TCP, HTTP (loopback); may repeat" },
     { 'a', "addr[,addr]", mh_conf_public,
       "address told to browsers, behind 1:1 NAT" },
     { 'B', "kbit/s", mh_conf_video,
@@ -97,7 +97,7 @@ static const struct mh_conf_option  mh_conf_options[] = {
     { 'C', "percent", mh_conf_cpu,
       "CPU of a core from which new calls are refused (97)" },
     { 'c', "socket", mh_conf_control,
-      "unix:PATH, seqpacket:PATH or udp:ADDR:PORT; may repeat" },
+      "unix:PATH, seqpacket:PATH, udp:, tcp: or http:ADDR:PORT; may repeat" },
     { 'D', "ms", mh_conf_late,
       "delay of the loop from which new calls are refused (500)" },
     { 'd', NULL, mh_conf_foreground, "stay in the foreground" },

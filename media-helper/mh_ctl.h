@@ -5,8 +5,8 @@
 
 
 /*
- * Control sockets: the ng protocol's framing over Unix stream, Unix
- * seqpacket and UDP.  What a request means is the handler's business.
+ * Control sockets: the ng protocol over Unix stream, Unix seqpacket, UDP,
+ * TCP and HTTP.  What a request means is the handler's business.
  */
 
 
@@ -21,28 +21,23 @@
 
 #include <re.h>
 
-#include "../ngx_ims_portal_module/ngx_ims_ng.h"
+#include "mh_conn.h"
+#include "mh_request.h"
 
 
 enum mh_ctl_limits {
     MH_CTL_SOCKS = 8,           /* -c options */
-    MH_CTL_PEERS = 32,          /* addresses that may use UDP */
-    MH_CTL_CONNS = 512          /* connections at once */
+    MH_CTL_PEERS = 32           /* addresses that may use UDP, TCP, HTTP */
 };
 
 
 struct mh_ctl;
 
 
-/*
- * Does one request.
- *
- * @param dict  the request, a dictionary; its bytes live until the return
- * @param w     for the reply: one dictionary, from its opening to its end
- * @param arg   of mh_ctl_start()
- */
-typedef void (mh_ctl_h)(const ngx_ims_ng_node_t *dict,
-    ngx_ims_ng_writer_t *w, void *arg);
+struct mh_ctl_stat {
+    struct mh_request_stat  requests;
+    struct mh_conn_stat     conns;
+};
 
 
 /* @return 0 or ENOMEM; mem_deref() closes the sockets and unlinks them */
@@ -57,17 +52,27 @@ int mh_ctl_listen(struct mh_ctl *ctl, const char *name, uid_t uid,
     gid_t gid);
 
 /*
- * Lets an address use the UDP sockets.  Without any, loopback may.
+ * Lets an address use the sockets that are no Unix ones.  Without any,
+ * loopback may.
  *
  * @return 0; EINVAL; ENOSPC
  */
 int mh_ctl_allow(struct mh_ctl *ctl, const char *addr);
 
-/* Begins to hear, after libre_init() */
-int mh_ctl_start(struct mh_ctl *ctl, mh_ctl_h *handler, void *arg);
+/*
+ * Begins to hear, after libre_init().
+ *
+ * @param handler  does requests
+ * @param metrics  writes the text for GET /metrics, or NULL
+ * @param arg      of both
+ */
+int mh_ctl_start(struct mh_ctl *ctl, mh_request_h *handler,
+    mh_conn_metrics_h *metrics, void *arg);
 
 /* once a second; now in ms of mh_clock() */
 void mh_ctl_tick(struct mh_ctl *ctl, uint64_t now);
+
+void mh_ctl_stat(const struct mh_ctl *ctl, struct mh_ctl_stat *stat);
 
 
 #endif /* MH_CTL_H */

@@ -11,6 +11,8 @@
 
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -29,7 +31,8 @@ enum {
 static int mh_listen_unix(struct mh_listen *l, const char *path, uid_t uid,
     gid_t gid);
 static bool mh_listen_stale(const struct mh_listen *l);
-static int mh_listen_udp(struct mh_listen *l, const char *addr);
+static int mh_listen_inet(struct mh_listen *l, const char *addr);
+static int mh_listen_tcp(struct mh_listen *l);
 static int mh_listen_addr(struct sa *sa, const char *addr);
 
 
@@ -47,7 +50,12 @@ mh_listen_valid(const char *name)
         return name[10] != '\0' && strlen(name + 10) < sizeof(un.sun_path);
     }
 
-    return strncmp(name, "udp:", 4) == 0 && mh_listen_addr(&sa, name + 4) == 0;
+    if (strncmp(name, "http:", 5) == 0) {
+        return mh_listen_addr(&sa, name + 5) == 0;
+    }
+
+    return (strncmp(name, "udp:", 4) == 0 || strncmp(name, "tcp:", 4) == 0)
+           && mh_listen_addr(&sa, name + 4) == 0;
 }
 
 
@@ -61,8 +69,11 @@ mh_listen_open(struct mh_listen *l, const char *name, uid_t uid, gid_t gid)
     memset(l, 0, sizeof(*l));
     l->fd = -1;
 
+    l->kind = MH_CONN_STREAM;
+
     if (name[0] == 's') {
         l->type = SOCK_SEQPACKET;
+        l->kind = MH_CONN_RECORD;
         return mh_listen_unix(l, name + 10, uid, gid);
     }
 
@@ -71,9 +82,15 @@ mh_listen_open(struct mh_listen *l, const char *name, uid_t uid, gid_t gid)
         return mh_listen_unix(l, name + 5, uid, gid);
     }
 
-    l->type = SOCK_DGRAM;
+    if (name[0] == 'h') {
+        l->type = SOCK_STREAM;
+        l->kind = MH_CONN_HTTP;
+        return mh_listen_inet(l, name + 5);
+    }
 
-    return mh_listen_udp(l, name + 4);
+    l->type = (name[0] == 't') ? SOCK_STREAM : SOCK_DGRAM;
+
+    return mh_listen_inet(l, name + 4);
 }
 
 
@@ -85,7 +102,7 @@ mh_listen_close(struct mh_listen *l)
      * the close, or it may be that of the next one already.
      */
 
-    if (l->type != SOCK_DGRAM) {
+    if (l->un.sun_family == AF_UNIX) {
         (void) unlink(l->un.sun_path);
     }
 
@@ -164,7 +181,7 @@ mh_listen_stale(const struct mh_listen *l)
 
 
 static int
-mh_listen_udp(struct mh_listen *l, const char *addr)
+mh_listen_inet(struct mh_listen *l, const char *addr)
 {
     int        err;
     struct sa  sa;
@@ -174,17 +191,60 @@ mh_listen_udp(struct mh_listen *l, const char *addr)
         return err;
     }
 
-    l->fd = socket(sa_af(&sa), SOCK_DGRAM|SOCK_NONBLOCK|SOCK_CLOEXEC, 0);
+    l->fd = socket(sa_af(&sa), l->type|SOCK_NONBLOCK|SOCK_CLOEXEC, 0);
     if (l->fd == -1) {
         return errno;
     }
 
-    if (bind(l->fd, &sa.u.sa, sa.len) == -1) {
+    err = (l->type == SOCK_STREAM) ? mh_listen_tcp(l) : 0;
+
+    if (err == 0 && bind(l->fd, &sa.u.sa, sa.len) == -1) {
         err = errno;
+    }
+
+    if (err == 0 && l->type == SOCK_STREAM
+        && listen(l->fd, MH_LISTEN_BACKLOG) == -1)
+    {
+        err = errno;
+    }
+
+    if (err) {
         (void) close(l->fd);
     }
 
     return err;
+}
+
+
+/*
+ * What connections inherit: a peer that is gone without a word is found out
+ * after some five minutes, and no reply waits for another one.
+ */
+
+static int
+mh_listen_tcp(struct mh_listen *l)
+{
+    int  on, idle, interval, probes;
+
+    on = 1;
+    idle = 180;
+    interval = 30;
+    probes = 4;
+
+    if (setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == -1
+        || setsockopt(l->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) == -1
+        || setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == -1
+        || setsockopt(l->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle,
+                      sizeof(idle)) == -1
+        || setsockopt(l->fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval,
+                      sizeof(interval)) == -1
+        || setsockopt(l->fd, IPPROTO_TCP, TCP_KEEPCNT, &probes,
+                      sizeof(probes)) == -1)
+    {
+        return errno;
+    }
+
+    return 0;
 }
 
 

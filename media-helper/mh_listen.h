@@ -18,10 +18,13 @@
 #include <sys/types.h>
 #include <sys/un.h>
 
+#include "mh_conn.h"
+
 
 struct mh_listen {
     int                  fd;        /* non-blocking */
     int                  type;      /* SOCK_STREAM, _SEQPACKET, _DGRAM */
+    enum mh_conn_kind    kind;      /* of its connections */
     struct sockaddr_un   un;        /* of a Unix socket */
 };
 
@@ -33,8 +36,8 @@ bool mh_listen_valid(const char *name);
  * Opens a socket.  A socket file that nobody listens on is replaced.
  *
  * @param l     out, on success
- * @param name  "unix:PATH" (stream), "seqpacket:PATH" or "udp:ADDR:PORT"
- *              (IPv6: "udp:[ADDR]:PORT")
+ * @param name  "unix:PATH" (stream), "seqpacket:PATH", "udp:ADDR:PORT",
+ *              "tcp:ADDR:PORT" or "http:ADDR:PORT" (IPv6: "udp:[ADDR]:PORT")
  * @param uid   owner of a socket file, -1 = as it is
  * @param gid   its group, -1 = as it is
  *

@@ -34,6 +34,7 @@
 #include "mh_ctl.h"
 #include "mh_ice.h"
 #include "mh_log.h"
+#include "mh_metrics.h"
 #include "mh_sandbox.h"
 #include "mh_srtp.h"
 #include "mh_watch.h"
@@ -430,7 +431,8 @@ mh_main_loop(struct mh_main *m, unsigned files)
     }
 
     if (err == 0) {
-        err = mh_ctl_start(m->ctl, mh_cmd_h, &m->cmd);
+        err = mh_ctl_start(m->ctl, mh_cmd_h, mh_metrics_write,
+                           &m->cmd);
     }
 
     if (err == 0) {
@@ -515,6 +517,7 @@ mh_main_calls(struct mh_main *m)
     m->cmd.load = &m->watch.load;
 
     mh_watch_init(&m->watch, conf, m->web, m->pools, m->calls);
+    m->cmd.ctl = m->ctl;
     m->cmd.started = (int64_t) tmr_jiffies();    /* the wall clock */
 
     return 0;

@@ -17,6 +17,7 @@
 #include <re.h>
 
 #include "mh_cmd.h"
+#include "mh_ctl.h"
 #include "mh_stats.h"
 
 
@@ -26,6 +27,7 @@ struct mh_stats {
     struct mh_web_stat    web;
     struct mh_tcp_stat    tcp;
     struct mh_load        load;
+    struct mh_ctl_stat    ctl;
 };
 
 
@@ -116,6 +118,22 @@ static const struct mh_stats_row  mh_stats_rows[] = {
     { "overloads", MH_STATS_COUNTER,
       "Times that new calls began to be refused for the load",
       MH_STATS(load.periods) },
+
+    { "control requests", MH_STATS_COUNTER, "Requests that were answered",
+      MH_STATS(ctl.requests.total) },
+    { "control repeated", MH_STATS_COUNTER,
+      "Those of them that were answered before, by their cookie",
+      MH_STATS(ctl.requests.repeated) },
+    { "control broken", MH_STATS_COUNTER, "Requests that could not be read",
+      MH_STATS(ctl.requests.broken) },
+    { "control connections", MH_STATS_GAUGE, "Control connections",
+      MH_STATS(ctl.conns.current) },
+    { "control refused", MH_STATS_COUNTER,
+      "Control connections closed for want of room, or of a permission",
+      MH_STATS(ctl.conns.refused) },
+    { "control expired", MH_STATS_COUNTER,
+      "Control connections closed for their slowness",
+      MH_STATS(ctl.conns.expired) },
 };
 
 
@@ -134,6 +152,7 @@ mh_stats_walk(const struct mh_cmd *cmd, mh_stats_h *h, void *arg)
     stats.web = *mh_web_stat(cmd->web);
     mh_web_tcp_stat(cmd->web, &stats.tcp);
     stats.load = *cmd->load;
+    mh_ctl_stat(cmd->ctl, &stats.ctl);
 
     for (i = 0; i < sizeof(mh_stats_rows) / sizeof(mh_stats_rows[0]); i++) {
         row = &mh_stats_rows[i];

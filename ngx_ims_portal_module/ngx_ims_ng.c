@@ -58,8 +58,12 @@ ngx_ims_ng_split(const u_char *buf, size_t len, size_t *cookie_len,
     /*
      * Without a cookie the first byte is the dictionary's, and the first key
      * is a string: "d7:command...".  A cookie may begin with "d7" as well,
-     * but hardly with "d7:".
+     * but hardly with "d7:", and none begins with the "{" of JSON.
      */
+
+    if (len > 0 && buf[0] == '{') {
+        return NGX_IMS_NG_OK;
+    }
 
     if (len > 0 && buf[0] == 'd') {
 

@@ -90,15 +90,15 @@ typedef struct {
  * buf, len    the bytes received so far, from a message's first byte
  * cookie_len  out: length of the cookie, which begins at buf; 0 if the
  *             message has none ("d" and a string's length right at the
- *             start: OpenSIPS does so on a stream socket)
+ *             start: OpenSIPS does so on a stream socket; or "{")
  * body        out: offset of the dictionary
  *
  * Returns NGX_IMS_NG_OK; NGX_IMS_NG_AGAIN if no space was seen yet;
  * NGX_IMS_NG_INVALID if the cookie is empty or holds a control character;
  * NGX_IMS_NG_LIMIT if it is longer than NGX_IMS_NG_MAX_COOKIE.
  *
- * The dictionary's first byte is not judged here: "d" is bencode, "{" would
- * be JSON, which we do not speak.
+ * The dictionary's first byte is not judged here: "d" is bencode, "{" is
+ * JSON, which only the helper speaks.
  */
 int ngx_ims_ng_split(const u_char *buf, size_t len, size_t *cookie_len,
     size_t *body);

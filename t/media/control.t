@@ -49,6 +49,11 @@ is(option(@good), 0, 'good options');
 my %bad = (
     'control socket'   => [qw/ -c foo /],
     'control wildcard' => [qw/ -c udp:0.0.0.0:2223 /],
+    'TCP wildcard'     => [qw/ -c tcp:[::]:2223 /],
+    'TCP port'         => [qw/ -c tcp:127.0.0.1:0 /],
+    'TCP address'      => [qw/ -c tcp:localhost:2223 /],
+    'HTTP address'     => [qw/ -c http:127.0.0.1 /],
+    'HTTPS'            => [qw/ -c https:127.0.0.1:443 /],
     'address'          => [qw/ -w x /],
     'wildcard'         => [qw/ -w 0.0.0.0 /],
     'two of a family'  => ['-w', '127.0.0.1,127.0.0.2'],
@@ -109,7 +114,7 @@ is(talk($q, "2_1 $ping"), "2_1 $pong", 'seqpacket');
 like(talk($q, '2_2 d7:comm'), qr/^2_2 .*Could not decode bencode/,
     'a broken record');
 like(talk($q, '2_3 '), qr/^2_3 .*no payload/, 'an empty one');
-like(talk($q, '2_4 {"command":"ping"}'), qr/^2_4 .*error/, 'JSON');
+like(talk($q, '2_4 {"command":"ping"}'), qr/^2_4 \{"result":"pong"/, 'JSON');
 is(talk($q, "2_5 $ping"), "2_5 $pong", 'and on it goes');
 
 my $u = IO::Socket::INET->new(Proto => 'udp', PeerAddr => '127.0.0.1',
