@@ -16,6 +16,7 @@
 #include "../../media-helper/mh_sdp_map.c"
 #include "../../media-helper/mh_sdp_plan.c"
 #include "../../media-helper/mh_sdp_out.c"
+#include "../../media-helper/mh_sdes.c"
 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -43,6 +44,11 @@ local_of(struct mh_sdp_local *l, enum mh_sdp_leg leg)
 
     for (i = 0; i < MH_SDP_MAX_MEDIA; i++) {
         l->media[i].port = (uint16_t) (30000 + 2 * i);
+
+        if (leg == MH_SDP_IMS && i % 2) {
+            l->media[i].crypto = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:"
+                "d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj\r\n";
+        }
     }
 }
 
