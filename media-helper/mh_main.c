@@ -83,6 +83,7 @@ main(int argc, char **argv)
 {
     int                     err;
     bool                    filter;
+    const char             *reach;
     unsigned                i, files, tcp, want;
     static struct mh_conf   conf;
     static struct mh_main   m;
@@ -114,7 +115,12 @@ main(int argc, char **argv)
         return 0;
     }
 
+    /* what others are told to do by signals must not end calls here */
+
     (void) signal(SIGPIPE, SIG_IGN);
+    (void) signal(SIGHUP, SIG_IGN);
+    (void) signal(SIGUSR1, SIG_IGN);
+    (void) signal(SIGUSR2, SIG_IGN);
 
     err = mh_main_open(&m);
     if (err) {
@@ -160,7 +166,7 @@ main(int argc, char **argv)
         }
     }
 
-    err = mh_sandbox_drop(m.uid, m.gid);
+    err = mh_sandbox_drop(m.uid, m.gid, &reach);
     if (err) {
         mh_err("giving up privileges failed: %s", strerror(err));
         goto out;
@@ -172,8 +178,8 @@ main(int argc, char **argv)
         goto out;
     }
 
-    mh_info("media-helper started, srtp \"%s\", system calls %s",
-            conf.backend, filter ? "filtered" : "not filtered");
+    mh_info("media-helper started, srtp \"%s\", system calls %s, files %s",
+            conf.backend, filter ? "filtered" : "not filtered", reach);
 
     err = mh_main_loop(&m, files);
 

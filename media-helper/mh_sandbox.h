@@ -39,16 +39,22 @@ int mh_sandbox_user(const char *name, uid_t *uid, gid_t *gid);
 unsigned mh_sandbox_files(unsigned want);
 
 /*
- * As root: changes the root to an empty directory without a name and becomes
- * the user for good.  As any other user it only changes to "/".
+ * Changes the root to an empty directory without a name.  As root it becomes
+ * the user for good; as any other user it needs a user namespace of its own
+ * for that, and where it gets none it forbids itself all files by Landlock.
+ *
+ * @param files  out: "none" (in the new root), "locked" (by Landlock) or "in
+ *               reach" (neither was to be had)
  *
  * @return 0, or an errno
  */
-int mh_sandbox_drop(uid_t uid, gid_t gid);
+int mh_sandbox_drop(uid_t uid, gid_t gid, const char **files);
 
 /*
- * No new privileges, no core with keys in it, and only the system calls
- * that the loop needs: others fail with EPERM.
+ * No new privileges, no core with keys in it, no child, and only the system
+ * calls that the loop needs.  Others fail with EPERM, since a library may
+ * try one and do without; those by which an intruder would go on end the
+ * process.
  *
  * @param filter  out: whether system calls are filtered
  *
