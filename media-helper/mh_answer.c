@@ -335,7 +335,7 @@ mh_answer_drop(struct mh_call *call)
         }
 
         mh_links_forget(call, i);
-        call->streams[i] = mem_deref(call->streams[i]);
+        mh_call_drop(call, i);
     }
 }
 

@@ -27,6 +27,10 @@ enum {
 };
 
 
+static void mh_call_count(const struct mh_call *call,
+    struct mh_calls_stat *stat);
+static void mh_call_count_stream(struct mh_stream *s,
+    struct mh_calls_stat *stat);
 static int mh_calls_name(struct mh_calls *calls);
 static void mh_calls_destroy(void *data);
 static bool mh_call_id_h(struct le *le, void *arg);
@@ -100,7 +104,8 @@ mh_calls_tick(struct mh_calls *calls, uint64_t now)
 void
 mh_calls_stat(const struct mh_calls *calls, struct mh_calls_stat *stat)
 {
-    unsigned  i;
+    unsigned    i;
+    struct le  *le;
 
     *stat = calls->stat;
     stat->ports_used = 0;
@@ -109,6 +114,55 @@ mh_calls_stat(const struct mh_calls *calls, struct mh_calls_stat *stat)
     for (i = 0; i < calls->conf.poolc; i++) {
         stat->ports_used += mh_port_used(calls->conf.pools[i]);
         stat->ports_total += mh_port_total(calls->conf.pools[i]);
+    }
+
+    LIST_FOREACH(&calls->list, le) {
+        mh_call_count(le->data, stat);
+    }
+}
+
+
+/* adds what the streams of a call have counted */
+
+static void
+mh_call_count(const struct mh_call *call, struct mh_calls_stat *stat)
+{
+    unsigned  i;
+
+    for (i = 0; i < call->mediac; i++) {
+        if (call->streams[i] != NULL) {
+            mh_call_count_stream(call->streams[i], stat);
+        }
+    }
+}
+
+
+static void
+mh_call_count_stream(struct mh_stream *s, struct mh_calls_stat *stat)
+{
+    unsigned                      leg;
+    const struct mh_stream_stat  *st;
+
+    st = mh_stream_stat(s);
+
+    for (leg = 0; leg < MH_CALL_LEGS; leg++) {
+        stat->rtp[leg].packets += st->rtp[leg].packets;
+        stat->rtp[leg].bytes += st->rtp[leg].bytes;
+        stat->rtp[leg].errors += st->rtp[leg].errors;
+        stat->rtcp[leg].packets += st->rtcp[leg].packets;
+        stat->rtcp[leg].bytes += st->rtcp[leg].bytes;
+        stat->rtcp[leg].errors += st->rtcp[leg].errors;
+        stat->lost[leg] += mh_stream_quality(s, leg)->lost;
+    }
+}
+
+
+void
+mh_call_drop(struct mh_call *call, unsigned i)
+{
+    if (call->streams[i] != NULL) {
+        mh_call_count_stream(call->streams[i], &call->calls->stat);
+        call->streams[i] = mem_deref(call->streams[i]);
     }
 }
 
@@ -370,7 +424,7 @@ mh_call_destroy(void *data)
     list_unlink(&call->le);
 
     for (i = 0; i < MH_SDP_MAX_MEDIA; i++) {
-        mem_deref(call->streams[i]);
+        mh_call_drop(call, i);
     }
 
     mh_links_free(call);

@@ -194,6 +194,9 @@ struct mh_calls_stat {
     uint64_t  timeouts;
     unsigned  ports_used;       /* pairs */
     unsigned  ports_total;
+    struct mh_counter  rtp[MH_CALL_LEGS];   /* from that leg, of calls that */
+    struct mh_counter  rtcp[MH_CALL_LEGS];  /* ended, and by */
+    uint64_t  lost[MH_CALL_LEGS];           /* mh_calls_stat() of all */
 };
 
 
@@ -311,6 +314,9 @@ struct mh_calls {
     const char           *shed;     /* why new calls are refused, or NULL */
     char                  loop[33]; /* hex; tells our own descriptions */
 };
+
+/* ends the stream of an m-line, if it has one; its figures stay */
+void mh_call_drop(struct mh_call *call, unsigned i);
 
 /* frees a description; there may be keys in it */
 void mh_call_text_free(char *text, size_t len);

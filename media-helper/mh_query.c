@@ -12,6 +12,7 @@
 
 
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -20,6 +21,7 @@
 #include "mh_clock.h"
 #include "mh_feedback.h"
 #include "mh_cmd.h"
+#include "mh_sdp_text.h"
 #include "mh_stats.h"
 
 
@@ -27,6 +29,15 @@ static void mh_query_figure_h(const char *name, enum mh_stats_kind kind,
     const char *help, uint64_t value, void *arg);
 static void mh_query_leg(ngx_ims_ng_writer_t *w, const struct mh_call *call,
     enum mh_sdp_leg leg, const struct mh_signal *sig);
+static void mh_query_subscription(ngx_ims_ng_writer_t *w, const char *key,
+    const char *tag);
+static const char *mh_query_codec(const struct mh_sdp_map *map);
+static void mh_query_media_flags(ngx_ims_ng_writer_t *w,
+    const struct mh_call *call, enum mh_sdp_leg leg, unsigned i);
+static void mh_query_ssrc(ngx_ims_ng_writer_t *w, struct mh_stream *s,
+    enum mh_stream_leg leg);
+static void mh_query_mos(ngx_ims_ng_writer_t *w, const char *key,
+    const struct mh_quality_figure *f, unsigned samples);
 static bool mh_query_asked(const struct mh_leg *leg,
     const struct mh_signal *sig);
 static void mh_query_media(ngx_ims_ng_writer_t *w,
@@ -35,8 +46,8 @@ static void mh_query_feedback(ngx_ims_ng_writer_t *w,
     const struct mh_stream *s);
 static void mh_query_stream(ngx_ims_ng_writer_t *w,
     const struct mh_call *call, enum mh_sdp_leg leg, unsigned i, bool rtcp);
-static void mh_query_endpoint(ngx_ims_ng_writer_t *w, const struct sa *sa,
-    unsigned shift);
+static void mh_query_endpoint(ngx_ims_ng_writer_t *w, const char *key,
+    const struct sa *sa, unsigned shift);
 static void mh_query_keys(ngx_ims_ng_writer_t *w,
     const struct mh_keys_stat *stat);
 static void mh_query_counter(ngx_ims_ng_writer_t *w, const char *key,
@@ -52,6 +63,8 @@ void
 mh_query_call(ngx_ims_ng_writer_t *w, const struct mh_call *call,
     const struct mh_signal *sig)
 {
+    unsigned  i;
+
     ngx_ims_ng_write_key_int(w, "created", call->created.tv_sec);
     ngx_ims_ng_write_key_int(w, "created_us", call->created.tv_usec);
     ngx_ims_ng_write_key_int(w, "last signal", call->signaled);
@@ -59,6 +72,17 @@ mh_query_call(ngx_ims_ng_writer_t *w, const struct mh_call *call,
     ngx_ims_ng_write_key_dict(w, "tags");
     mh_query_leg(w, call, MH_SDP_WEB, sig);
     mh_query_leg(w, call, MH_SDP_IMS, sig);
+    ngx_ims_ng_write_end(w);
+
+    ngx_ims_ng_write_key_dict(w, "SSRC");
+
+    for (i = 0; i < call->mediac; i++) {
+        if (call->streams[i] != NULL) {
+            mh_query_ssrc(w, call->streams[i], MH_STREAM_IMS);
+            mh_query_ssrc(w, call->streams[i], MH_STREAM_WEB);
+        }
+    }
+
     ngx_ims_ng_write_end(w);
 
     ngx_ims_ng_write_key_dict(w, "totals");
@@ -113,6 +137,8 @@ mh_query_leg(ngx_ims_ng_writer_t *w, const struct mh_call *call,
 
     if (other->tag != NULL) {
         ngx_ims_ng_write_key_word(w, "in dialogue with", other->tag);
+        mh_query_subscription(w, "subscriptions", other->tag);
+        mh_query_subscription(w, "subscribers", other->tag);
     }
 
     ngx_ims_ng_write_key_list(w, "medias");
@@ -123,6 +149,21 @@ mh_query_leg(ngx_ims_ng_writer_t *w, const struct mh_call *call,
         }
     }
 
+    ngx_ims_ng_write_end(w);
+    ngx_ims_ng_write_end(w);
+}
+
+
+/* the newer way to say who is in dialogue with whom */
+
+static void
+mh_query_subscription(ngx_ims_ng_writer_t *w, const char *key,
+    const char *tag)
+{
+    ngx_ims_ng_write_key_list(w, key);
+    ngx_ims_ng_write_dict(w);
+    ngx_ims_ng_write_key_word(w, "tag", tag);
+    ngx_ims_ng_write_key_word(w, "type", "offer/answer");
     ngx_ims_ng_write_end(w);
     ngx_ims_ng_write_end(w);
 }
@@ -150,6 +191,8 @@ static void
 mh_query_media(ngx_ims_ng_writer_t *w, const struct mh_call *call,
     enum mh_sdp_leg leg, unsigned i)
 {
+    const char  *codec;
+
     ngx_ims_ng_write_dict(w);
     ngx_ims_ng_write_key_int(w, "index", i + 1);
     ngx_ims_ng_write_key_word(w, "type", call->kinds[i] == MH_SDP_VIDEO
@@ -158,6 +201,14 @@ mh_query_media(ngx_ims_ng_writer_t *w, const struct mh_call *call,
                                 ? "UDP/TLS/RTP/SAVPF"
                                 : mh_stream_secured(call->streams[i]) != NULL
                                   ? "RTP/SAVP" : "RTP/AVP");
+    codec = mh_query_codec(&call->maps[i]);
+
+    if (codec != NULL) {
+        ngx_ims_ng_write_key_word(w, "codec", codec);
+    }
+
+    mh_query_media_flags(w, call, leg, i);
+
     ngx_ims_ng_write_key_list(w, "streams");
     mh_query_stream(w, call, leg, i, false);
     mh_query_stream(w, call, leg, i, true);
@@ -165,6 +216,128 @@ mh_query_media(ngx_ims_ng_writer_t *w, const struct mh_call *call,
 
     if (leg == MH_SDP_WEB) {
         mh_query_feedback(w, call->streams[i]);
+    }
+
+    ngx_ims_ng_write_end(w);
+}
+
+
+/* the first one that was answered; NULL before */
+
+static const char *
+mh_query_codec(const struct mh_sdp_map *map)
+{
+    unsigned  j;
+
+    for (j = 0; j < map->n; j++) {
+        if (map->pt[j].chosen && mh_sdp_is_media(map->pt[j].codec)) {
+            return mh_sdp_codec_name(map->pt[j].codec);
+        }
+    }
+
+    return NULL;
+}
+
+
+static void
+mh_query_media_flags(ngx_ims_ng_writer_t *w, const struct mh_call *call,
+    enum mh_sdp_leg leg, unsigned i)
+{
+    ngx_ims_ng_write_key_list(w, "flags");
+
+    if (call->answered) {
+        ngx_ims_ng_write_word(w, "initialized");
+    }
+
+    if (leg == MH_SDP_WEB || call->mux[i]) {
+        ngx_ims_ng_write_word(w, "rtcp-mux");
+    }
+
+    if (leg == MH_SDP_WEB) {
+        ngx_ims_ng_write_word(w, "DTLS-SRTP");
+        ngx_ims_ng_write_word(w, "ICE");
+
+    } else if (mh_stream_secured(call->streams[i]) != NULL) {
+        ngx_ims_ng_write_word(w, "SDES");
+    }
+
+    if (call->blocked[leg] & MH_CALL_BLOCK_MEDIA) {
+        ngx_ims_ng_write_word(w, "block media");
+    }
+
+    if (call->blocked[leg] & MH_CALL_BLOCK_AUDIO) {
+        ngx_ims_ng_write_word(w, "silence media");
+    }
+
+    if (call->blocked[leg] & MH_CALL_BLOCK_DTMF) {
+        ngx_ims_ng_write_word(w, "block DTMF");
+    }
+
+    ngx_ims_ng_write_end(w);
+}
+
+
+/* how well the latest source of a leg is received */
+
+static void
+mh_query_ssrc(ngx_ims_ng_writer_t *w, struct mh_stream *s,
+    enum mh_stream_leg leg)
+{
+    char                           name[16];
+    const struct mh_quality       *q;
+    struct mh_quality_figure       average;
+    const struct mh_stream_stat   *stat;
+
+    stat = mh_stream_stat(s);
+
+    if (stat->ssrc[leg] == 0) {
+        return;
+    }
+
+    q = mh_stream_quality(s, leg);
+
+    (void) snprintf(name, sizeof(name), "%u", stat->ssrc[leg]);
+
+    ngx_ims_ng_write_key_dict(w, name);
+    ngx_ims_ng_write_key_int(w, "bytes", stat->rtp[leg].bytes);
+    ngx_ims_ng_write_key_int(w, "packets", stat->rtp[leg].packets);
+    ngx_ims_ng_write_key_int(w, "cumulative loss", q->lost);
+    ngx_ims_ng_write_key_int(w, "jitter", q->jitter);
+
+    if (q->rtt) {
+        ngx_ims_ng_write_key_int(w, "round-trip time leg", q->rtt * 1000ll);
+    }
+
+    if (q->samples) {
+        mh_quality_average(q, &average);
+        mh_query_mos(w, "average MOS", &average, q->samples);
+        mh_query_mos(w, "lowest MOS", &q->lowest, 0);
+        mh_query_mos(w, "highest MOS", &q->highest, 0);
+    }
+
+    ngx_ims_ng_write_end(w);
+}
+
+
+/* MOS is times ten, times in microseconds, jitter in ms, loss in percent */
+
+static void
+mh_query_mos(ngx_ims_ng_writer_t *w, const char *key,
+    const struct mh_quality_figure *f, unsigned samples)
+{
+    ngx_ims_ng_write_key_dict(w, key);
+    ngx_ims_ng_write_key_int(w, "MOS", f->mos);
+    ngx_ims_ng_write_key_int(w, "round-trip time", f->rtt * 1000ll);
+    ngx_ims_ng_write_key_int(w, "round-trip time leg", f->rtt_leg * 1000ll);
+    ngx_ims_ng_write_key_int(w, "jitter", f->jitter);
+    ngx_ims_ng_write_key_int(w, "packet loss", f->loss);
+
+    if (samples) {
+        ngx_ims_ng_write_key_int(w, "samples", samples);
+
+    } else {
+        ngx_ims_ng_write_key_int(w, "reported at", time(NULL)
+                                 - (int64_t) (mh_clock() - f->at) / 1000);
     }
 
     ngx_ims_ng_write_end(w);
@@ -199,6 +372,7 @@ mh_query_stream(ngx_ims_ng_writer_t *w, const struct mh_call *call,
     enum mh_sdp_leg leg, unsigned i, bool rtcp)
 {
     uint64_t                      now;
+    unsigned                      shift;
     struct mh_stream             *s;
     const struct sa              *local, *remote;
     const struct mh_stream_stat  *stat;
@@ -212,7 +386,7 @@ mh_query_stream(ngx_ims_ng_writer_t *w, const struct mh_call *call,
 
     } else {
         local = mh_stream_local(s);
-        remote = mh_stream_remote(s);
+        remote = mh_stream_remote(s, false);
     }
 
     ngx_ims_ng_write_dict(w);
@@ -221,8 +395,11 @@ mh_query_stream(ngx_ims_ng_writer_t *w, const struct mh_call *call,
                                                && !call->mux[i]));
 
     if (remote != NULL) {
-        mh_query_endpoint(w, remote, leg == MH_SDP_IMS && rtcp
-                                     && !call->mux[i]);
+        shift = (leg == MH_SDP_IMS && rtcp && !call->mux[i]);
+
+        mh_query_endpoint(w, "endpoint", remote, shift);
+        mh_query_endpoint(w, "advertised endpoint", leg == MH_SDP_IMS
+                          ? mh_stream_remote(s, true) : remote, shift);
     }
 
     if (leg == MH_SDP_WEB) {
@@ -244,6 +421,15 @@ mh_query_stream(ngx_ims_ng_writer_t *w, const struct mh_call *call,
 
     ngx_ims_ng_write_key_list(w, "flags");
     ngx_ims_ng_write_word(w, rtcp ? "RTCP" : "RTP");
+
+    if (remote != NULL) {
+        ngx_ims_ng_write_word(w, "filled");
+    }
+
+    if (rtcp ? stat->rtcp[leg].packets : stat->rtp[leg].packets) {
+        ngx_ims_ng_write_word(w, "confirmed");
+    }
+
     ngx_ims_ng_write_end(w);
 
     mh_query_counter(w, "stats", rtcp ? &stat->rtcp[leg] : &stat->rtp[leg]);
@@ -267,8 +453,8 @@ mh_query_keys(ngx_ims_ng_writer_t *w, const struct mh_keys_stat *stat)
 
 
 static void
-mh_query_endpoint(ngx_ims_ng_writer_t *w, const struct sa *sa,
-    unsigned shift)
+mh_query_endpoint(ngx_ims_ng_writer_t *w, const char *key,
+    const struct sa *sa, unsigned shift)
 {
     char  addr[64];
 
@@ -276,7 +462,7 @@ mh_query_endpoint(ngx_ims_ng_writer_t *w, const struct sa *sa,
         return;
     }
 
-    ngx_ims_ng_write_key_dict(w, "endpoint");
+    ngx_ims_ng_write_key_dict(w, key);
     ngx_ims_ng_write_key_word(w, "family", sa_af(sa) == AF_INET6
                                            ? "IPv6" : "IPv4");
     ngx_ims_ng_write_key_word(w, "address", addr);

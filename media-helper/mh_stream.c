@@ -127,9 +127,9 @@ mh_stream_local(const struct mh_stream *s)
 
 
 const struct sa *
-mh_stream_remote(const struct mh_stream *s)
+mh_stream_remote(const struct mh_stream *s, bool signaled)
 {
-    return s->rtp.set ? &s->rtp.peer : NULL;
+    return !s->rtp.set ? NULL : signaled ? &s->rtp.signaled : &s->rtp.peer;
 }
 
 

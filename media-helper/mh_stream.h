@@ -83,8 +83,12 @@ int mh_stream_alloc(struct mh_stream **sp, struct mh_io *io,
 /* our address and RTP port on the IMS side */
 const struct sa *mh_stream_local(const struct mh_stream *s);
 
-/* the IMS side's RTP address; NULL before it is known */
-const struct sa *mh_stream_remote(const struct mh_stream *s);
+/*
+ * The IMS side's RTP address; NULL before it is known.
+ *
+ * @param signaled  that of its description, not the one learned since
+ */
+const struct sa *mh_stream_remote(const struct mh_stream *s, bool signaled);
 
 /*
  * Points the IMS side to a peer: from now on only it is heard.  What came

@@ -1,0 +1,201 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * What keys and commands of ng do to packets, and what queries tell of these:
+ * plays the proxy, a browser and an RTP end, and prints TAP.
+ *
+ *     mh_keys -c SOCKET
+ */
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "call.h"
+#include "result.h"
+
+
+enum {
+    MARY = 0x11111111,
+    BOB = 0x22222222
+};
+
+
+static int
+command(struct call *c, const char *name, const char *tag)
+{
+    ng_begin(c->ng, name);
+    ng_str(c->ng, "call-id", c->id);
+
+    if (tag != NULL) {
+        ng_str(c->ng, "from-tag", tag);
+    }
+
+    return ng_send(c->ng);
+}
+
+
+/* what must not pass, and behind it what must */
+
+static int
+only_second(struct call *c, unsigned pt, uint16_t seq)
+{
+    size_t   len;
+    uint8_t  buf[NG_MAX];
+
+    len = rtp_make(buf, MARY, pt, seq, 160);
+
+    (void) browser_send(&c->web, buf, len);
+
+    return count_ims(c, 300) == 0;
+}
+
+
+static void
+test_block(struct ng *ng)
+{
+    struct call  c;
+
+    call_init(&c, ng, "127.0.0.1", BROWSER_OFFERS, ALL_PROFILES);
+
+    if (ok(call_setup(&c, "actpass", "passive") == 1
+           && browser_connect(&c.web, 20000), "a call"))
+    {
+        ok(pass_up(&c, MARY, 8, 1, 160) && pass_down(&c, BOB, 8, 1, 160),
+           "media");
+
+        ok(command(&c, "block media", "web") == 1
+           && only_second(&c, 8, 2) && pass_down(&c, BOB, 8, 2, 160),
+           "block media: one side is not heard, the other one is");
+
+        ok(call_setup_again(&c, "actpass", "sendrecv", "passive") == 1
+           && only_second(&c, 8, 3), "nor after another offer and answer");
+
+        ok(command(&c, "unblock media", "web") == 1
+           && pass_up(&c, MARY, 8, 4, 160), "unblock media");
+
+        ok(command(&c, "block DTMF", NULL) == 1
+           && only_second(&c, 126, 5) && pass_up(&c, MARY, 8, 6, 160),
+           "block DTMF: tones are not heard, speech is");
+        ok(command(&c, "unblock DTMF", NULL) == 1
+           && pass_up(&c, MARY, 126, 7, 4), "unblock DTMF");
+
+        ok(command(&c, "silence media", NULL) == 1
+           && only_second(&c, 8, 8)
+           && command(&c, "unsilence media", NULL) == 1
+           && pass_up(&c, MARY, 8, 9, 160), "silence media");
+    }
+
+    (void) call_delete(&c);
+    call_close(&c);
+}
+
+
+/* the IMS has one port; so have we */
+
+static void
+test_mux(struct ng *ng)
+{
+    struct call  c;
+
+    call_init(&c, ng, "127.0.0.1", IMS_OFFERS, ALL_PROFILES);
+
+    if (ok(call_offer(&c, "actpass", "sendrecv\r\na=rtcp-mux") == 1
+           && call_remote(&c, WEB) == 0
+           && call_answer(&c, "8 101", "sendrecv", "active") == 1
+           && strstr(c.to_ims.sdp, "\r\na=rtcp-mux\r\n") != NULL
+           && call_remote(&c, IMS) == 0
+           && browser_connect(&c.web, 20000), "a peer that muxes"))
+    {
+        (void) dup2(c.ims.fd[0], c.ims.fd[1]);
+        c.ims.peer[1] = c.ims.peer[0];
+
+        ok(pass_up(&c, MARY, 8, 1, 160) && pass_down(&c, BOB, 8, 1, 160),
+           "RTP");
+        ok(rtcp_up(&c, 200, MARY, BOB), "RTCP comes on the same port");
+        ok(rtcp_down(&c, 200, BOB, MARY), "and may go there");
+    }
+
+    (void) call_delete(&c);
+    call_close(&c);
+}
+
+
+static void
+test_figures(struct ng *ng)
+{
+    uint16_t     seq;
+    time_t       end;
+    const char  *p;
+    struct call  c;
+
+    call_init(&c, ng, "127.0.0.1", BROWSER_OFFERS, ALL_PROFILES);
+
+    if (ok(call_setup(&c, "actpass", "passive") == 1
+           && browser_connect(&c.web, 20000), "a call to measure"))
+    {
+        end = time(NULL) + 60;
+        p = NULL;
+
+        for (seq = 1; p == NULL && time(NULL) < end; seq++) {
+            (void) pass_up(&c, MARY, 8, seq, 160);
+            (void) pass_down(&c, BOB, 8, seq, 160);
+            usleep(20000);
+
+            if (seq % 50 == 0 && command(&c, "query", NULL) == 1) {
+                p = strstr(ng_get(ng, "SSRC"), "11:average MOSd3:MOSi");
+            }
+        }
+
+        ok(p != NULL, "query tells an average MOS");
+        ok(strstr(ng_get(ng, "SSRC"), "9:286331153d") != NULL
+           && strstr(ng_get(ng, "SSRC"), "9:572662306d") != NULL,
+           "of both sources");
+        ok(strstr(ng_get(ng, "SSRC"), "10:lowest MOSd") != NULL
+           && strstr(ng_get(ng, "SSRC"), "11:highest MOSd") != NULL
+           && strstr(ng_get(ng, "SSRC"), "11:reported at") != NULL
+           && strstr(ng_get(ng, "SSRC"), "7:samplesi") != NULL,
+           "with the lowest and the highest");
+        ok(strstr(ng_get(ng, "tags"), "5:codec4:PCMA") != NULL
+           && strstr(ng_get(ng, "tags"), "9:confirmed") != NULL
+           && strstr(ng_get(ng, "tags"), "13:subscriptionsl") != NULL
+           && strstr(ng_get(ng, "tags"), "19:advertised endpointd") != NULL,
+           "and codec, flags, subscriptions, endpoints");
+
+        ok(command(&c, "delete", "web") == 1
+           && strstr(ng_get(ng, "SSRC"), "average MOS") != NULL,
+           "delete tells it, too");
+
+        ok(command(&c, "statistics", NULL) == 1
+           && strstr(ng_get(ng, "statistics"), "15:ims rtp packetsi0e") == NULL
+           && strstr(ng_get(ng, "statistics"), "15:ims rtp packetsi") != NULL,
+           "statistics keep the packets of calls that ended");
+    }
+
+    call_close(&c);
+}
+
+
+int
+main(int argc, char **argv)
+{
+    struct ng  ng;
+
+    if (argc != 3 || strcmp(argv[1], "-c") != 0
+        || srtp_init() != srtp_err_status_ok || ng_open(&ng, argv[2]) != 0)
+    {
+        fprintf(stderr, "usage: mh_keys -c SOCKET\n");
+        return 2;
+    }
+
+    ng_spec = argv[2];
+
+    test_block(&ng);
+    test_mux(&ng);
+    test_figures(&ng);
+
+    ng_close(&ng);
+
+    return done_testing();
+}
