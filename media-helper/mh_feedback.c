@@ -187,8 +187,9 @@ mh_feedback_schedule(struct mh_feedback *fb)
 
 
 /*
- * Packets between the highest and this one are missing.  An IMS peer that
- * can NACK asks for them itself.
+ * Packets between the highest and this one are missing.  They are asked for
+ * at once: if they were only late, they come twice, and SRTP drops that.  An
+ * IMS peer that can NACK asks itself.
  */
 
 static void
@@ -213,12 +214,10 @@ mh_feedback_gap_note(struct mh_feedback *fb, uint16_t seq, uint64_t now)
 
         gap->seq = lost;
         gap->tries = MH_FEEDBACK_GAP_TRIES;
-        gap->due = now + MH_FEEDBACK_GAP_WAIT;
-
-        if (gap->due < fb->next) {
-            fb->next = gap->due;
-        }
+        gap->due = now;
     }
+
+    fb->next = now;
 }
 
 

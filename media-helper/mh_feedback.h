@@ -33,7 +33,6 @@ enum mh_feedback_limits {
                                        IMS's peer has no words for */
     MH_FEEDBACK_TRIES = 3,      /* until a key frame is seen */
     MH_FEEDBACK_GAPS = 32,      /* lost packets that are asked for at once */
-    MH_FEEDBACK_GAP_WAIT = 10,  /* ms: it may only be late */
     MH_FEEDBACK_GAP_PAUSE = 60, /* ms until it is asked for again */
     MH_FEEDBACK_GAP_TRIES = 3,
     MH_FEEDBACK_RATE_PERIOD = 1000  /* ms; a browser forgets no limit, but
