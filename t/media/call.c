@@ -241,12 +241,20 @@ ims_sdp(struct call *c, char *sdp, const char *formats, const char *direction)
                            "a=%s\r\na=ptime:20\r\n", direction);
 
     if (c->web.video) {
+        crypto[0] = '\0';
+
+        if (c->sdes_video != NULL) {
+            (void) sdes_line(c->sdes_video, c->offers == BROWSER_OFFERS,
+                             crypto, sizeof(crypto));
+        }
+
         (void) snprintf(sdp + n, BROWSER_SDP - n,
-                        "m=video %u RTP/%s 97\r\n%s"
+                        "m=video %u RTP/%s%s 97\r\n%s%s"
                         "a=rtpmap:97 H264/90000\r\n"
                         "a=fmtp:97 profile-level-id=42e01f;"
                         "packetization-mode=1\r\na=%s\r\n%s",
-                        c->video.own, c->video_fb ? "AVPF" : "AVP",
+                        c->video.own, c->sdes_video ? "S" : "",
+                        c->video_fb ? "AVPF" : "AVP", crypto,
                         c->video_b ? c->video_b : "", direction,
                         c->video_fb ? c->video_fb : "");
     }
@@ -417,6 +425,13 @@ call_remote(struct call *c, int side)
     }
 
     if (c->sdes != NULL && sdes_remote(c->sdes, c->to_ims.sdp) != 0) {
+        return -1;
+    }
+
+    if (c->sdes_video != NULL
+        && sdes_remote(c->sdes_video, strstr(c->to_ims.sdp, "m=video "))
+           != 0)
+    {
         return -1;
     }
 

@@ -60,6 +60,7 @@ struct call {
     const char      *video_b;   /* b= line of the IMS's video, or NULL */
     const char      *video_fb;  /* its a=rtcp-fb lines: it is RTP/AVPF then */
     struct sdes     *sdes;      /* of the IMS end's audio; NULL: plain RTP */
+    struct sdes     *sdes_video;    /* and of its video */
     struct told      to_web;    /* what the server said last */
     struct told      to_ims;
 };

@@ -137,6 +137,38 @@ test_suite(struct ng *ng, const char *addr, int offers, const char *suite)
 }
 
 
+/* each m-line has keys of its own */
+
+static void
+test_video(struct ng *ng, const char *addr, int offers)
+{
+    unsigned      i;
+    struct call   c;
+    struct sdes   s, video;
+
+    begin(&c, &s, ng, addr, offers, suites[0]);
+    sdes_open(&video, suites[3]);
+    c.sdes_video = &video;
+    c.web.video = 1;
+
+    ok(call_setup(&c, offers == BROWSER_OFFERS ? "actpass" : "active",
+                  "passive") == 1
+       && count(c.to_ims.sdp, " RTP/SAVP") == 2
+       && strcmp(s.peer, video.peer) != 0
+       && browser_connect(&c.web, 5000), "audio and video, both SRTP");
+
+    for (i = 1; i < 4; i++) {
+        ok(media(&c, 1, (uint16_t) (10 * i))
+           && pass_video(&c, UP, 97, 97, (uint16_t) i)
+           && pass_video(&c, DOWN, 97, 97, (uint16_t) i),
+           "each with its own keys, %u", i);
+    }
+
+    sdes_close(&video);
+    end(&c, &s);
+}
+
+
 /* strangers, and what is not as it was agreed on */
 
 static void
@@ -403,6 +435,8 @@ main(int argc, char **argv)
     }
 
     if (!reference) {
+        test_video(&ng, v4, BROWSER_OFFERS);
+        test_video(&ng, v4, IMS_OFFERS);
         test_strict(&ng, v4);
         test_again(&ng, v4, BROWSER_OFFERS);
         test_again(&ng, v4, IMS_OFFERS);

@@ -165,13 +165,17 @@ int
 pass_video(struct call *c, int direction, unsigned in, unsigned out,
     uint16_t seq)
 {
-    int         same;
-    struct ims  audio;
+    int           same;
+    struct ims    audio;
+    struct sdes  *sdes;
 
     audio = c->ims;
+    sdes = c->sdes;
     c->ims = c->video;
+    c->sdes = c->sdes_video;
     same = pass_pt(c, direction, in, out, seq);
     c->ims = audio;
+    c->sdes = sdes;
 
     return same;
 }
