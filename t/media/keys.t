@@ -10,16 +10,11 @@ use strict;
 
 use Cwd qw/ abs_path /;
 use File::Basename qw/ dirname /;
-use File::Temp qw/ tempdir /;
-use IO::Select;
-use IO::Socket::INET;
-use IO::Socket::UNIX;
-use Socket qw/ SOCK_STREAM /;
 use Test::More;
 
 use lib dirname(abs_path(__FILE__)) . '/../lib';
 
-use IMS::NG;
+use IMS::Helper;
 use IMS::SDP qw/ web_sdp ims_sdp /;
 
 my $top = abs_path(dirname(__FILE__) . '/../..');
@@ -27,15 +22,12 @@ my $helper = $ENV{MEDIA_HELPER} || "$top/media-helper/media-helper";
 
 plan(skip_all => "$helper is not built") unless -x $helper;
 
-my $dir = tempdir('keys-XXXXXX', TMPDIR => 1, CLEANUP => 1);
-my ($pid, $sock);
-my ($cookie, $id) = (0, 0);
+my $server = IMS::Helper->new($helper);
+my $id = 0;
 
 my $web = web_sdp();
 (my $ims = ims_sdp()) =~ s/192\.0\.2\.9/127.0.0.1/g;
 (my $muxed = $ims) =~ s/(a=ptime)/a=rtcp-mux\r\n$1/;
-
-start();
 
 # which side speaks: every spelling of the same
 
@@ -301,7 +293,7 @@ stop();
 
 # too many calls
 
-start('-m', 1);
+$server = IMS::Helper->new($helper, '-m', 1);
 is(offer(new_call(), $web)->{result}, 'ok', 'the one call');
 is(offer(new_call(), $web)->{'error-reason'}, 'Parallel session limit reached',
     'one too many');
@@ -356,62 +348,12 @@ sub gone {
     return 0;
 }
 
-sub start {
-    my @options = @_;
-    my $port = free_port();
-
-    $pid = fork();
-    die "fork: $!" unless defined $pid;
-
-    if ($pid == 0) {
-        open STDERR, '>', "$dir/log";
-        exec $helper, '-d', '-v', '-c', "unix:$dir/s", '-w', "127.0.0.1:$port",
-            '-i', '127.0.0.1', '-p', '28300-28899', @options;
-        die "exec: $!";
-    }
-
-    for (1 .. 400) {
-        last if $sock = IO::Socket::UNIX->new(Peer => "$dir/s",
-            Type => SOCK_STREAM);
-        select undef, undef, undef, 0.05;
-    }
-
-    die "no control socket\n" unless $sock;
-}
+sub ng { return $server->ng(@_) }
 
 sub stop {
-    close $sock;
-    kill 'TERM', $pid;
-    waitpid $pid, 0;
-    is($?, 0, 'a clean end');
-    unlink "$dir/s";
-
-    my $text = do { local (@ARGV, $/) = "$dir/log"; <> };
-    unlike($text, qr/Sanitizer|runtime error/, 'no sanitizer errors');
-}
-
-sub ng {
-    my ($command, @keys) = @_;
-    my $name = 'k_' . $cookie++;
-    my $bytes = '';
-
-    send $sock, "$name " . IMS::NG::encode({ command => $command, @keys }), 0;
-
-    while (IO::Select->new($sock)->can_read(20)) {
-        recv $sock, my $part, 65536, 0;
-        last if $part eq '';
-        $bytes .= $part;
-        my ($value, $end) = IMS::NG::decode($bytes, length($name) + 1);
-        return $value if defined $end;
-    }
-
-    die "no reply to $command\n";
-}
-
-sub free_port {
-    my $s = IO::Socket::INET->new(Proto => 'udp', LocalAddr => '127.0.0.1',
-        LocalPort => 0) or die "socket: $!";
-    return $s->sockport();
+    my ($status, $log) = $server->stop();
+    is($status, 0, 'a clean end');
+    unlike($log, qr/Sanitizer|runtime error/, 'no sanitizer errors');
 }
 
 ###############################################################################
