@@ -110,6 +110,7 @@ int settle(struct call *c);
 void test_tones(struct ng *ng);
 void test_headers(struct ng *ng);
 void test_sources(struct ng *ng);
+void test_quality(struct ng *ng);
 
 
 #endif /* FEED_H */

@@ -648,6 +648,7 @@ main(int argc, char **argv)
     test_tones(&ng);
     test_headers(&ng);
     test_sources(&ng);
+    test_quality(&ng);
 
     ng_close(&ng);
 

@@ -6,7 +6,9 @@
  */
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "feed.h"
 #include "result.h"
@@ -288,6 +290,79 @@ test_sources(struct ng *ng)
         ok(up(&c, 0x7000, 1, IDR) && down(&c, 0x8000, 1, IDR),
            "the first one comes back");
     }
+
+    end(&c);
+}
+
+
+/*
+ * Six of sixty packets get lost, and a report of the browser's says that it
+ * kept an SR for 0.1 s, which it did for 0.2 s: what the query tells of that.
+ */
+
+void
+test_quality(struct ng *ng)
+{
+    int          good;
+    long         rtt;
+    size_t       n;
+    uint8_t      p[256];
+    unsigned     i;
+    const char  *q;
+    struct call  c;
+    struct rtcp  r;
+
+    call_init(&c, ng, "127.0.0.1", BROWSER_OFFERS, ALL_PROFILES);
+
+    if (!ok(call_setup(&c, "actpass", "passive") == 1
+            && browser_connect(&c.web, WAIT_MS), "connected"))
+    {
+        end(&c);
+        return;
+    }
+
+    good = 1;
+
+    for (i = 0; i < 60; i++) {
+        n = voice(p, PCMA, 0, (uint16_t) (65500 + i), i * 160, 160);
+
+        if (i % 10 != 5) {
+            good = good && through(&c, UP, p, n);
+        }
+
+        usleep(20000);
+    }
+
+    r.len = 0;
+    report(&r, SR, BOBS_VOICE, VOICE, 0);
+    put32(r.p + 8, 0x00001234);
+    put32(r.p + 12, 0x56780000);
+    ims_put(&c.ims, 1, r.p, r.len);
+    good = good && web_find(&c, SR) != NULL;
+    usleep(200000);
+
+    r.len = 0;
+    report(&r, RR, VOICE, BOBS_VOICE, 0);
+    put32(r.p + 24, 0x12345678);
+    put32(r.p + 28, 6554);
+    up_rtcp(&c, &r);
+    ok(good && ims_find(&c.ims, RR) != NULL, "packets and reports pass");
+
+    ng_begin(ng, "query");
+    ng_str(ng, "call-id", c.id);
+    good = ng_send(ng);
+    q = strstr(ng_get(ng, "SSRC"), "9:858980353d");
+    ok(good == 1 && q != NULL
+       && strstr(q, "7:packetsi54e15:cumulative lossi6e") != NULL,
+       "query tells what got lost");
+
+    q = (q == NULL) ? NULL : strstr(q, "19:round-trip time legi");
+    rtt = (q == NULL) ? 0 : strtol(q + 23, NULL, 10);
+    ok(rtt >= 100000 && rtt <= 10000000, "the browser is %ld us away", rtt);
+
+    q = (q == NULL) ? NULL : strstr(q, "11:average MOSd3:MOSi");
+    i = (q == NULL) ? 0 : (unsigned) strtoul(q + 21, NULL, 10);
+    ok(i >= 10 && i <= 42, "and a score that shows it: %u", i);
 
     end(&c);
 }
