@@ -83,6 +83,7 @@ mh_watch_tick(struct mh_watch *w, uint64_t now)
     }
 
     w->load.why = why;
+    mh_calls_shed(w->calls, why);
 }
 
 

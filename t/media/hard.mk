@@ -11,3 +11,9 @@ $(HARD:%=$(HERE)build/mh_%): $(HERE)build/mh_%: $(HERE)%.c \
 	mkdir -p $(HERE)build
 	cd $(HERE) && $(CC) $(OPT) $(WARN) -I/usr/include/re $(CFLAGS) -o $@ \
 		$*.c $(CALL) $(LDFLAGS) -lre -lsrtp2 -lssl -lcrypto
+
+all: $(HERE)build/oom_shim.so
+
+$(HERE)build/oom_shim.so: $(HERE)oom_shim.c
+	mkdir -p $(HERE)build
+	$(CC) $(OPT) $(WARN) -fPIC -shared -o $@ $<

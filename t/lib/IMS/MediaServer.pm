@@ -11,7 +11,10 @@ use strict;
 use Cwd qw/ abs_path /;
 use File::Basename qw/ dirname /;
 use File::Temp qw/ tempdir /;
+use IMS::NG;
+use IO::Select;
 use IO::Socket::INET;
+use IO::Socket::UNIX;
 use POSIX qw/ WNOHANG /;
 
 my $top = abs_path(dirname(__FILE__) . '/../../..');
@@ -92,6 +95,41 @@ sub pings {
 
     return select($in, undef, undef, 0.3) > 0 && defined $s->recv($got, 512)
         && $got =~ /pong/;
+}
+
+# one ng command, without a cookie: so nothing of it is kept.  Returns the
+# reply, or nothing if the connection was closed instead
+
+sub ng {
+    my ($self, $command, %keys) = @_;
+
+    $self->reconnect() unless $self->{ng};
+
+    my $bytes = '';
+    my $end = time() + 60;
+
+    send $self->{ng}, IMS::NG::encode({ command => $command, %keys }), 0;
+
+    while (time() < $end) {
+        next unless IO::Select->new($self->{ng})->can_read(1);
+        defined recv $self->{ng}, my $part, 65536, 0 or last;
+        last if $part eq '';
+        $bytes .= $part;
+
+        my ($reply, $done) = IMS::NG::decode($bytes, 0);
+        return $reply if defined $done;
+    }
+
+    delete $self->{ng};
+
+    return;
+}
+
+sub reconnect {
+    my ($self) = @_;
+
+    $self->{ng} = IO::Socket::UNIX->new(Peer => "$self->{dir}/ng.sock",
+        Type => SOCK_STREAM) or die "no control socket: $!\n";
 }
 
 sub alive { waitpid($_[0]{pid}, WNOHANG) == 0 }
