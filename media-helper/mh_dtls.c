@@ -8,8 +8,8 @@
  *                                                SSL --> exporter --> keys
  *     ICE path <-- send handler <--- BIO write --+
  *
- * The only timer is OpenSSL's retransmission timer, which mh_dtls_tick()
- * drives.
+ * The timers are OpenSSL's retransmission timer and that of an alert in the
+ * clear; mh_dtls_tick() drives both.
  */
 
 #include <errno.h>
@@ -22,16 +22,15 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include "mh_clock.h"
 #include "mh_dtls.h"
 #include "mh_dtls_bio.h"
 #include "mh_dtls_ctx.h"
 #include "mh_dtls_fp.h"
+#include "mh_dtls_record.h"
 
 
 enum {
-    RECORD_HEADER = 13,             /* RFC 6347 4.1 */
-    RECORD_HANDSHAKE = 22,
-    HANDSHAKE_CLIENT_HELLO = 1,
     CERT_LIST_MAX = 16384,
     EXPORT_MAX = 2 * (MH_DTLS_KEY_MAX + MH_DTLS_SALT_MAX)
 };
@@ -59,6 +58,8 @@ struct mh_dtls {
     uint8_t                  *flight;     /* length (2) and datagram, ... */
     size_t                    flight_len;
     unsigned                  repeats;
+    uint64_t                  alert;      /* ms of mh_clock(): when it ends
+                                             for one in the clear; or 0 */
 };
 
 
@@ -523,53 +524,23 @@ mh_dtls_start(struct mh_dtls *d)
 }
 
 
-/* @return 1 for a handshake record of epoch 0 that begins with type */
-
-static int
-record_is_hello(const uint8_t *buf, size_t len)
-{
-    return len > RECORD_HEADER
-           && buf[0] == RECORD_HANDSHAKE
-           && buf[3] == 0 && buf[4] == 0
-           && buf[RECORD_HEADER] == HANDSHAKE_CLIENT_HELLO;
-}
-
-
-/*
- * @return 1 if an encrypted handshake record is among them.  After the
- * handshake that can only be the client's Finished: it ends the flight that
- * asks for our last one.
- */
-
-static int
-record_has_finished(const uint8_t *buf, size_t len)
-{
-    size_t  n;
-
-    while (len > RECORD_HEADER) {
-        if (buf[0] == RECORD_HANDSHAKE && (buf[3] | buf[4]) != 0) {
-            return 1;
-        }
-
-        n = RECORD_HEADER + ((size_t) buf[11] << 8 | buf[12]);
-        if (n >= len) {
-            break;
-        }
-
-        buf += n;
-        len -= n;
-    }
-
-    return 0;
-}
-
-
 int
 mh_dtls_recv(struct mh_dtls *d, const uint8_t *buf, size_t len)
 {
-    int  err;
+    int      err, fatal;
+    uint8_t  copy[MH_DTLS_RECORD_MAX];
 
     if (d->state == STATE_CLOSED) {
+        return 0;
+    }
+
+    len = mh_dtls_record_trusted(&buf, len, copy, &fatal);
+
+    if (fatal && d->state == STATE_HANDSHAKE && d->alert == 0) {
+        d->alert = mh_clock() + MH_DTLS_ALERT;
+    }
+
+    if (len == 0) {
         return 0;
     }
 
@@ -577,7 +548,7 @@ mh_dtls_recv(struct mh_dtls *d, const uint8_t *buf, size_t len)
 
         /* no 48 KiB for anything but a hello */
 
-        if (d->role == MH_DTLS_ACTIVE || !record_is_hello(buf, len)) {
+        if (d->role == MH_DTLS_ACTIVE || !mh_dtls_record_hello(buf, len)) {
             return 0;
         }
 
@@ -598,7 +569,7 @@ mh_dtls_recv(struct mh_dtls *d, const uint8_t *buf, size_t len)
 
         d->bio.len = 0;
 
-    } else if (d->flight != NULL && record_has_finished(buf, len)) {
+    } else if (d->flight != NULL && mh_dtls_record_finished(buf, len)) {
         flight_repeat(d);
     }
 
@@ -613,7 +584,10 @@ mh_dtls_tick(struct mh_dtls *d)
 {
     mem_ref(d);
 
-    if (d->state == STATE_HANDSHAKE) {
+    if (d->state == STATE_HANDSHAKE && d->alert && mh_clock() >= d->alert) {
+        dtls_close(d, ECONNRESET, "alert from the peer");
+
+    } else if (d->state == STATE_HANDSHAKE) {
         ERR_clear_error();
 
         if (DTLSv1_handle_timeout(d->ssl) < 0) {
@@ -637,6 +611,10 @@ int
 mh_dtls_timeout(const struct mh_dtls *d)
 {
     struct timeval  tv;
+
+    if (d->state == STATE_HANDSHAKE && d->alert && mh_clock() >= d->alert) {
+        return 0;
+    }
 
     if (d->state == STATE_CONNECTED && d->fps.n != 0) {
         return 0;

@@ -5,7 +5,7 @@
  *
  * A struct mh_dtls_ctx is made once per process and holds its certificate.
  * A struct mh_dtls is the association of one media transport.  It knows no
- * socket, no address and no clock: datagrams come in by mh_dtls_recv(), go
+ * socket and no address: datagrams come in by mh_dtls_recv(), go
  * out by the send handler, and mh_dtls_tick() is to be called now and then
  * while mh_dtls_timeout() says so.  A change of the ICE path or an ICE
  * restart is none of its business.
@@ -47,7 +47,9 @@ enum mh_dtls_limits {
     MH_DTLS_TIMEOUT_LAST = 3200,    /* ... doubling up to this; after 12 the
                                        association fails, about 30 s */
     MH_DTLS_FLIGHT_MAX = 2048,      /* octets of a last flight we keep */
-    MH_DTLS_REPEATS = 32            /* times we answer a repeated flight */
+    MH_DTLS_REPEATS = 32,           /* times we answer a repeated flight */
+    MH_DTLS_ALERT = 3000            /* ms that a handshake has left after a
+                                       fatal alert in the clear */
 };
 
 
@@ -93,7 +95,10 @@ typedef void (mh_dtls_estab_h)(const struct mh_dtls_keys *keys, void *arg);
  * After it the object only swallows datagrams.
  *
  * err:  ECONNREFUSED  the certificate has none of the signalled fingerprints
- *       ECONNRESET    the peer closed it, or sent a fatal alert
+ *       ECONNRESET    the peer closed it, or sent a fatal alert.  One in
+ *                     the clear anybody can write who can forge an address:
+ *                     it only ends a handshake that is not complete
+ *                     MH_DTLS_ALERT later
  *       ETIMEDOUT     no answer to our retransmissions
  *       EPROTO        anything else in the handshake, e.g. no common SRTP
  *                     profile

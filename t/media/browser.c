@@ -164,6 +164,25 @@ browser_open(struct browser *b, const char *addr, const char *profiles)
 }
 
 
+int
+browser_renew(struct browser *b)
+{
+    SSL_free(b->ssl);
+    b->ssl = NULL;
+    b->connected = 0;
+
+    if (b->tx != NULL) {
+        srtp_dealloc(b->tx);
+        srtp_dealloc(b->rx);
+    }
+
+    b->tx = NULL;
+    b->rx = NULL;
+
+    return make_certificate(b);
+}
+
+
 void
 browser_restart(struct browser *b)
 {
@@ -222,12 +241,27 @@ browser_raw(struct browser *b, int fd, const void *data, size_t len)
 static void
 flush_dtls(struct browser *b)
 {
-    int      n;
+    int      n, lost;
     uint8_t  buf[BROWSER_PACKET * 4];
+
+    static const uint8_t  alert[] = {
+        0x15, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40
+    };
+
+    if (b->alert) {
+        browser_raw(b, -1, alert, sizeof(alert));
+    }
 
     n = BIO_read(b->out, buf, sizeof(buf));
 
-    if (n > 0) {
+    if (n <= 0) {
+        return;
+    }
+
+    lost = b->lose_sent & 1;
+    b->lose_sent >>= 1;
+
+    if (!lost) {
         browser_raw(b, -1, buf, (size_t) n);
     }
 }

@@ -54,6 +54,10 @@ struct browser {
     int                      check;         /* enum check_mode */
     unsigned                 lose;          /* DTLS datagrams to lose, a bit
                                                for each, the next one first */
+    int                      alert;         /* somebody forges alerts in its
+                                               name, all the time */
+    unsigned                 lose_sent;     /* DTLS of its own to lose, as in
+                                               lose */
     int                      video;         /* its SDP has video, too */
     const char              *video_fb;      /* then: a=rtcp-fb lines of 97 */
     int                      no_audio;      /* and has given audio up */
@@ -122,6 +126,9 @@ int stream_open(const struct sockaddr_storage *to, socklen_t len);
  * pwd: NULL for the right one; @return the code, 200, or 0 for none
  */
 int browser_check(struct browser *b, const char *pwd);
+
+/* another certificate, for a new DTLS association; @return 0 or -1 */
+int browser_renew(struct browser *b);
 
 /* a new ufrag and password for the next SDP */
 void browser_restart(struct browser *b);

@@ -34,6 +34,8 @@ void test_mixed(struct ng *ng, const char *v4, const char *v6);
 
 /* ice.c: hard ICE and DTLS */
 void test_ice_replayed(struct ng *ng, const char *addr);
+void test_dtls_alerts(struct ng *ng, const char *addr);
+void test_dtls_roles(struct ng *ng, const char *addr);
 void test_ice_late(struct ng *ng, const char *addr);
 void test_ice_receives(struct ng *ng, const char *addr);
 

@@ -148,3 +148,51 @@ test_ice_receives(struct ng *ng, const char *addr)
     close(old);
     end(&c);
 }
+
+
+/* an alert in the clear can be anybody's who can forge an address */
+
+void
+test_dtls_alerts(struct ng *ng, const char *addr)
+{
+    int          i;
+    struct call  c;
+
+    for (i = 0; i < 2; i++) {
+        call_init(&c, ng, addr, BROWSER_OFFERS, ALL_PROFILES);
+        c.web.alert = 1;
+
+        ok(call_setup(&c, "actpass", i ? "active" : "passive") == 1
+           && browser_connect(&c.web, 5000) && pass_all(&c, 1),
+           "forged alerts do not end a handshake, the browser is %s",
+           i ? "passive" : "active");
+        end(&c);
+    }
+}
+
+
+/* a new certificate may come with another role (RFC 8842 4) */
+
+void
+test_dtls_roles(struct ng *ng, const char *addr)
+{
+    int          i;
+    struct call  c;
+
+    for (i = 0; i < 2; i++) {
+        call_init(&c, ng, addr, BROWSER_OFFERS, ALL_PROFILES);
+        ok(call_setup(&c, "actpass", i ? "active" : "passive") == 1
+           && browser_connect(&c.web, 5000) && pass_all(&c, 1), "connected");
+
+        ok(browser_renew(&c.web) == 0
+           && call_setup_again(&c, "actpass", "sendrecv",
+                               i ? "passive" : "active") == 1
+           && strstr(c.to_web.sdp, i ? "a=setup:passive" : "a=setup:active")
+              != NULL,
+           "another certificate, the browser becomes %s",
+           i ? "active" : "passive");
+        ok(browser_connect(&c.web, 5000) && pass_up(&c, 1, 8, 2, 160)
+           && pass_down(&c, 2, 8, 2, 160), "and media goes on");
+        end(&c);
+    }
+}

@@ -555,6 +555,8 @@ test_all(struct ng *ng, const char *v4, const char *v6)
         test_bundle_tag(ng, v4);
         test_bundle_left(ng, v4);
         test_ice_replayed(ng, v4);
+        test_dtls_alerts(ng, v4);
+        test_dtls_roles(ng, v4);
         test_ice_late(ng, v4);
         test_ice_receives(ng, v4);
         test_tcp(ng, v4);

@@ -67,6 +67,20 @@ tick_until(struct side *s, int ms)
 }
 
 
+/* what a fatal alert in the clear leaves time for goes by */
+
+static void
+tick_closed(struct side *s)
+{
+    int  t;
+
+    for (t = 0; t < 10 * MH_DTLS_ALERT && s->closed == 0; t += 20) {
+        usleep(20000);
+        mh_dtls_tick(s->d);
+    }
+}
+
+
 static int
 keys_agree(void)
 {
@@ -128,8 +142,10 @@ test_fingerprints(void)
     pump();
     ok(b.estab == 0 && b.closed == 1 && b.err == ECONNREFUSED,
        "passive: a wrong fingerprint is refused (%s)", b.reason);
-    ok(a.estab == 0 && a.closed == 1 && a.err == ECONNRESET,
-       "and the peer learns it by an alert (%s)", a.reason);
+    ok(a.estab == 0 && a.closed == 0, "the alert is in the clear");
+    tick_closed(&a);
+    ok(a.closed == 1 && a.err == ECONNRESET,
+       "so the peer believes it when nothing else comes (%s)", a.reason);
     both_close();
 
     both_open(1, 0);
@@ -166,6 +182,7 @@ test_fingerprints(void)
     pump();
     ok(b.estab == 0 && b.closed == 1 && b.err == ECONNREFUSED
        && a.closed == 1, "a late one that does not match ends it");
+    ok(a.err == ECONNRESET, "with an alert that is encrypted");
     both_close();
 
     both_open(0, 0);
@@ -294,6 +311,51 @@ test_release(void)
 }
 
 
+/* an alert in the clear before, behind and within everything */
+
+static void
+test_alerts(void)
+{
+    size_t    len;
+    uint8_t   both[2 * DATAGRAM_MAX];
+    unsigned  i, k;
+
+    static const uint8_t  alert[] = {
+        0x15, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40
+    };
+
+    both_open(1, 1);
+    (void) mh_dtls_recv(b.d, alert, sizeof(alert));
+    (void) mh_dtls_start(a.d);
+
+    for (i = 0; i < 20; i++) {
+        (void) mh_dtls_recv(a.d, alert, sizeof(alert));
+        (void) mh_dtls_recv(b.d, alert, sizeof(alert));
+
+        if (a.out.head != a.out.tail) {
+            k = a.out.head++ % WIRE_MAX;
+            len = a.out.len[k];
+            memcpy(both, alert, sizeof(alert));
+            memcpy(both + sizeof(alert), a.out.buf[k], len);
+            memcpy(both + sizeof(alert) + len, alert, sizeof(alert));
+            (void) mh_dtls_recv(b.d, both, len + 2 * sizeof(alert));
+        }
+
+        (void) step(&b, &a);
+    }
+
+    ok(a.estab == 1 && b.estab == 1 && a.closed + b.closed == 0
+       && keys_agree(), "an alert in the clear ends no handshake that goes on");
+
+    usleep((MH_DTLS_ALERT + 100) * 1000);
+    mh_dtls_tick(a.d);
+    mh_dtls_tick(b.d);
+    ok(a.closed + b.closed == 0 && mh_dtls_timeout(a.d) == -1,
+       "nor one that is over");
+    both_close();
+}
+
+
 static void
 test_repeat(void)
 {
@@ -389,6 +451,7 @@ test_handlers(void)
     a.drop_self = b.drop_self = 1;
     (void) mh_dtls_start(a.d);
     pump();
+    tick_closed(&a);
     ok(a.closed == 1 && b.closed == 1 && a.d == NULL && b.d == NULL,
        "and when it ends");
 
@@ -437,6 +500,7 @@ main(void)
     test_fingerprints();
     test_loss();
     test_release();
+    test_alerts();
     test_repeat();
     test_garbage();
     test_handlers();

@@ -17,6 +17,8 @@
 
 static struct mh_dtls_bio  pipe_bio;
 static unsigned            client_sent;
+static unsigned            first_flight;    /* datagrams of it */
+static int                 client_long;
 
 
 static void
@@ -26,6 +28,30 @@ client_write_h(const uint8_t *buf, size_t len, void *arg)
 
     client_sent++;
     wire_put(&a.out, buf, len);
+}
+
+
+/* as long as with the key share of ML-KEM, which no longer fits into one */
+
+static int
+long_add_h(SSL *ssl, unsigned type, unsigned context,
+    const unsigned char **out, size_t *len, X509 *cert, size_t chain,
+    int *alert, void *arg)
+{
+    static const unsigned char  share[1300];
+
+    (void) ssl;
+    (void) type;
+    (void) context;
+    (void) cert;
+    (void) chain;
+    (void) alert;
+    (void) arg;
+
+    *out = share;
+    *len = sizeof(share);
+
+    return 1;
 }
 
 
@@ -39,6 +65,11 @@ client_open(BIO_METHOD *m, const char *srtp, int mtu, int rsa, int version)
 
     c = SSL_CTX_new(DTLS_client_method());
     SSL_CTX_set_options(c, SSL_OP_NO_QUERY_MTU);
+
+    if (client_long) {
+        (void) SSL_CTX_add_custom_ext(c, 0xfe77, SSL_EXT_CLIENT_HELLO,
+                                      long_add_h, NULL, NULL, NULL, NULL);
+    }
 
     if (srtp != NULL) {
         (void) SSL_CTX_set_tlsext_use_srtp(c, srtp);
@@ -97,6 +128,8 @@ client_run(SSL *ssl, int reverse)
             (void) SSL_read(ssl, buf, sizeof(buf));
         }
 
+        first_flight = (i == 0) ? client_sent : first_flight;
+
         if (reverse && i == 0) {
             for (n = a.out.tail; n != a.out.head; n--) {
                 k = (n - 1) % WIRE_MAX;
@@ -143,6 +176,31 @@ client_know(SSL *ssl)
 
 
 static void
+test_long_hello(BIO_METHOD *m)
+{
+    int   reverse;
+    SSL  *ssl;
+
+    client_long = 1;
+
+    for (reverse = 0; reverse < 2; reverse++) {
+        side_open(&b, ctx_b, MH_DTLS_PASSIVE, NULL);
+        memset(&a, 0, sizeof(a));
+        ssl = client_open(m, "SRTP_AEAD_AES_128_GCM", 1200, 0, 0);
+
+        client_know(ssl);
+        ok(client_run(ssl, reverse) && b.estab == 1 && first_flight == 2,
+           "a ClientHello of two datagrams, %s",
+           reverse ? "the second one first" : "in order");
+        SSL_free(ssl);
+        b.d = mem_deref(b.d);
+    }
+
+    client_long = 0;
+}
+
+
+static void
 test_client(void)
 {
     SSL         *ssl;
@@ -150,6 +208,8 @@ test_client(void)
     BIO_METHOD  *m;
 
     m = mh_dtls_bio_method();
+
+    test_long_hello(m);
 
     side_open(&b, ctx_b, MH_DTLS_PASSIVE, NULL);
     memset(&a, 0, sizeof(a));

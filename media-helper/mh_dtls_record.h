@@ -1,0 +1,45 @@
+/*
+ * Copyright (C) the IMS portal authors
+ *
+ * What the headers of DTLS records tell (RFC 6347 4.1) before OpenSSL sees
+ * them.  Pure.  Used by mh_dtls.c.
+ */
+
+#ifndef MH_DTLS_RECORD_H
+#define MH_DTLS_RECORD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+
+enum {
+    MH_DTLS_RECORD_MAX = 2048       /* octets of a datagram with an alert:
+                                       what is beyond is cut off */
+};
+
+
+/* @return 1 if a datagram begins with (a part of) a ClientHello, else 0 */
+int mh_dtls_record_hello(const uint8_t *buf, size_t len);
+
+/*
+ * @return 1 if an encrypted handshake record is among them.  After the
+ * handshake that can only be the client's Finished: it ends the flight that
+ * asks for our last one.
+ */
+int mh_dtls_record_finished(const uint8_t *buf, size_t len);
+
+/*
+ * Takes out alerts of epoch 0, which anybody may have written and OpenSSL
+ * would end the association for.
+ *
+ * @param bufp   in and out: the datagram; points to copy if there was any
+ * @param len    its length
+ * @param fatal  out: 1 if one of them was fatal, else 0
+ *
+ * @return the length of what is left
+ */
+size_t mh_dtls_record_trusted(const uint8_t **bufp, size_t len,
+    uint8_t copy[MH_DTLS_RECORD_MAX], int *fatal);
+
+
+#endif /* MH_DTLS_RECORD_H */
