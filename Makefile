@@ -78,6 +78,7 @@ bench:
 	./bench/run
 	./bench/edges
 	./bench/growth
+	./bench/media
 	./bench/tokens
 	./bench/logins
 	$(MAKE) -C bench ../build/bench/leases

@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "call.h"
+#include "check.h"
 
 
 enum {
@@ -51,6 +52,8 @@ struct one {
     double                  *sent[2];   /* when, by sequence number */
     unsigned                 next[2];
     unsigned                 from;      /* first number of this rate */
+    uint8_t                  check[256];        /* a check of the browser's */
+    size_t                   check_len;
 };
 
 
@@ -175,6 +178,7 @@ hear(int fd, unsigned i, unsigned direction)
 static void
 set_up(struct ng *ng, unsigned i)
 {
+    char                 name[520];
     size_t               n;
     unsigned             k;
     uint8_t              buf[BROWSER_PACKET];
@@ -215,6 +219,12 @@ set_up(struct ng *ng, unsigned i)
         memcpy(o->sealed + (size_t) k * SEALED, buf, n);
         o->size[k] = (uint16_t) n;
     }
+
+    (void) snprintf(name, sizeof(name), "%s:%s", c.web.peer_ufrag,
+                    c.web.ufrag);
+    n = check_request(buf, 1000, name, c.web.peer_pwd, CHECK_NOMINATE);
+    o->check_len = (n < sizeof(o->check)) ? n : 0;
+    memcpy(o->check, buf, o->check_len);
 
     hear(o->web, i, DOWN);
     hear(o->ims, i, UP);
@@ -293,6 +303,28 @@ receive(int ms)
 }
 
 
+/* a server that hears no check for 30 seconds stops sending (RFC 7675) */
+
+static void
+consent(void)
+{
+    unsigned  i;
+
+    for (i = 0; i < ncalls; i++) {
+        (void) sendto(ones[i].web, ones[i].check, ones[i].check_len, 0,
+                      (struct sockaddr *) &ones[i].to[0], ones[i].len);
+
+        if (i % 16 == 15) {
+            usleep(2000);
+            receive(0);
+        }
+    }
+
+    sleep(1);
+    receive(0);
+}
+
+
 static double
 percentile(double part)
 {
@@ -321,6 +353,7 @@ run(double rate)
     unsigned long  due, all;
 
     all = (unsigned long) (rate * seconds) * 2 * ncalls;
+    consent();
     sent = got[0] = got[1] = 0;
     memset(delay, 0, sizeof(delay));
 
