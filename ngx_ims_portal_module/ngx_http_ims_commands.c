@@ -55,6 +55,13 @@ ngx_command_t  ngx_http_ims_commands[] = {
       offsetof(ngx_http_ims_main_conf_t, media.srtp),
       NULL },
 
+    { ngx_string("ims_portal_media_consent"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_ims_media_consent,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("ims_portal_timer_t1"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_msec_slot,

@@ -24,6 +24,7 @@ ngx_http_ims_media_create(ngx_conf_t *cf, ngx_ims_media_conf_t *media)
 
     media->timeout = NGX_CONF_UNSET_MSEC;
     media->lost = NGX_CONF_UNSET_MSEC;
+    media->consent = NGX_CONF_UNSET_MSEC;
     media->srtp = NGX_CONF_UNSET;
     media->max_fails = 3;
 
@@ -38,6 +39,7 @@ ngx_http_ims_media_init(ngx_conf_t *cf, ngx_ims_media_conf_t *media)
 {
     ngx_conf_init_msec_value(media->timeout, 2000);
     ngx_conf_init_msec_value(media->lost, 3000);
+    ngx_conf_init_msec_value(media->consent, 5000);
     ngx_conf_init_value(media->srtp, 0);
 
     if (media->lost < 100 || media->lost > 60000) {
@@ -129,6 +131,43 @@ ngx_http_ims_media(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
         *addr = u.addrs[0];
     }
+
+    return NGX_CONF_OK;
+}
+
+
+/* ims_portal_media_consent time | off */
+
+char *
+ngx_http_ims_media_consent(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_ims_main_conf_t *imcf = conf;
+
+    ngx_str_t   *value;
+    ngx_msec_t   wait;
+
+    value = cf->args->elts;
+
+    if (imcf->media.consent != NGX_CONF_UNSET_MSEC) {
+        return "is duplicate";
+    }
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        imcf->media.consent = 0;
+        imcf->media.keep = 1;
+        return NGX_CONF_OK;
+    }
+
+    wait = ngx_parse_time(&value[1], 0);
+
+    if (wait == (ngx_msec_t) NGX_ERROR || wait > 600000) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"ims_portal_media_consent\" must be \"off\" or "
+                           "not more than 10m");
+        return NGX_CONF_ERROR;
+    }
+
+    imcf->media.consent = wait;
 
     return NGX_CONF_OK;
 }

@@ -116,6 +116,8 @@ struct ngx_http_ims_ctx_s {
 /* directives that need more than a stock slot (ngx_http_ims_set.c) */
 char *ngx_http_ims_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ims_media(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_ims_media_consent(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 ngx_int_t ngx_http_ims_media_create(ngx_conf_t *cf,
     ngx_ims_media_conf_t *media);
 ngx_int_t ngx_http_ims_media_init(ngx_conf_t *cf, ngx_ims_media_conf_t *media);

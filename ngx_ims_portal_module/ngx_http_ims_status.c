@@ -193,13 +193,13 @@ ngx_http_ims_status_pool(u_char *p, u_char *last, ngx_ims_pool_t *pool)
                      "\"guests\":%uD,\"guests_max\":%ui,"
                      "\"room\":{\"entries\":%uD,\"bindings\":%uD,"
                      "\"dialogs\":%uD,\"texts\":%uD,\"denied\":%uD},"
-                     "\"drain\":\"%s\",\"rebuilt\":%uA",
+                     "\"drain\":\"%s\",\"rebuilt\":%uA,\"media_ended\":%uA",
                      sh->leases_used, sh->claimed, sh->guests,
                      pool->guests ? pool->guest_max : 0, sh->nleases,
                      sh->nbindings, sh->ndialogs, sh->nchunks, sh->ndeny,
                      drain == NGX_IMS_DRAIN_OFF ? "off"
                      : drain == NGX_IMS_DRAIN_NEW ? "new" : "close",
-                     sh->rebuilt);
+                     sh->rebuilt, sh->media_ended);
 
     if (pool->share != NULL) {
         p = ngx_slprintf(p, last, ",\"share\":{\"connected\":%s,"

@@ -186,6 +186,14 @@ ngx_ims_dialog_sh_t *ngx_ims_dialog_sh(ngx_ims_pool_t *pool,
 /* the far end's tag as the core knows it; in d's buffer, empty: no dialog */
 void ngx_ims_dialog_far_tag(ngx_ims_dialog_t *d, ngx_ims_str_t *tag);
 
+/*
+ * The call of a binding, named by its index, that has this Call-ID and was
+ * answered.  NGX_OK, or NGX_DECLINED: there is none.
+ */
+ngx_int_t ngx_ims_dialog_call(ngx_ims_pool_t *pool, uint32_t index,
+    ngx_ims_str_t *call_id, ngx_uint_t originated, ngx_ims_dialog_t *d,
+    u_char *buf);
+
 /* how many calls a binding has, early ones too */
 ngx_uint_t ngx_ims_dialog_count(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding);
 

@@ -106,6 +106,51 @@ ngx_ims_dialog_first_early(ngx_ims_pool_t *pool, ngx_ims_ref_t *binding,
 }
 
 
+ngx_int_t
+ngx_ims_dialog_call(ngx_ims_pool_t *pool, uint32_t index,
+    ngx_ims_str_t *call_id, ngx_uint_t originated, ngx_ims_dialog_t *d,
+    u_char *buf)
+{
+    uint32_t              i;
+    ngx_int_t             rc;
+    ngx_ims_ref_t         binding;
+    ngx_ims_zone_t       *zone;
+    ngx_ims_dialog_sh_t  *sh;
+
+    zone = &pool->zone;
+    rc = NGX_DECLINED;
+
+    if (index >= zone->sh->nbindings) {
+        return NGX_DECLINED;
+    }
+
+    ngx_ims_zone_lock(zone);
+
+    binding.index = index;
+    binding.seq = zone->bindings[index].seq;
+
+    for (i = ngx_ims_dialog_siblings(pool, &binding);
+         i != NGX_IMS_NONE;
+         i = sh->sibling)
+    {
+        sh = &zone->dialogs[i];
+
+        if (sh->state == NGX_IMS_DIALOG_CONFIRMED && !sh->events
+            && (ngx_uint_t) sh->originated == originated
+            && ngx_ims_zone_equal(zone, &sh->call_id, call_id))
+        {
+            ngx_ims_dialog_copy(pool, i, d, buf);
+            rc = NGX_OK;
+            break;
+        }
+    }
+
+    ngx_ims_zone_unlock(zone);
+
+    return rc;
+}
+
+
 ngx_uint_t
 ngx_ims_dialog_has(ngx_ims_dialog_t *d, ngx_ims_event_t *event)
 {

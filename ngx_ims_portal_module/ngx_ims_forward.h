@@ -182,6 +182,14 @@ void ngx_ims_forward_media_back(ngx_ims_forward_t *fw);
 /* a helper is dead: the INVITEs of a browser that rely on it end with 503 */
 void ngx_ims_forward_media_lost(ngx_ims_session_t *s, ngx_int_t helper);
 
+/*
+ * The media of an INVITE that rings is at an end: who called gets the status,
+ * who is called CANCEL, both with this Reason.  NGX_OK, or NGX_DECLINED: it was
+ * answered, or is with the helper just now.
+ */
+ngx_int_t ngx_ims_forward_media_failed(ngx_ims_forward_t *fw,
+    ngx_uint_t status, const char *reason);
+
 /* the helper has answered: the side may go on, the reference is given back */
 void ngx_ims_forward_release(ngx_ims_forward_t *fw, ngx_uint_t to_web);
 

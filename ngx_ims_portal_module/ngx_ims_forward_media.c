@@ -182,11 +182,8 @@ ngx_ims_forward_holds(ngx_ims_forward_t *fw)
 void
 ngx_ims_forward_media_lost(ngx_ims_session_t *s, ngx_int_t helper)
 {
-    ngx_str_t           reason;
     ngx_queue_t        *q, *next;
     ngx_ims_forward_t  *fw;
-
-    ngx_str_set(&reason, "Reason: " NGX_IMS_REASON_MEDIA CRLF);
 
     for (q = ngx_queue_head(&s->requests);
          q != ngx_queue_sentinel(&s->requests);
@@ -195,17 +192,39 @@ ngx_ims_forward_media_lost(ngx_ims_session_t *s, ngx_int_t helper)
         next = ngx_queue_next(q);
         fw = ngx_queue_data(q, ngx_ims_forward_t, queue);
 
-        /* a command that is under way fails by itself */
-
-        if (!fw->initial || !fw->media || fw->helper != helper
-            || fw->answered || fw->command != NULL || fw->client == NULL)
-        {
-            continue;
+        if (fw->helper == helper) {
+            (void) ngx_ims_forward_media_failed(fw, 503, NGX_IMS_REASON_MEDIA);
         }
-
-        fw->canceled = 1;
-        ngx_ims_txn_cancel(fw->client, &reason);
-        ngx_ims_forward_local(fw, 503, "Retry-After: 5" CRLF
-                              "Reason: " NGX_IMS_REASON_MEDIA CRLF);
     }
+}
+
+
+ngx_int_t
+ngx_ims_forward_media_failed(ngx_ims_forward_t *fw, ngx_uint_t status,
+    const char *reason)
+{
+    ngx_str_t  line;
+    u_char     buf[256];
+
+    /* a command that is under way fails by itself */
+
+    if (!fw->initial || !fw->media || fw->answered || fw->command != NULL
+        || fw->client == NULL)
+    {
+        return NGX_DECLINED;
+    }
+
+    line.data = buf;
+    line.len = ngx_slprintf(buf, buf + 128, "Reason: %s" CRLF, reason) - buf;
+
+    fw->canceled = 1;
+    ngx_ims_txn_cancel(fw->client, &line);
+
+    *ngx_slprintf(buf, buf + sizeof(buf) - 1, "%sReason: %s" CRLF,
+                  status == 503 ? "Retry-After: 5" CRLF : "", reason)
+        = '\0';
+
+    ngx_ims_forward_local(fw, status, (char *) buf);
+
+    return NGX_OK;
 }

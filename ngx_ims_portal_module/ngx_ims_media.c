@@ -454,6 +454,7 @@ ngx_ims_media_reply(ngx_ims_media_helper_t *h, ngx_str_t *cookie,
     }
 
     ngx_ims_media_alive(h);
+    ngx_ims_media_told(h, reply);
 
     req = ngx_ims_media_find(h->media, cookie);
 

@@ -52,6 +52,8 @@ typedef struct {
     unsigned                  no_video:1;     /* takes it out */
     unsigned                  srtp:1;         /* offers SDES to the IMS; set
                                                  by the configuration */
+    int64_t                   since;          /* of a ping: see
+                                                 ngx_ims_media_tell() */
     ngx_int_t                 helper;         /* which one, see below; -1:
                                                  choose by Call-ID; set to the
                                                  one chosen */
@@ -64,6 +66,9 @@ typedef struct {
     ngx_msec_t                timeout;        /* ms for one command, 2000 */
     ngx_msec_t                lost;           /* ms of silence: it is dead */
     ngx_uint_t                max_fails;      /* in a row, no new calls then */
+    ngx_msec_t                consent;        /* ms that a call goes on without
+                                                 its browser's consent */
+    ngx_flag_t                keep;           /* ... it is not ended for that */
     ngx_flag_t                srtp;           /* SDES-SRTP towards the IMS */
 } ngx_ims_media_conf_t;
 
@@ -131,6 +136,28 @@ void ngx_ims_media_forget(ngx_ims_media_req_t *req);
  * from now on: for whoever takes the call back from that helper.
  */
 ngx_int_t ngx_ims_media_at(ngx_ims_media_req_t *req);
+
+/*
+ * Media of a call that ended by itself, as the helper says: "media lost" (the
+ * browser's consent is gone), "no media", "dtls failed" or "no answer".  In
+ * each worker, and for all calls; more than once after a restart of either.
+ * The spans are valid during the call only.  rtpengine tells nothing of it.
+ */
+typedef void (*ngx_ims_media_ended_pt)(void *data, ngx_int_t helper,
+    ngx_str_t *call_id, ngx_str_t *reason);
+
+/*
+ * Who is to be told of that.  A query tells whether it still is so: its handler
+ * gets, with NGX_OK, such a word as reason, or none: the media is well.
+ */
+void ngx_ims_media_tell(ngx_ims_media_t *media, ngx_ims_media_ended_pt handler,
+    void *data);
+
+/*
+ * What to do without consent.  NGX_OK: wait for so many ms, then end the call,
+ * or NGX_DECLINED: nothing.
+ */
+ngx_int_t ngx_ims_media_consent(ngx_ims_media_t *media, ngx_msec_t *wait);
 
 /*
  * What is known of helper i, of those configured and, behind them, those that

@@ -22,6 +22,7 @@ enum {
 
 static ngx_msec_t ngx_ims_media_turn(ngx_ims_media_helper_t *h);
 static void ngx_ims_media_watch(ngx_event_t *ev);
+static void ngx_ims_media_ping(ngx_ims_media_helper_t *h);
 static void ngx_ims_media_wake(ngx_event_t *ev);
 
 
@@ -73,7 +74,6 @@ ngx_ims_media_turn(ngx_ims_media_helper_t *h)
 static void
 ngx_ims_media_watch(ngx_event_t *ev)
 {
-    ngx_ims_media_cmd_t      cmd;
     ngx_ims_media_helper_t  *h;
 
     h = ev->data;
@@ -108,10 +108,108 @@ ngx_ims_media_watch(ngx_event_t *ev)
         return;
     }
 
+    ngx_ims_media_ping(h);
+}
+
+
+static void
+ngx_ims_media_ping(ngx_ims_media_helper_t *h)
+{
+    ngx_ims_media_cmd_t  cmd;
+
     ngx_memzero(&cmd, sizeof(ngx_ims_media_cmd_t));
     cmd.command = NGX_IMS_MEDIA_PING;
+    cmd.since = h->ended;
 
     (void) ngx_ims_media_start(h, &cmd, NULL, NULL);
+}
+
+
+void
+ngx_ims_media_told(ngx_ims_media_helper_t *h, ngx_ims_media_reply_t *reply)
+{
+    int64_t                   seq;
+    ngx_str_t                 id, reason;
+    ngx_uint_t                news;
+    ngx_ims_ng_iter_t         it;
+    const ngx_ims_ng_node_t  *one, *node;
+
+    if (reply->started && reply->started != h->process) {
+
+        /* another process counts anew; this reply went by the old number */
+
+        news = (h->process == 0);
+        h->process = reply->started;
+        h->ended = 0;
+
+        if (!news) {
+            return;
+        }
+    }
+
+    if (reply->ended == NULL || reply->ended_seq <= h->ended) {
+        return;
+    }
+
+    seq = reply->ended_seq;
+
+    ngx_ims_ng_iter(&it, reply->ended);
+
+    while (ngx_ims_ng_next(&it) != NULL) {
+        seq--;
+    }
+
+    if (reply->ended_lost && h->ended && seq > h->ended) {
+
+        /* some were not heard of: it is asked about all its calls */
+
+        h->back++;
+    }
+
+    ngx_ims_ng_iter(&it, reply->ended);
+
+    while ((one = ngx_ims_ng_next(&it)) != NULL) {
+
+        /* two pings may have been under way with one number */
+
+        if (++seq <= h->ended || h->media->tell == NULL) {
+            continue;
+        }
+
+        node = ngx_ims_ng_get_str(one, "call-id");
+        id.data = node ? (u_char *) node->data : NULL;
+        id.len = node ? node->len : 0;
+
+        node = ngx_ims_ng_get_str(one, "reason");
+        reason.data = node ? (u_char *) node->data : NULL;
+        reason.len = node ? node->len : 0;
+
+        h->media->tell(h->media->tell_data, h->id, &id, &reason);
+    }
+
+    h->ended = reply->ended_seq;
+
+    /* a reply does not hold all, where many end at once */
+
+    ngx_ims_media_ping(h);
+}
+
+
+void
+ngx_ims_media_tell(ngx_ims_media_t *media, ngx_ims_media_ended_pt handler,
+    void *data)
+{
+    media->tell = handler;
+    media->tell_data = data;
+}
+
+
+ngx_int_t
+ngx_ims_media_consent(ngx_ims_media_t *media, ngx_msec_t *wait)
+{
+    *wait = media->conf.consent;
+
+    return media->conf.keep ? NGX_DECLINED : NGX_OK;
 }
 
 

@@ -23,6 +23,8 @@ static void ngx_ims_media_compose_words(ngx_ims_ng_writer_t *w, char *key,
     char *word, ...);
 static ngx_int_t ngx_ims_media_result(ngx_ims_ng_node_t *dict,
     ngx_str_t *sdp, ngx_str_t *reason);
+static void ngx_ims_media_state_of(ngx_ims_ng_node_t *dict,
+    ngx_str_t *reason);
 static void ngx_ims_media_span(const ngx_ims_ng_node_t *node, ngx_str_t *s);
 
 
@@ -63,6 +65,9 @@ ngx_ims_media_compose(ngx_ims_media_cmd_t *cmd, ngx_str_t *cookie,
 
     if (cmd->command != NGX_IMS_MEDIA_PING) {
         ngx_ims_media_compose_call(&w, cmd);
+
+    } else {
+        ngx_ims_ng_write_key_int(&w, "ended since", cmd->since);
     }
 
     if (cmd->command == NGX_IMS_MEDIA_OFFER
@@ -137,6 +142,7 @@ ngx_ims_media_compose_sdp(ngx_ims_ng_writer_t *w, ngx_ims_media_cmd_t *cmd)
         ngx_ims_ng_write_key_word(w, "transport-protocol",
                                   "UDP/TLS/RTP/SAVPF");
         ngx_ims_ng_write_key_word(w, "ICE", "force");
+        ngx_ims_ng_write_key_word(w, "ICE-lite", "forward");
         ngx_ims_ng_write_key_word(w, "DTLS", "passive");
 
         ngx_ims_media_compose_words(w, "replace", "origin", NULL);
@@ -152,6 +158,7 @@ ngx_ims_media_compose_sdp(ngx_ims_ng_writer_t *w, ngx_ims_media_cmd_t *cmd)
     ngx_ims_ng_write_key_word(w, "transport-protocol",
                               cmd->srtp ? "RTP/SAVP" : "RTP/AVP");
     ngx_ims_ng_write_key_word(w, "ICE", "remove");
+    ngx_ims_ng_write_key_word(w, "ICE-lite", "backward");
     ngx_ims_ng_write_key_word(w, "DTLS", "off");
 
     /*
@@ -229,9 +236,38 @@ ngx_ims_media_read_reply(u_char *p, size_t len, ngx_ims_ng_node_t *nodes,
 
     reply->rc = ngx_ims_media_result(nodes, &reply->sdp, &reply->reason);
 
+    if (reply->rc == NGX_OK) {
+        ngx_ims_media_state_of(nodes, &reply->reason);
+    }
+
     reply->started = ngx_ims_ng_get_int(nodes, "started", 0);
+    reply->ended_seq = ngx_ims_ng_get_int(nodes, "ended seq", 0);
+    reply->ended_lost = (ngx_ims_ng_get_int(nodes, "lost", 0) != 0);
+    reply->ended = ngx_ims_ng_get(nodes, "ended");
+
+    if (reply->ended != NULL && reply->ended->type != NGX_IMS_NG_LIST) {
+        reply->ended = NULL;
+    }
 
     return NGX_OK;
+}
+
+
+/* of a query: why its browser has no media */
+
+static void
+ngx_ims_media_state_of(ngx_ims_ng_node_t *dict, ngx_str_t *reason)
+{
+    const ngx_ims_ng_node_t  *web;
+
+    web = ngx_ims_ng_get(dict, "web");
+
+    if (ngx_ims_ng_is(ngx_ims_ng_get_str(web, "state"), "failed")) {
+        ngx_str_set(reason, "dtls failed");
+
+    } else if (ngx_ims_ng_get_int(web, "media lost", 0)) {
+        ngx_str_set(reason, "media lost");
+    }
 }
 
 

@@ -29,6 +29,9 @@ typedef struct {
     ngx_str_t                 sdp;
     ngx_str_t                 reason;
     uint64_t                  started;        /* of a ping; 0: not said */
+    const ngx_ims_ng_node_t  *ended;          /* of a ping: a list, or NULL */
+    int64_t                   ended_seq;      /* number of its last */
+    unsigned                  ended_lost:1;   /* ... there were others */
 } ngx_ims_media_reply_t;
 
 

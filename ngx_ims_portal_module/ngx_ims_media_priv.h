@@ -58,6 +58,9 @@ struct ngx_ims_media_helper_s {
     ngx_msec_t                silent;         /* ms without an answer */
     ngx_uint_t                back;           /* see ngx_ims_media_life_t */
     uint64_t                  started;        /* as it says itself; 0 */
+    uint64_t                  process;        /* the same, kept */
+    int64_t                   ended;          /* number of the last call that
+                                                 it told of */
 
     unsigned                  stream:1;
     unsigned                  failed:1;
@@ -98,6 +101,8 @@ struct ngx_ims_media_s {
     ngx_rbtree_t              requests;
     ngx_rbtree_node_t         sentinel;
     ngx_uint_t                serial;
+    ngx_ims_media_ended_pt    tell;           /* NULL: nobody */
+    void                     *tell_data;
     u_char                    prefix[NGX_IMS_MEDIA_PREFIX];
 };
 
@@ -138,6 +143,10 @@ void ngx_ims_media_life_close(ngx_ims_media_helper_t *h);
 void ngx_ims_media_missed(ngx_ims_media_helper_t *h);
 void ngx_ims_media_alive(ngx_ims_media_helper_t *h);
 void ngx_ims_media_gone(ngx_ims_media_helper_t *h);
+
+/* what else its reply says: calls that ended there */
+void ngx_ims_media_told(ngx_ims_media_helper_t *h,
+    ngx_ims_media_reply_t *reply);
 
 /* 1 when it gets no new calls: it is dead, or its commands time out */
 ngx_uint_t ngx_ims_media_open(ngx_ims_media_helper_t *h);

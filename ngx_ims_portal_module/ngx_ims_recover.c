@@ -36,6 +36,7 @@ typedef struct {
     ngx_ims_worker_t         *worker;
     ngx_ims_recover_t        *helpers;
     ngx_uint_t                nhelpers;
+    ngx_ims_recover_list_t   *list;
     ngx_event_t               event;
 } ngx_ims_recovers_t;
 
@@ -54,10 +55,8 @@ static void ngx_ims_recover_helper(ngx_ims_recover_t *r);
 static ngx_uint_t ngx_ims_recover_round(ngx_ims_recover_t *r);
 static ngx_uint_t ngx_ims_recover_names(ngx_ims_worker_t *w,
     ngx_int_t helper);
-static ngx_uint_t ngx_ims_recover_ours(ngx_ims_worker_t *w,
-    ngx_ims_pool_t *pool, ngx_ims_dialog_t *d);
 static void ngx_ims_recover_ringing(ngx_ims_worker_t *w, ngx_int_t helper);
-static void ngx_ims_recover_end(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
+static void ngx_ims_recover_lost(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
     ngx_ims_dialog_t *d);
 static void ngx_ims_recover_ask(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
     ngx_ims_dialog_t *d);
@@ -102,6 +101,11 @@ ngx_ims_recover_init(ngx_ims_worker_t *w)
         if (r->life.drained && !ngx_ims_recover_names(w, r->life.helper)) {
             ngx_ims_media_done(w->media, i);
         }
+    }
+
+    all->list = ngx_ims_recover_list(w);
+    if (all->list == NULL) {
+        return NGX_ERROR;
     }
 
     all->event.handler = ngx_ims_recover_tick;
@@ -160,6 +164,8 @@ ngx_ims_recover_tick(ngx_event_t *ev)
 
         ngx_ims_recover_helper(&all->helpers[i]);
     }
+
+    ngx_ims_recover_look(all->list);
 }
 
 
@@ -248,7 +254,7 @@ ngx_ims_recover_round(ngx_ims_recover_t *r)
         }
 
         if (r->life.dead) {
-            ngx_ims_recover_end(w, pool[r->pool], &d);
+            ngx_ims_recover_lost(w, pool[r->pool], &d);
 
         } else {
             ngx_ims_recover_ask(w, pool[r->pool], &d);
@@ -263,7 +269,7 @@ ngx_ims_recover_round(ngx_ims_recover_t *r)
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_ims_recover_ours(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
     ngx_ims_dialog_t *d)
 {
@@ -304,8 +310,20 @@ ngx_ims_recover_ringing(ngx_ims_worker_t *w, ngx_int_t helper)
 
 
 static void
-ngx_ims_recover_end(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
+ngx_ims_recover_lost(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
     ngx_ims_dialog_t *d)
+{
+    ngx_log_error(NGX_LOG_INFO, w->log, 0,
+                  "a call of pool \"%V\" has lost its media helper",
+                  &pool->name);
+
+    ngx_ims_recover_end(w, pool, d, NGX_IMS_REASON_MEDIA);
+}
+
+
+void
+ngx_ims_recover_end(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
+    ngx_ims_dialog_t *d, const char *reason)
 {
     ngx_ims_ref_t       ref;
     ngx_ims_session_t  *s;
@@ -313,11 +331,9 @@ ngx_ims_recover_end(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
     ref = d->binding;
     s = ngx_ims_session_find(w, pool, &ref);
 
-    ngx_log_error(NGX_LOG_INFO, w->log, 0,
-                  "a call of pool \"%V\" has lost its media helper",
-                  &pool->name);
+    (void) ngx_atomic_fetch_add(&pool->zone.sh->media_ended, 1);
 
-    ngx_ims_call_bye(w, s, pool, d, 1, s != NULL, NGX_IMS_REASON_MEDIA);
+    ngx_ims_call_bye(w, s, pool, d, 1, s != NULL, reason);
     (void) ngx_ims_call_over(w, pool, d);
 
     /* what was sent may have been too much for a slow reader */
@@ -387,7 +403,7 @@ ngx_ims_recover_told(void *data, ngx_int_t rc, ngx_str_t *sdp,
         && d.helper == query->helper
         && ngx_ims_recover_ours(w, query->pool, &d))
     {
-        ngx_ims_recover_end(w, query->pool, &d);
+        ngx_ims_recover_lost(w, query->pool, &d);
     }
 
     ngx_free(query);

@@ -4,7 +4,8 @@
  * Calls whose media helper is gone (spec SE-14): when it is dead they end, when
  * it is back after a silence it is asked which of them it still knows.  Each
  * worker does that for the browsers that it has, the leader for those that have
- * no socket at present.
+ * no socket at present.  So do calls whose media ended by itself, as the helper
+ * says (spec ME-5, ME-7).
  */
 
 
@@ -20,6 +21,25 @@
  * (no memory).
  */
 ngx_int_t ngx_ims_recover_init(ngx_ims_worker_t *w);
+
+
+/* ----- between the files of this floor ----- */
+
+typedef struct ngx_ims_recover_list_s  ngx_ims_recover_list_t;
+
+/* a list of calls that a helper speaks of; NULL: no memory */
+ngx_ims_recover_list_t *ngx_ims_recover_list(ngx_ims_worker_t *w);
+
+/* looks after them: to be called a few times in a second */
+void ngx_ims_recover_look(ngx_ims_recover_list_t *list);
+
+/* 1 when this worker is to speak for the browser of a call */
+ngx_uint_t ngx_ims_recover_ours(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
+    ngx_ims_dialog_t *d);
+
+/* ends a call: BYE with a Reason to both sides */
+void ngx_ims_recover_end(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
+    ngx_ims_dialog_t *d, const char *reason);
 
 
 #endif /* _NGX_IMS_RECOVER_H_INCLUDED_ */

@@ -332,6 +332,7 @@ typedef struct {
                                                  their entries */
     u_char                    nginx[16];      /* which one runs on it, see
                                                  ngx_ims_shared_t */
+    ngx_atomic_t              media_ended;    /* calls whose media ended */
 } ngx_ims_zone_sh_t;
 
 

@@ -411,6 +411,7 @@ ngx_ims_zone_left(ngx_ims_zone_t *zone, ngx_str_t *store,
     sh->lock = 0;
     sh->mapping = 0;
     ngx_memzero(&sh->counters, sizeof(ngx_ims_counters_sh_t));
+    sh->media_ended = 0;
     ngx_memzero((void *) sh->sockets, sizeof(sh->sockets));
 
     ngx_ims_zone_rebuild(zone, ngx_time());
