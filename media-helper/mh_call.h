@@ -298,7 +298,7 @@ struct mh_scratch {
     struct mh_sdp        b;
     struct mh_sdp_local  local;
     char                 addr[64];
-    char                 addr2[64];
+    char                 more[MH_WEB_SOCKS - 1][64];
     char                 fingerprint[128];
     char                 crypto[MH_SDP_MAX_MEDIA][MH_KEYS_TEXT];
     char                 buf[MH_SDP_MAX_SIZE];

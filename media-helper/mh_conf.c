@@ -82,6 +82,7 @@ static const char *mh_conf_number(const char *value, unsigned max,
 static const char *mh_conf_addrs(const char *value, struct sa *addrs,
     unsigned *n, uint16_t *port);
 static const char *mh_conf_check(struct mh_conf *conf);
+static const char *mh_conf_pair(struct mh_conf *conf);
 static void mh_conf_usage(FILE *f);
 static void mh_conf_letters(char *letters, size_t size);
 
@@ -90,7 +91,7 @@ static const struct mh_conf_option  mh_conf_options[] = {
     { 'A', "addr", mh_conf_peer,
       "may use control over UDP, TCP, HTTP (loopback); may repeat" },
     { 'a', "addr[,addr]", mh_conf_public,
-      "address told to browsers, behind 1:1 NAT" },
+      "addresses told to browsers, behind 1:1 NAT" },
     { 'B', "kbit/s", mh_conf_video,
       "video that a browser may send at most (0, what the IMS says)" },
     { 'b', "name", mh_conf_backend, "SRTP backend" },
@@ -118,7 +119,8 @@ static const struct mh_conf_option  mh_conf_options[] = {
     { 't', "seconds", mh_conf_media, "life of a call without media (60)" },
     { 'u', "user", mh_conf_user, "to become, when started by root" },
     { 'v', NULL, mh_conf_debug, "debug lines in the log" },
-    { 'w', "addr[,addr][:port]", mh_conf_web, "browser side (port 10000)" },
+    { 'w', "addr[,addr][:port]", mh_conf_web,
+      "browser side, up to 8 addresses (port 10000)" },
     { 0, NULL, NULL, NULL }
 };
 
@@ -209,16 +211,25 @@ mh_conf_web(struct mh_conf *conf, const char *value)
 static const char *
 mh_conf_ims(struct mh_conf *conf, const char *value)
 {
-    return mh_conf_addrs(value, conf->ims, &conf->imsc, NULL);
+    const char  *reason;
+
+    reason = mh_conf_addrs(value, conf->ims, &conf->imsc, NULL);
+
+    if (reason == NULL
+        && (conf->imsc > 2 || (conf->imsc == 2 && sa_af(&conf->ims[0])
+                                                  == sa_af(&conf->ims[1]))))
+    {
+        return "one address of each family at most in";
+    }
+
+    return reason;
 }
 
 
 static const char *
 mh_conf_public(struct mh_conf *conf, const char *value)
 {
-    unsigned  n;
-
-    return mh_conf_addrs(value, conf->web_public, &n, NULL);
+    return mh_conf_addrs(value, conf->web_public, &conf->publicc, NULL);
 }
 
 
@@ -492,8 +503,8 @@ mh_conf_number(const char *value, unsigned max, unsigned *n)
 
 
 /*
- * One address of each family at most, separated by a comma; an IPv6 address
- * in brackets where a port follows.  Without a port none is accepted.
+ * Addresses, separated by a comma; an IPv6 address in brackets where a port
+ * follows.  Without a port none is accepted.
  */
 
 static const char *
@@ -501,7 +512,7 @@ mh_conf_addrs(const char *value, struct sa *addrs, unsigned *n,
     uint16_t *port)
 {
     char       text[MH_CONF_TEXT], *p, *next, *colon, *end;
-    unsigned   number;
+    unsigned   i, number;
     struct sa  sa;
 
     *n = 0;
@@ -563,10 +574,20 @@ mh_conf_addrs(const char *value, struct sa *addrs, unsigned *n,
             return "invalid address";
         }
 
-        if (*n == MH_WEB_SOCKS
-            || (*n == 1 && sa_af(&addrs[0]) == sa_af(&sa)))
-        {
-            return "one address of each family at most in";
+        /* it says nothing without an interface, and no router knows it */
+
+        if (sa_is_linklocal(&sa)) {
+            return "link-local address in";
+        }
+
+        if (*n == MH_WEB_SOCKS) {
+            return "too many addresses in";
+        }
+
+        for (i = 0; i < *n; i++) {
+            if (sa_cmp(&addrs[i], &sa, SA_ADDR)) {
+                return "the same address twice in";
+            }
         }
 
         sa_cpy(&addrs[(*n)++], &sa);
@@ -581,9 +602,6 @@ mh_conf_addrs(const char *value, struct sa *addrs, unsigned *n,
 static const char *
 mh_conf_check(struct mh_conf *conf)
 {
-    unsigned   i, k;
-    struct sa  public[MH_WEB_SOCKS];
-
     if (conf->controlc == 0) {
         return "no control socket, option \"-c\"";
     }
@@ -596,19 +614,43 @@ mh_conf_check(struct mh_conf *conf)
         return "no IMS side, option \"-i\"";
     }
 
+    return mh_conf_pair(conf);
+}
+
+
+/*
+ * The first address of a family in -a is that of the first one of the family
+ * in -w, and so on.
+ */
+
+static const char *
+mh_conf_pair(struct mh_conf *conf)
+{
+    bool       used[MH_WEB_SOCKS];
+    unsigned   i, k;
+    struct sa  public[MH_WEB_SOCKS];
+
     memcpy(public, conf->web_public, sizeof(public));
+    memset(used, 0, sizeof(used));
 
     for (i = 0; i < conf->webc; i++) {
         sa_cpy(&conf->web_public[i], &conf->web[i]);
 
-        for (k = 0; k < MH_WEB_SOCKS; k++) {
+        for (k = 0; k < conf->publicc; k++) {
 
-            if (sa_isset(&public[k], SA_ADDR)
-                && sa_af(&public[k]) == sa_af(&conf->web[i]))
-            {
+            if (!used[k] && sa_af(&public[k]) == sa_af(&conf->web[i])) {
                 sa_cpy(&conf->web_public[i], &public[k]);
                 sa_set_port(&conf->web_public[i], sa_port(&conf->web[i]));
+                used[k] = true;
+                break;
             }
+        }
+    }
+
+    for (k = 0; k < conf->publicc; k++) {
+        if (!used[k]) {
+            return "an address of option \"-a\" has none of its family in "
+                   "option \"-w\"";
         }
     }
 

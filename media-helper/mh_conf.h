@@ -40,6 +40,8 @@ struct mh_conf {
     struct sa    web[MH_WEB_SOCKS];         /* with the port */
     struct sa    web_public[MH_WEB_SOCKS];  /* the same, as told to browsers */
     unsigned     webc;
+    unsigned     publicc;                   /* of web_public, before they are
+                                               sorted */
     uint16_t     tcp_port;                  /* of ICE over TCP, 0 = none */
     struct sa    ims[MH_WEB_SOCKS];
     unsigned     imsc;

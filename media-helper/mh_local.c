@@ -83,8 +83,14 @@ mh_local_web(struct mh_call *call, const struct mh_signal *sig)
     scratch = call->calls->scratch;
     local = &scratch->local;
 
-    k = (conf->web_addrc > 1 && sig->af
-         && sa_af(&conf->web_addrs[0]) != sig->af) ? 1 : 0;
+    k = 0;
+
+    for (i = 0; sig->af && i < conf->web_addrc; i++) {
+        if (sa_af(&conf->web_addrs[i]) == sig->af) {
+            k = i;
+            break;
+        }
+    }
 
     (void) sa_ntop(&conf->web_addrs[k], scratch->addr,
                    sizeof(scratch->addr));
@@ -92,11 +98,14 @@ mh_local_web(struct mh_call *call, const struct mh_signal *sig)
     local->addr = scratch->addr;
     local->ipv6 = (sa_af(&conf->web_addrs[k]) == AF_INET6);
 
-    if (conf->web_addrc > 1) {
-        i = 1 - k;
-        (void) sa_ntop(&conf->web_addrs[i], scratch->addr2,
-                       sizeof(scratch->addr2));
-        local->addr2 = scratch->addr2;
+    for (i = 0; i < conf->web_addrc; i++) {
+
+        if (i != k) {
+            (void) sa_ntop(&conf->web_addrs[i], scratch->more[local->morec],
+                           sizeof(scratch->more[0]));
+            local->more[local->morec] = scratch->more[local->morec];
+            local->morec++;
+        }
     }
 
     (void) snprintf(scratch->fingerprint, sizeof(scratch->fingerprint),

@@ -52,6 +52,7 @@ enum {
     MH_SDP_MAX_FORMATS = 256,       /* formats of all m-lines together */
     MH_SDP_MAX_FINGERPRINTS = 4,    /* per m-line; more are ignored */
     MH_SDP_MAX_CODEC_RULES = 16,    /* per list of struct mh_sdp_policy */
+    MH_SDP_MAX_MORE = 7,            /* candidates besides the first */
     MH_SDP_MAX_PT = 16,             /* codecs of one m-line that pass */
     MH_SDP_MAX_MID = 31             /* bytes; RFC 9143 14 wants 1 to 3 */
 };
@@ -280,9 +281,10 @@ struct mh_sdp_local {
     struct mh_sdp_policy policy;
     const char        *addr;        /* for c=, m=, the first candidate */
     bool               ipv6;        /* its family */
-    const char        *addr2;       /* web: the other family's candidate, or
-                                       NULL; same port */
-    uint16_t           tcp_port;    /* web: of both for TCP, 0 = none */
+    const char        *more[MH_SDP_MAX_MORE];   /* web: those of further
+                                       candidates; same port */
+    unsigned           morec;
+    uint16_t           tcp_port;    /* web: of all for TCP, 0 = none */
     uint64_t           sess_id;     /* of o=: constant for the leg */
     uint64_t           sess_ver;    /* one up per change: mh_sdp_same() */
 

@@ -44,6 +44,8 @@ static void mh_sdp_write_ims(struct mh_sdp_writer *w,
     const struct mh_sdp_plan *plan, const struct mh_sdp_line_plan *line);
 static void mh_sdp_write_web(struct mh_sdp_writer *w,
     const struct mh_sdp_plan *plan, const struct mh_sdp_line_plan *line);
+static void mh_sdp_write_candidates(struct mh_sdp_writer *w,
+    const struct mh_sdp_local *local, unsigned port);
 static void mh_sdp_write_codec(struct mh_sdp_writer *w,
     const struct mh_sdp_plan *plan, const struct mh_sdp_codec_plan *c);
 static void mh_sdp_write_h264(struct mh_sdp_writer *w,
@@ -448,31 +450,7 @@ mh_sdp_write_web(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
                   own ? line->local->ufrag : local->ufrag,
                   own ? line->local->pwd : local->pwd);
 
-    /* RFC 8445 5.1.2.1: type 126, local preference 65535 and 65534 */
-
-    mh_sdp_printf(w, "a=candidate:1 1 udp 2130706431 %s %u typ host\r\n",
-                  local->addr, line->local->port);
-
-    if (local->addr2) {
-        mh_sdp_printf(w, "a=candidate:2 1 udp 2130706175 %s %u typ host\r\n",
-                      local->addr2, line->local->port);
-    }
-
-    /*
-     * RFC 6544 4.2: a type preference below that of UDP, 90 as browsers have
-     * it, direction 4 (passive), other preference 8191 and 8190.
-     */
-
-    if (local->tcp_port) {
-        mh_sdp_printf(w, "a=candidate:3 1 tcp 1520435199 %s %u typ host "
-                      "tcptype passive\r\n", local->addr, local->tcp_port);
-    }
-
-    if (local->tcp_port && local->addr2) {
-        mh_sdp_printf(w, "a=candidate:4 1 tcp 1520434943 %s %u typ host "
-                      "tcptype passive\r\n", local->addr2,
-                      local->tcp_port);
-    }
+    mh_sdp_write_candidates(w, local, line->local->port);
 
     mh_sdp_printf(w, "a=end-of-candidates\r\na=fingerprint:%s\r\n",
                   local->fingerprint);
@@ -487,6 +465,35 @@ mh_sdp_write_web(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
 
     if (local->tls_id && (line->offer == NULL || line->offer->tls_id.l)) {
         mh_sdp_printf(w, "a=tls-id:%s\r\n", local->tls_id);
+    }
+}
+
+
+/*
+ * UDP (RFC 8445 5.1.2.1): type preference 126, local preference from 65535
+ * downward.  TCP (RFC 6544 4.2): type preference 90, as browsers have it, so
+ * below UDP; direction 4 (passive), other preference from 8191 downward.
+ */
+
+static void
+mh_sdp_write_candidates(struct mh_sdp_writer *w,
+    const struct mh_sdp_local *local, unsigned port)
+{
+    unsigned  i, n;
+
+    n = 1 + local->morec;
+
+    for (i = 0; i < n; i++) {
+        mh_sdp_printf(w, "a=candidate:%u 1 udp %u %s %u typ host\r\n", i + 1,
+                      126u << 24 | (65535 - i) << 8 | 255,
+                      i ? local->more[i - 1] : local->addr, port);
+    }
+
+    for (i = 0; i < n && local->tcp_port; i++) {
+        mh_sdp_printf(w, "a=candidate:%u 1 tcp %u %s %u typ host "
+                      "tcptype passive\r\n", n + i + 1,
+                      90u << 24 | (4u << 13 | (8191 - i)) << 8 | 255,
+                      i ? local->more[i - 1] : local->addr, local->tcp_port);
     }
 }
 

@@ -5,7 +5,7 @@
 
 
 /*
- * The browser side: the one WebRTC UDP port (a socket per address family,
+ * The browser side: the one WebRTC UDP port (a socket per address,
  * and a listener for ICE over TCP if that is wanted)
  * and the transports that share it.  A transport is an ICE-lite agent, a
  * DTLS association and a pair of SRTP contexts: one for all m-lines that the
@@ -34,7 +34,7 @@
 
 
 enum mh_web_limits {
-    MH_WEB_SOCKS = 2,           /* IPv4 and IPv6 */
+    MH_WEB_SOCKS = 8,           /* addresses of the browser side */
     MH_WEB_PATHS = 8,           /* 5-tuples a transport may have at once */
     MH_WEB_RELEASE_MS = 10000,  /* the SSL object lives on for that long */
     MH_WEB_HOLD_MS = 7000,      /* after a check the pair in use stays with
@@ -96,8 +96,8 @@ typedef void (mh_transport_state_h)(int err, const char *reason, void *arg);
  *
  * @param wp     set on success; free it with mem_deref() after its
  *               transports
- * @param addrs  addresses with port, at most one of each family
- * @param n      1 or 2
+ * @param addrs  addresses with port
+ * @param n      1 to MH_WEB_SOCKS
  * @param tos    value of IP_TOS, 0 to 252
  *
  * @return 0, EINVAL, ENOMEM, or what socket(2) or bind(2) said

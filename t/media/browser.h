@@ -62,6 +62,8 @@ struct browser {
     const char              *video_fb;      /* then: a=rtcp-fb lines of 97 */
     int                      no_audio;      /* and has given audio up */
     int                      group;         /* enum group_mode */
+    unsigned                 skip;          /* candidates of its family that
+                                               it does not take */
     int                      tcp;           /* fd is a stream, or will be */
     int                      pieces;        /* sent octet by octet */
     uint8_t                  in_stream[2 * BROWSER_PACKET];

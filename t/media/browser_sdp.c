@@ -137,7 +137,7 @@ int
 browser_remote(struct browser *b, const char *sdp)
 {
     char                  addr[64], setup[16], proto[8];
-    unsigned              port;
+    unsigned              port, skip;
     const char           *p;
     struct sockaddr_in   *sin;
     struct sockaddr_in6  *sin6;
@@ -151,6 +151,7 @@ browser_remote(struct browser *b, const char *sdp)
 
     (void) attribute(sdp, "a=mid:", "%16[^\r\n]", b->mid);
 
+    skip = b->skip;
     memset(&b->peer, 0, sizeof(b->peer));
     b->peer.ss_family = b->self.ss_family;
     sin = (struct sockaddr_in *) &b->peer;
@@ -170,7 +171,7 @@ browser_remote(struct browser *b, const char *sdp)
                       b->peer.ss_family == AF_INET6
                       ? (void *) &sin6->sin6_addr
                       : (void *) &sin->sin_addr)
-            == 1)
+            == 1 && skip-- == 0)
         {
             sin->sin_port = htons((unsigned short) port);
             b->active = (strcmp(setup, "active") != 0);

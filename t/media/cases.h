@@ -39,6 +39,8 @@ void test_dtls_roles(struct ng *ng, const char *addr);
 void test_ice_late(struct ng *ng, const char *addr);
 void test_ice_receives(struct ng *ng, const char *addr);
 
+void test_interfaces(struct ng *ng, const char *addr);
+
 /* tcp.c: ICE over TCP */
 void test_tcp(struct ng *ng, const char *addr);
 void test_tcp_moves(struct ng *ng, const char *addr);

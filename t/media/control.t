@@ -45,6 +45,8 @@ $ims =~ s/192\.0\.2\.9/127.0.0.1/g;
 my @good = ('-c', 'unix:/x', '-w', '127.0.0.1', '-i', '127.0.0.1');
 
 is(option(@good), 0, 'good options');
+is(option(@good, '-w', '127.0.0.1,127.0.0.2,::1', '-a',
+    '192.0.2.1,2001:db8::1'), 0, 'several addresses');
 
 my %bad = (
     'control socket'   => [qw/ -c foo /],
@@ -56,7 +58,13 @@ my %bad = (
     'HTTPS'            => [qw/ -c https:127.0.0.1:443 /],
     'address'          => [qw/ -w x /],
     'wildcard'         => [qw/ -w 0.0.0.0 /],
-    'two of a family'  => ['-w', '127.0.0.1,127.0.0.2'],
+    'two of a family'  => ['-i', '127.0.0.1,127.0.0.2'],
+    'same twice'       => ['-w', '127.0.0.1,127.0.0.1'],
+    'nine addresses'   => ['-w', join ',', map { "127.0.0.$_" } 1 .. 9],
+    'link-local'       => [qw/ -w fe80::1 /],
+    'link-local IPv4'  => [qw/ -w 169.254.1.1 /],
+    'public family'    => [qw/ -a 2001:db8::1 /],
+    'public too many'  => ['-a', '192.0.2.1,192.0.2.2'],
     'bracket'          => [qw/ -w [::1 /],
     'port'             => [qw/ -w 127.0.0.1:65536 /],
     'port of IMS side' => [qw/ -i 127.0.0.1:5 /],

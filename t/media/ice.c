@@ -196,3 +196,36 @@ test_dtls_roles(struct ng *ng, const char *addr)
         end(&c);
     }
 }
+
+
+/* the server has a second address of the family, with a candidate for it */
+
+void
+test_interfaces(struct ng *ng, const char *addr)
+{
+    int                  tcp;
+    struct call          c;
+    struct sockaddr_in  *peer;
+
+    for (tcp = 0; tcp < 2; tcp++) {
+        call_init(&c, ng, addr, BROWSER_OFFERS, ALL_PROFILES);
+        c.web.skip = 1;
+
+        if (tcp) {
+            close(browser_tcp(&c.web));
+        }
+
+        ok(call_setup(&c, "actpass", "passive") == 1, "a call");
+        peer = (struct sockaddr_in *) &c.web.peer;
+        ok(peer->sin_addr.s_addr == htonl(0x7f000003)
+           && (tcp || connect(c.web.fd, (struct sockaddr *) peer,
+                              sizeof(*peer)) == 0),
+           "the second candidate is another address");
+
+        /* a connected socket hears nobody else */
+
+        ok(browser_connect(&c.web, 5000) && pass_all(&c, 1),
+           "all comes from there over %s", tcp ? "TCP" : "UDP");
+        end(&c);
+    }
+}

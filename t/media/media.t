@@ -52,7 +52,8 @@ if ($reference) {
 	$control = "unix:$dir/ng.sock";
 	@more = ("seqpacket:$dir/seq.sock", 'udp:127.0.0.1:' . free_port());
 	@command = ($server, '-d', (map { ('-c', $_) } $control, @more),
-		'-w', ($v6 ? '127.0.0.1,[::1]' : '127.0.0.1') . ":$web",
+		'-w', ($v6 ? '127.0.0.1,[::1],127.0.0.3'
+			: '127.0.0.1,127.0.0.3') . ":$web",
 		'-T', $web, '-i', $v6 ? '127.0.0.1,::1' : '127.0.0.1',
 		'-p', '30000-31000', split(' ', $ENV{MEDIA_OPTIONS} || ''));
 }

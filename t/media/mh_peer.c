@@ -559,6 +559,7 @@ test_all(struct ng *ng, const char *v4, const char *v6)
         test_dtls_roles(ng, v4);
         test_ice_late(ng, v4);
         test_ice_receives(ng, v4);
+        test_interfaces(ng, v4);
         test_tcp(ng, v4);
         test_tcp_moves(ng, v4);
         test_tcp_lost(ng, v4);

@@ -424,13 +424,21 @@ test_policy(void)
        && has("o=- 7001 1 IN IP6 2001:db8::1") && has("b=AS:88"), "IPv6");
 
     l = web_side(MH_SDP_ACTPASS);
-    l.addr2 = "2001:db8::2";
+    l.more[0] = "2001:db8::2";
+    l.more[1] = "192.0.2.77";
+    l.morec = 2;
+    l.tcp_port = 443;
     l.tls_id = "portal1";
     parse(&a, ims_offer);
     memset(maps, 0, sizeof(maps));
     mh_sdp_offer(out, sizeof(out), &outn, &a, &l, maps);
     ok(has("a=candidate:2 1 udp 2130706175 2001:db8::2 31000 typ host"),
-       "a candidate per family");
+       "a candidate per address");
+    ok(has("a=candidate:3 1 udp 2130705919 192.0.2.77 31000 typ host")
+       && has("a=candidate:5 1 tcp 1520434943 2001:db8::2 443 typ host "
+              "tcptype passive")
+       && has("a=candidate:6 1 tcp 1520434687 192.0.2.77 443 typ host "
+              "tcptype passive"), "and for TCP");
     ok(has("a=tls-id:portal1"), "tls-id in an offer");
 }
 
