@@ -152,6 +152,29 @@ is((ports($to_web))[0], (ports($to_web))[1], 'on one port');
 $to_ims = up('offer', video($web), codec => { offer => ['VP8'] });
 like($to_ims, qr/VP8\/90000/, 'VP8 goes to the IMS if told so');
 
+# an IMS side behind NAT: its message tells where it is
+
+$call = new_call();
+down('offer', here(ims_sdp()), 'received-from' => [qw/ IP4 127.0.0.5 /],
+    'rtpp-flags' => 'SIP-source-address');
+is(endpoint('A'), '127.0.0.5:40500', 'received-from of an offer');
+up('answer', web_answer());
+is(endpoint('A'), '127.0.0.5:40500', 'still holds with its answer');
+is(down('offer', here(ims_sdp())), down('offer', here(ims_sdp())),
+    'the offer once more: the same');
+up('answer', web_answer());
+is(endpoint('A'), '127.0.0.1:40500', 'and without it the description counts');
+
+# one port for RTP and RTCP stays so
+
+$call = new_call();
+(my $mux = $ims) =~ s/(a=ptime)/a=rtcp-mux\r\n$1/;
+up('offer', $web, 'rtcp-mux' => ['offer']);
+down('answer', $mux);
+$to_ims = up('offer', $web);
+like($to_ims, qr/^a=rtcp-mux\r$/m, 'rtcp-mux stays in later offers');
+is(up('offer', $web), $to_ims, 'which are the same once more');
+
 # data channels
 
 $call = new_call();
