@@ -8,6 +8,7 @@
 
 #include "ngx_ims_answer.h"
 #include "ngx_ims_early.h"
+#include "ngx_ims_recover.h"
 #include "ngx_ims_restore.h"
 #include "ngx_ims_retry.h"
 #include "ngx_ims_subscribe.h"
@@ -392,7 +393,7 @@ static void
 ngx_ims_answer_media(void *data, ngx_int_t rc, ngx_str_t *sdp,
     ngx_str_t *reason)
 {
-    ngx_uint_t          held;
+    ngx_uint_t          held, status;
     ngx_ims_worker_t   *w;
     ngx_ims_forward_t  *fw;
 
@@ -433,7 +434,9 @@ ngx_ims_answer_media(void *data, ngx_int_t rc, ngx_str_t *sdp,
                 ngx_ims_txn_cancel(fw->client, NULL);
             }
 
+            status = w->parsed->msg.status;
             ngx_ims_forward_local(fw, rc == NGX_DECLINED ? 488 : 503, NULL);
+            ngx_ims_recover_apart(fw, status);
         }
     }
 

@@ -23,6 +23,15 @@
 ngx_int_t ngx_ims_recover_init(ngx_ims_worker_t *w);
 
 
+/*
+ * The helper has refused the answer of a request, and status was its answer's.
+ * Who answered a re-INVITE or UPDATE with a 2xx is in a session that the helper
+ * does not have, and who asked in the former one: that ends a call, as an
+ * answer that cannot be used does (RFC 3261 13.2.2.4).  No effect on others.
+ */
+void ngx_ims_recover_apart(ngx_ims_forward_t *fw, ngx_uint_t status);
+
+
 /* ----- between the files of this floor ----- */
 
 typedef struct ngx_ims_recover_list_s  ngx_ims_recover_list_t;

@@ -415,3 +415,27 @@ ngx_ims_recover_drop(ngx_ims_recover_ended_t *e)
 
     ngx_free(e);
 }
+
+
+void
+ngx_ims_recover_apart(ngx_ims_forward_t *fw, ngx_uint_t status)
+{
+    ngx_ims_dialog_t  d;
+
+    if (fw->initial || fw->prack || !fw->in_dialog || !fw->offered
+        || status < 200
+        || status >= 300
+        || ngx_ims_dialog_load(fw->pool, &fw->dialog, &d, fw->worker->record)
+           != NGX_OK
+        || d.state != NGX_IMS_DIALOG_CONFIRMED)
+    {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_INFO, fw->worker->log, 0,
+                  "a call of pool \"%V\" has ended, its ends do not agree on "
+                  "media", &fw->pool->name);
+
+    ngx_ims_recover_end(fw->worker, fw->pool, &d,
+                        "SIP;cause=488;text=\"answer refused\"");
+}
