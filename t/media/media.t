@@ -104,9 +104,20 @@ sub ready {
 }
 
 sub free_port {
-	my $s = IO::Socket::INET->new(Proto => 'udp',
-		LocalAddr => '127.0.0.1', LocalPort => 0) or die "socket: $!";
-	return $s->sockport();
+	my ($udp, $tcp);
+
+	for (1 .. 100) {
+		$udp = IO::Socket::INET->new(Proto => 'udp',
+			LocalAddr => '127.0.0.1', LocalPort => 0) or die "socket: $!";
+
+		# -T may want the same number for TCP
+		$tcp = IO::Socket::INET->new(Proto => 'tcp', Listen => 1,
+			LocalAddr => '127.0.0.1', LocalPort => $udp->sockport());
+
+		last if $tcp;
+	}
+
+	return $udp->sockport();
 }
 
 sub has_v6 {
