@@ -60,6 +60,8 @@ typedef struct {
 } ngx_str_t;
 
 #define ngx_string(s)    { sizeof(s) - 1, (u_char *) s }
+#define ngx_str_set(str, text)                                              \
+    (str)->len = sizeof(text) - 1; (str)->data = (u_char *) text
 #define ngx_str_null(s)  (s)->len = 0; (s)->data = NULL
 
 #define ngx_memzero(p, n)       (void) memset(p, 0, n)
