@@ -10,6 +10,7 @@
 #   make install            the module and the helper, below DESTDIR
 #   make fuzz TIME=60       the fuzzers;  make bench  the measurements
 #   make soak               everything at once, with faults, for ten minutes
+#   make flood              a million of each malformed packet for the helper
 
 NGINX_SRC   ?= /usr/share/nginx/src
 MODULES_DIR ?= /usr/lib/nginx/modules
@@ -64,6 +65,10 @@ test-%:
 fuzz:
 	./tools/install-packages fuzz
 	$(MAKE) -C t/fuzz run TIME=$(TIME)
+
+flood:
+	$(MAKE) -C media-helper
+	FLOOD=1000000 prove -v t/media/flood.t
 
 soak:
 	./tools/install-packages test

@@ -2,7 +2,7 @@
 #
 # What hurts the helper: each is a program of its own on the same client.
 
-HARD := strangers
+HARD := strangers flood
 
 all: $(HARD:%=$(HERE)build/mh_%)
 
