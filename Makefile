@@ -19,7 +19,7 @@ SANITIZE    ?=
 TIME        ?= 60
 
 .PHONY: all module helper login web demo demo-packages test test-packages \
-	fuzz soak bench install clean
+	fuzz flood soak bench install clean
 
 all: module helper login web
 
