@@ -49,7 +49,7 @@ test_compose(void)
     memset(&cmd, 0, sizeof(cmd));
 
     cmd.command = NGX_IMS_MEDIA_PING;
-    composed(&cmd, "ab_1 d7:command4:pinge", "ping");
+    composed(&cmd, "ab_1 d7:command4:ping11:ended sincei0ee", "ping");
 
     cmd.command = NGX_IMS_MEDIA_DELETE;
     set(&cmd.call_id, "c");
@@ -63,7 +63,8 @@ test_compose(void)
     composed(&cmd, "ab_1 d7:command5:offer7:call-id1:c8:from-tag1:f"
              "10:via-branch2:z93:sdp5:v=0\r\n"
              "8:supportsl10:load limite4:SDESl3:offe"
-             "18:transport-protocol7:RTP/AVP3:ICE6:remove4:DTLS3:off"
+             "18:transport-protocol7:RTP/AVP3:ICE6:remove"
+             "8:ICE-lite8:backward4:DTLS3:off"
              "7:replacel6:origin12:zero-addresse"
              "5:flagsl17:original-sendrecve8:rtcp-muxl5:demuxe"
              "9:directionl3:web3:imsee", "offer of a browser");
@@ -72,7 +73,8 @@ test_compose(void)
     composed(&cmd, "ab_1 d7:command5:offer7:call-id1:c8:from-tag1:f"
              "10:via-branch2:z93:sdp5:v=0\r\n"
              "8:supportsl10:load limite"
-             "18:transport-protocol8:RTP/SAVP3:ICE6:remove4:DTLS3:off"
+             "18:transport-protocol8:RTP/SAVP3:ICE6:remove"
+             "8:ICE-lite8:backward4:DTLS3:off"
              "7:replacel6:origin12:zero-addresse"
              "5:flagsl17:original-sendrecve8:rtcp-muxl5:demuxe"
              "9:directionl3:web3:imsee", "offer of a browser, to be SRTP");
@@ -85,6 +87,7 @@ test_compose(void)
              "6:to-tag1:t3:sdp5:v=0\r\n"
              "8:supportsl10:load limite4:SDESl3:offe"
              "18:transport-protocol17:UDP/TLS/RTP/SAVPF3:ICE5:force"
+             "8:ICE-lite7:forward"
              "4:DTLS7:passive7:replacel6:origine"
              "8:rtcp-muxl5:offer7:requiree"
              "5:flagsl13:trust-address12:generate-mide"
