@@ -68,6 +68,9 @@ struct call {
 
 extern const char  *ng_spec;
 
+/* how long what has to come may take; more where it comes in any case */
+extern int  pass_wait_ms;
+
 
 /* addr is that of both ends */
 void call_init(struct call *c, struct ng *ng, const char *addr, int offers,

@@ -378,6 +378,8 @@ main(int argc, char **argv)
         }
     }
 
+    pass_wait_ms = 10000;
+
     if (ng_spec == NULL || srtp_init() != srtp_err_status_ok
         || ng_open(&ng, ng_spec) != 0)
     {

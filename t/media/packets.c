@@ -13,8 +13,10 @@
 #include "call.h"
 
 
+int  pass_wait_ms = 500;
+
+
 enum {
-    WAIT_MS = 500,
     NOTHING_MS = 100,
     HEADER = 12
 };
@@ -104,8 +106,8 @@ expect(struct call *c, int direction, const uint8_t *want, size_t len)
     size_t   n;
     uint8_t  buf[BROWSER_PACKET];
 
-    n = (direction == UP) ? ims_recv(c, 0, buf, WAIT_MS)
-                          : browser_recv(&c->web, buf, 0, WAIT_MS);
+    n = (direction == UP) ? ims_recv(c, 0, buf, pass_wait_ms)
+                          : browser_recv(&c->web, buf, 0, pass_wait_ms);
 
     return n == len && memcmp(buf, want, len) == 0;
 }
@@ -393,7 +395,7 @@ rtcp_up(struct call *c, unsigned type, uint32_t from, uint32_t about)
     (void) browser_send_rtcp(&c->web, sent, n);
 
     for (tries = 0; tries < 5; tries++) {
-        n = ims_recv(c, 1, buf, WAIT_MS);
+        n = ims_recv(c, 1, buf, pass_wait_ms);
 
         if (n == 0 || rtcp_same(buf, n, sent)) {
             break;
@@ -415,7 +417,7 @@ rtcp_down(struct call *c, unsigned type, uint32_t from, uint32_t about)
     ims_raw(c, 1, sent, n);
 
     for (tries = 0; tries < 5; tries++) {
-        n = browser_recv(&c->web, buf, 1, WAIT_MS);
+        n = browser_recv(&c->web, buf, 1, pass_wait_ms);
 
         if (n == 0 || rtcp_same(buf, n, sent)) {
             break;
