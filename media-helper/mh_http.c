@@ -130,7 +130,7 @@ mh_http_target(struct mh_http *h, const char *p, const char *end)
 
     for (s = p; s < end; s++) {
 
-        if (*s <= 0x20 || *s == 0x7f) {
+        if ((unsigned char) *s <= 0x20 || (unsigned char) *s >= 0x7f) {
             return 400;
         }
     }
