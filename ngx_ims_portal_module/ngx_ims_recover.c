@@ -23,6 +23,7 @@ enum {
 /* a round through the records of all pools, for one helper */
 typedef struct {
     ngx_ims_worker_t         *worker;
+    ngx_ims_recover_list_t   *list;
     ngx_ims_media_life_t      life;
     ngx_uint_t                back;           /* as it was when this began */
     ngx_uint_t                pool;
@@ -44,6 +45,7 @@ typedef struct {
 /* a question to a helper that is under way */
 typedef struct {
     ngx_ims_worker_t         *worker;
+    ngx_ims_recover_list_t   *list;
     ngx_ims_pool_t           *pool;
     ngx_ims_ref_t             dialog;
     ngx_int_t                 helper;
@@ -58,7 +60,7 @@ static ngx_uint_t ngx_ims_recover_names(ngx_ims_worker_t *w,
 static void ngx_ims_recover_ringing(ngx_ims_worker_t *w, ngx_int_t helper);
 static void ngx_ims_recover_lost(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
     ngx_ims_dialog_t *d);
-static void ngx_ims_recover_ask(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
+static void ngx_ims_recover_ask(ngx_ims_recover_t *r, ngx_ims_pool_t *pool,
     ngx_ims_dialog_t *d);
 static void ngx_ims_recover_told(void *data, ngx_int_t rc, ngx_str_t *sdp,
     ngx_str_t *reason);
@@ -85,6 +87,11 @@ ngx_ims_recover_init(ngx_ims_worker_t *w)
         all->nhelpers++;
     }
 
+    all->list = ngx_ims_recover_list(w);
+    if (all->list == NULL) {
+        return NGX_ERROR;
+    }
+
     all->worker = w;
     all->helpers = ngx_pcalloc(w->cycle->pool, (all->nhelpers + 1)
                                                * sizeof(ngx_ims_recover_t));
@@ -95,17 +102,13 @@ ngx_ims_recover_init(ngx_ims_worker_t *w)
     for (i = 0; i < all->nhelpers; i++) {
         r = &all->helpers[i];
         r->worker = w;
+        r->list = all->list;
 
         (void) ngx_ims_media_life(w->media, i, &r->life);
 
         if (r->life.drained && !ngx_ims_recover_names(w, r->life.helper)) {
             ngx_ims_media_done(w->media, i);
         }
-    }
-
-    all->list = ngx_ims_recover_list(w);
-    if (all->list == NULL) {
-        return NGX_ERROR;
     }
 
     all->event.handler = ngx_ims_recover_tick;
@@ -257,7 +260,7 @@ ngx_ims_recover_round(ngx_ims_recover_t *r)
             ngx_ims_recover_lost(w, pool[r->pool], &d);
 
         } else {
-            ngx_ims_recover_ask(w, pool[r->pool], &d);
+            ngx_ims_recover_ask(r, pool[r->pool], &d);
         }
 
         if (++calls == NGX_IMS_RECOVER_CALLS) {
@@ -345,12 +348,15 @@ ngx_ims_recover_end(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
 
 
 static void
-ngx_ims_recover_ask(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
+ngx_ims_recover_ask(ngx_ims_recover_t *r, ngx_ims_pool_t *pool,
     ngx_ims_dialog_t *d)
 {
     u_char                    id[NGX_IMS_FORWARD_MAX_ID + 16];
+    ngx_ims_worker_t         *w;
     ngx_ims_media_cmd_t       cmd;
     ngx_ims_recover_query_t  *query;
+
+    w = r->worker;
 
     if (d->call_id.len > NGX_IMS_FORWARD_MAX_ID) {
         return;
@@ -362,6 +368,7 @@ ngx_ims_recover_ask(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
     }
 
     query->worker = w;
+    query->list = r->list;
     query->pool = pool;
     query->dialog = d->ref;
     query->helper = d->helper;
@@ -381,12 +388,18 @@ ngx_ims_recover_ask(ngx_ims_worker_t *w, ngx_ims_pool_t *pool,
 }
 
 
-/* only its own word ends a call: "Unknown call-id", as rtpengine has it */
+/*
+ * Only its own word ends a call: "Unknown call-id", as rtpengine has it.  Nor
+ * is what it says of its media unheard: it may be all that there is left to
+ * hear, where more calls ended at once than a helper remembers.
+ */
 
 static void
 ngx_ims_recover_told(void *data, ngx_int_t rc, ngx_str_t *sdp,
     ngx_str_t *reason)
 {
+    u_char                    buf[NGX_IMS_FORWARD_MAX_ID + 16];
+    ngx_str_t                 id;
     ngx_ims_dialog_t          d;
     ngx_ims_worker_t         *w;
     ngx_ims_recover_query_t  *query;
@@ -394,14 +407,23 @@ ngx_ims_recover_told(void *data, ngx_int_t rc, ngx_str_t *sdp,
     query = data;
     w = query->worker;
 
-    if (rc == NGX_DECLINED
-        && ngx_strlcasestrn(reason->data, reason->data + reason->len,
-                            (u_char *) "unknown call", 12 - 1)
-           != NULL
-        && ngx_ims_dialog_load(query->pool, &query->dialog, &d, w->record)
-           == NGX_OK
-        && d.helper == query->helper
-        && ngx_ims_recover_ours(w, query->pool, &d))
+    if (ngx_ims_dialog_load(query->pool, &query->dialog, &d, w->record)
+        != NGX_OK)
+    {
+        ngx_free(query);
+        return;
+    }
+
+    if (rc == NGX_OK && reason->len) {
+        ngx_ims_call_media_id(&d.call_id, &d.binding, d.originated, buf, &id);
+        ngx_ims_recover_heard(query->list, query->helper, &id, reason);
+
+    } else if (rc == NGX_DECLINED
+               && ngx_strlcasestrn(reason->data, reason->data + reason->len,
+                                   (u_char *) "unknown call", 12 - 1)
+                  != NULL
+               && d.helper == query->helper
+               && ngx_ims_recover_ours(w, query->pool, &d))
     {
         ngx_ims_recover_lost(w, query->pool, &d);
     }

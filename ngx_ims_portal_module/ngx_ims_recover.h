@@ -39,6 +39,13 @@ typedef struct ngx_ims_recover_list_s  ngx_ims_recover_list_t;
 /* a list of calls that a helper speaks of; NULL: no memory */
 ngx_ims_recover_list_t *ngx_ims_recover_list(ngx_ims_worker_t *w);
 
+/*
+ * A helper has said of a call why it has no media, see ngx_ims_media_ended_pt:
+ * data is the list.  Takes it up, if it is a call of ours.
+ */
+void ngx_ims_recover_heard(void *data, ngx_int_t helper, ngx_str_t *call_id,
+    ngx_str_t *reason);
+
 /* looks after them: to be called a few times in a second */
 void ngx_ims_recover_look(ngx_ims_recover_list_t *list);
 

@@ -49,6 +49,7 @@ struct ngx_ims_recover_list_s {
     ngx_ims_worker_t         *worker;
     ngx_queue_t               calls;
     ngx_uint_t                ncalls;
+    unsigned                  full:1;         /* which was said */
 };
 
 
@@ -60,8 +61,9 @@ typedef struct {
 } ngx_ims_recover_call_t;
 
 
-static void ngx_ims_recover_heard(void *data, ngx_int_t helper,
-    ngx_str_t *call_id, ngx_str_t *reason);
+static ngx_uint_t ngx_ims_recover_again(ngx_ims_recover_list_t *list,
+    ngx_ims_recover_ended_t *e);
+static ngx_uint_t ngx_ims_recover_full(ngx_ims_recover_list_t *list);
 static ngx_int_t ngx_ims_recover_name(ngx_ims_recover_ended_t *e);
 static void ngx_ims_recover_one(ngx_ims_recover_ended_t *e);
 static ngx_int_t ngx_ims_recover_find(ngx_ims_recover_ended_t *e,
@@ -103,11 +105,12 @@ ngx_ims_recover_list(ngx_ims_worker_t *w)
 }
 
 
-static void
+void
 ngx_ims_recover_heard(void *data, ngx_int_t helper, ngx_str_t *call_id,
     ngx_str_t *reason)
 {
     ngx_msec_t                wait;
+    ngx_ims_recover_call_t    call;
     ngx_ims_recover_list_t   *list;
     ngx_ims_recover_kind_t   *kind;
     ngx_ims_recover_ended_t  *e;
@@ -122,9 +125,7 @@ ngx_ims_recover_heard(void *data, ngx_int_t helper, ngx_str_t *call_id,
         }
     }
 
-    if (kind->word == NULL || call_id->len <= NGX_IMS_RECOVER_SUFFIX
-        || list->ncalls == NGX_IMS_RECOVER_ENDED)
-    {
+    if (kind->word == NULL || call_id->len <= NGX_IMS_RECOVER_SUFFIX) {
         return;
     }
 
@@ -152,13 +153,69 @@ ngx_ims_recover_heard(void *data, ngx_int_t helper, ngx_str_t *call_id,
     e->id.len = call_id->len;
     ngx_memcpy(e->id.data, call_id->data, call_id->len);
 
-    if (ngx_ims_recover_name(e) != NGX_OK) {
+    /* those of another nginx, or over, take no place and no turn */
+
+    if (ngx_ims_recover_name(e) != NGX_OK
+        || ngx_ims_recover_find(e, &call) != NGX_OK
+        || ngx_ims_recover_again(list, e)
+        || ngx_ims_recover_full(list))
+    {
         ngx_free(e);
         return;
     }
 
     ngx_queue_insert_tail(&list->calls, &e->queue);
     list->ncalls++;
+}
+
+
+/* 1: it is in the list; it was well meanwhile, so its time begins anew */
+
+static ngx_uint_t
+ngx_ims_recover_again(ngx_ims_recover_list_t *list,
+    ngx_ims_recover_ended_t *e)
+{
+    ngx_queue_t              *q;
+    ngx_ims_recover_ended_t  *one;
+
+    for (q = ngx_queue_head(&list->calls);
+         q != ngx_queue_sentinel(&list->calls);
+         q = ngx_queue_next(q))
+    {
+        one = ngx_queue_data(q, ngx_ims_recover_ended_t, queue);
+
+        if (one->kind == e->kind && one->helper == e->helper
+            && one->id.len == e->id.len
+            && ngx_memcmp(one->id.data, e->id.data, e->id.len) == 0)
+        {
+            one->due = e->due;
+            one->until = e->until;
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* 1: no place in the list; its calls are asked about after a restart only */
+
+static ngx_uint_t
+ngx_ims_recover_full(ngx_ims_recover_list_t *list)
+{
+    if (list->ncalls < NGX_IMS_RECOVER_ENDED) {
+        list->full = 0;
+        return 0;
+    }
+
+    if (!list->full) {
+        list->full = 1;
+        ngx_log_error(NGX_LOG_WARN, list->worker->log, 0,
+                      "more than %ui calls without media, others go on "
+                      "without it", list->ncalls);
+    }
+
+    return 1;
 }
 
 
@@ -195,25 +252,30 @@ ngx_ims_recover_name(ngx_ims_recover_ended_t *e)
 void
 ngx_ims_recover_look(ngx_ims_recover_list_t *list)
 {
-    ngx_uint_t                n;
+    ngx_uint_t                n, left;
     ngx_queue_t              *q, *next;
     ngx_ims_recover_ended_t  *e;
 
     n = 0;
+    q = ngx_queue_head(&list->calls);
 
-    for (q = ngx_queue_head(&list->calls);
-         q != ngx_queue_sentinel(&list->calls) && n < NGX_IMS_RECOVER_ACTS;
-         q = next)
-    {
+    for (left = list->ncalls; left && n < NGX_IMS_RECOVER_ACTS; left--) {
         next = ngx_queue_next(q);
         e = ngx_queue_data(q, ngx_ims_recover_ended_t, queue);
 
         if (!e->asking
             && (ngx_msec_int_t) (e->due - ngx_current_msec) <= 0)
         {
+            /* to the end, so that those that wait leave turns to others */
+
+            ngx_queue_remove(&e->queue);
+            ngx_queue_insert_tail(&list->calls, &e->queue);
+
             ngx_ims_recover_one(e);
             n++;
         }
+
+        q = next;
     }
 }
 

@@ -27,7 +27,7 @@ select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
 my $missing = IMS::Flow::missing();
-plan(skip_all => $missing) if $missing;
+BAIL_OUT($missing) if $missing;
 
 my $t = Test::Nginx->new()->has(qw/ http /)->plan(28);
 

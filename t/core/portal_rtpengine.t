@@ -33,10 +33,10 @@ select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
 my $missing = IMS::Flow::missing();
-plan(skip_all => $missing) if $missing;
+BAIL_OUT($missing) if $missing;
 my ($rtpengine) = grep { -x } map { "$_/rtpengine" } split(/:/, $ENV{PATH}),
     '/usr/sbin', '/usr/bin';
-plan(skip_all => 'rtpengine is not installed') unless $rtpengine;
+BAIL_OUT('rtpengine is not installed') unless $rtpengine;
 
 my $t = Test::Nginx->new()->has(qw/ http /)->plan(36);
 

@@ -144,6 +144,13 @@ sub respond {
     my $reply = { result => $command eq 'ping' ? 'pong' : 'ok' };
     my $call = $dict->{'call-id'};
 
+    $self->{since}{fileno $fh} = $dict->{'ended since'}
+        if $command eq 'ping';
+    $self->tell($reply, $dict->{'ended since'})
+        if $self->{ended} && $command eq 'ping';
+    $reply->{web} = $self->{web}{$call}
+        if $command eq 'query' && $self->{web}{$call};
+
     $self->{calls}{$call} = 1 if $command eq 'offer';
     my $known = $command eq 'delete' ? delete $self->{calls}{$call}
         : $command eq 'ping' || $self->{calls}{$call};
@@ -163,6 +170,22 @@ sub respond {
 
     local $SIG{PIPE} = 'IGNORE';
     syswrite $fh, $bytes;
+}
+
+# Calls that ended by themselves, a part of them: ended holds pairs of a call-id
+# and a reason, as numbers 1 and up, but those up to forgotten are told no more.
+
+sub tell {
+    my ($self, $reply, $since) = @_;
+    my $forgotten = $self->{forgotten} || 0;
+    my $from = $since < $forgotten ? $forgotten : $since;
+    my $to = $from + 64;
+
+    $to = @{$self->{ended}} if $to > @{$self->{ended}};
+    $reply->{lost} = \1 if $since < $forgotten;
+    $reply->{'ended seq'} = \$to;
+    $reply->{ended} = [ map { { 'call-id' => $_->[0], reason => $_->[1] } }
+        @{$self->{ended}}[$from .. $to - 1] ];
 }
 
 # an SDP of the other side's kind, marked by command and number of its turn
@@ -240,6 +263,7 @@ sub encode {
         sort keys %$value) . 'e' if ref $value eq 'HASH';
     return 'l' . join('', map { encode($_) } @$value) . 'e'
         if ref $value eq 'ARRAY';
+    return "i${$value}e" if ref $value eq 'SCALAR';
     return length($value) . ":$value";
 }
 
