@@ -59,6 +59,7 @@ static void mh_cmd_sdp(ngx_ims_ng_writer_t *w, const struct mh_signal *sig,
 static void mh_cmd_block(struct mh_cmd *cmd, const ngx_ims_ng_node_t *dict,
     ngx_ims_ng_writer_t *w, const struct mh_cmd_entry *entry);
 static void mh_cmd_error(ngx_ims_ng_writer_t *w, const char *reason);
+static bool mh_cmd_name(const struct pl *pl);
 static const char *mh_cmd_signal(const ngx_ims_ng_node_t *dict,
     struct mh_signal *sig);
 
@@ -424,12 +425,22 @@ mh_cmd_signal(const ngx_ims_ng_node_t *dict, struct mh_signal *sig)
         return "No from-tag in message";
     }
 
-    if (sig->call_id.l > MH_CALL_ID || sig->from_tag.l > MH_CALL_ID
-        || sig->to_tag.l > MH_CALL_ID || sig->via_branch.l > MH_CALL_ID
-        || sig->label.l > MH_CALL_ID)
+    if (!mh_cmd_name(&sig->call_id) || !mh_cmd_name(&sig->from_tag)
+        || !mh_cmd_name(&sig->to_tag) || !mh_cmd_name(&sig->via_branch)
+        || !mh_cmd_name(&sig->label))
     {
         return "Invalid NG data format";
     }
 
     return NULL;
+}
+
+
+/* SIP's are text: what is kept of one ends with NUL, and must be all of it */
+
+static bool
+mh_cmd_name(const struct pl *pl)
+{
+    return pl->l <= MH_CALL_ID
+           && (pl->l == 0 || memchr(pl->p, '\0', pl->l) == NULL);
 }

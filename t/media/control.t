@@ -220,6 +220,10 @@ is(ng('offer', 'call-id' => 'h', 'from-tag' => 'A', sdp => $name,
     @to_web)->{result}, 'error', 'a name for an address');
 is(statistics()->{calls}, 0, 'none of them left a call');
 
+is(offer("h\0i")->{'error-reason'}, 'Invalid NG data format',
+    'a NUL in a call-id');
+is(statistics()->{calls}, 0, 'which leaves none, too');
+
 offer('i');
 is(offer('i', sdp => $opus)->{result}, 'error', 'a bad re-offer');
 is(answer('i', 'B')->{result}, 'ok', 'does not hurt the call');
