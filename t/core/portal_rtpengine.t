@@ -4,7 +4,7 @@
 
 # rtpengine in the media helper's place: calls with media up and down, hold and
 # resume, a re-INVITE of the far end, no port left behind; full, paused,
-# restarted, and beside the media helper.
+# restarted, gone. Beside the media helper it is in portal_mixed.t.
 
 use warnings;
 use strict;
@@ -51,7 +51,8 @@ END {
 my $jwt = IMS::JWT->new($t);
 
 $t->write_file_expand('nginx.conf', ims_conf(workers => 2, grace => '5s',
-    media => 'udp:127.0.0.1:28590', media_lost => '4s'));
+    media => 'udp:127.0.0.1:28590', media_lost => '4s',
+    http => 'ims_portal_media_timeout 10s;'));
 $t->run();
 
 my $far = IMS::Flow->echo($t);
@@ -208,7 +209,7 @@ sub ng {
     my $got = '';
 
     syswrite $s, "$cookie " . IMS::NG::encode({ command => $command, @keys });
-    IO::Select->new($s)->can_read(1) or return {};
+    IO::Select->new($s)->can_read(5) or return {};
     sysread $s, $got, 65536 or return {};
 
     my ($reply) = IMS::NG::decode($got, 1 + length $cookie);
@@ -267,7 +268,7 @@ sub media {
         $sent += $n // 0;
         $back += $m // 0;
         return $back >= 20;
-    }, 10);
+    }, 20);
 
     cmp_ok($back, '>=', 20, "$name: media both ways");
 }
