@@ -40,7 +40,7 @@ sub conf {
     $t->write_file_expand('nginx.conf', ims_conf(shutdown => '100ms',
         grace => '3s', server => 'ims_portal_drain 100ms;',
         media => join(' ', map { "unix:%%TESTDIR%%/$_.sock" } @names),
-        http => 'ims_portal_media_timeout 600ms;'));
+        http => 'ims_portal_media_timeout 1500ms;'));
 }
 
 conf(qw/ a b /);
@@ -60,7 +60,7 @@ sub place {
     for (1 .. 40) {
         my $id = IMS::SIP::unique('place');
         $mary->start('INVITE', sdp_body(web_sdp()), call_id => $id);
-        my $invite = $core->expect('INVITE', 1) or next;
+        my $invite = $core->expect('INVITE', 4) or next;
         $core->reply($invite, 486, 'Busy Here');
         $mary->final('INVITE');
         return $id if grep { $_->{'call-id'} =~ /^\Q$id\E~/ }
@@ -80,7 +80,7 @@ sub again {
 
     my $start = time();
     $mary->start('INVITE', sdp_body(web_sdp()), call_id => $id);
-    my $invite = $core->expect('INVITE', 4);
+    my $invite = $core->expect('INVITE', 8);
     my $took = time() - $start;
 
     ok($invite, "$title: the call is made");
@@ -110,7 +110,7 @@ ok($core->none('INVITE', 0.2), 'no INVITE at the core');
 $_->mode('answer') for @ng;
 $ng[0]->mode('silent');
 my $took = again('silent');
-ok($ng[0]->wait_for('delete', 1, 1), 'silent: taken back at the first');
+ok($ng[0]->wait_for('delete', 1, 5), 'silent: taken back at the first');
 $took = again('silent still');
 cmp_ok($took, '<', 0.5 * $IMS::Loop::SLOW, 'silent still: at once');
 is(scalar $ng[0]->seen('offer'), 0, 'silent still: not asked');
@@ -118,7 +118,7 @@ is(scalar $ng[0]->seen('offer'), 0, 'silent still: not asked');
 # a browser that gives up in between: nothing is left anywhere
 
 $ng[0]->mode('answer');
-IMS::Loop::wait_for(sub { place(0) }, 10);
+IMS::Loop::wait_for(sub { place(0) }, 20);
 $_->{log} = [] for @ng;
 $ng[0]->mode('hold');
 my $sent = $mary->start('INVITE', sdp_body(web_sdp()), call_id => $id);
@@ -127,7 +127,7 @@ $mary->send_request($mary->same_hop($sent, 'CANCEL'));
 is($mary->final('INVITE')->{code}, 487, 'given up: 487');
 $ng[0]->release();
 ok($ng[0]->wait_for('delete'), 'given up: freed at the first');
-IMS::Loop::pause(0.8);
+IMS::Loop::pause(2);
 is(scalar $ng[1]->seen('offer'), 0, 'given up: not offered to the other');
 
 # gone
@@ -138,7 +138,7 @@ cmp_ok(again('gone'), '<', 0.5 * $IMS::Loop::SLOW, 'gone: at once');
 # a call at the first goes on there when the list has another order
 
 $ng[0]->up();
-IMS::Loop::wait_for(sub { place(0) }, 10);
+IMS::Loop::wait_for(sub { place(0) }, 20);
 
 sub moved {
     my ($ng, @names) = @_;
