@@ -5,8 +5,10 @@
 
 
 /*
- * Owns the log's destination.  Used by every file of the helper's upper
- * floors; it has no timer and allocates nothing.
+ * Owns the log's destination, and how often a line may be repeated.  Used by
+ * every file of the helper's upper floors; it allocates nothing.
+ *
+ * Timer: mh_log_tick() tells what was left out.
  */
 
 
@@ -18,21 +20,46 @@
 
 #include <re.h>
 
+#include "mh_clock.h"
 #include "mh_log.h"
 
 
 enum {
     MH_LOG_LINE = 1024,         /* bytes of one line, longer ones are cut */
+    MH_LOG_LAST = 160,          /* and of one that is only quoted */
+    MH_LOG_KINDS = 64,          /* formats; more than there are */
+    MH_LOG_PERIOD = 1000,       /* ms */
     MH_LOG_SA = 64
 };
 
 
+/* lines of one format: who can cause one can mostly cause a million */
+
+struct mh_log_kind {
+    const char  *fmt;           /* NULL: this one is free */
+    int          level;
+    const char  *name;
+    uint64_t     start;         /* ms, of the period */
+    unsigned     lines;         /* written in it */
+    unsigned     more;          /* and left out */
+    char         last[MH_LOG_LAST];     /* of these */
+};
+
+
+static void mh_log_limited(int level, const char *name, const char *fmt,
+    va_list ap) __attribute__((format(printf, 3, 0)));
+static struct mh_log_kind *mh_log_find(const char *fmt);
+static void mh_log_more(struct mh_log_kind *k);
+static void mh_log_text(int level, const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 static void mh_log_write(int level, const char *name, const char *fmt,
     va_list ap);
 
 
 static bool  mh_log_syslog;
 static bool  mh_log_debug;
+
+static struct mh_log_kind  mh_log_kinds[MH_LOG_KINDS];
 
 
 void
@@ -54,7 +81,7 @@ mh_err(const char *fmt, ...)
     va_list  ap;
 
     va_start(ap, fmt);
-    mh_log_write(LOG_ERR, "error", fmt, ap);
+    mh_log_limited(LOG_ERR, "error", fmt, ap);
     va_end(ap);
 }
 
@@ -65,7 +92,7 @@ mh_warn(const char *fmt, ...)
     va_list  ap;
 
     va_start(ap, fmt);
-    mh_log_write(LOG_WARNING, "warn", fmt, ap);
+    mh_log_limited(LOG_WARNING, "warn", fmt, ap);
     va_end(ap);
 }
 
@@ -76,7 +103,7 @@ mh_info(const char *fmt, ...)
     va_list  ap;
 
     va_start(ap, fmt);
-    mh_log_write(LOG_INFO, "info", fmt, ap);
+    mh_log_limited(LOG_INFO, "info", fmt, ap);
     va_end(ap);
 }
 
@@ -115,6 +142,104 @@ mh_log_sa(const struct sa *sa)
                     addr, sa_port(sa));
 
     return p;
+}
+
+
+void
+mh_log_tick(uint64_t now)
+{
+    unsigned             i;
+    struct mh_log_kind  *k;
+
+    for (i = 0; i < MH_LOG_KINDS && mh_log_kinds[i].fmt != NULL; i++) {
+        k = &mh_log_kinds[i];
+
+        if (k->more && now >= k->start + MH_LOG_PERIOD) {
+            mh_log_more(k);
+        }
+    }
+}
+
+
+static void
+mh_log_limited(int level, const char *name, const char *fmt, va_list ap)
+{
+    uint64_t             now;
+    struct mh_log_kind  *k;
+
+    k = mh_log_find(fmt);
+
+    if (k == NULL) {
+        mh_log_write(level, name, fmt, ap);
+        return;
+    }
+
+    now = mh_clock();
+
+    if (k->lines && now >= k->start + MH_LOG_PERIOD) {
+
+        if (k->more) {
+            mh_log_more(k);
+        }
+
+        k->lines = 0;
+    }
+
+    if (k->lines == 0) {
+        k->start = now;
+    }
+
+    if (k->lines < MH_LOG_REPEAT) {
+        k->lines++;
+        mh_log_write(level, name, fmt, ap);
+        return;
+    }
+
+    k->more++;
+    k->level = level;
+    k->name = name;
+    (void) vsnprintf(k->last, sizeof(k->last), fmt, ap);
+}
+
+
+/* formats are constants: the same one is at the same place */
+
+static struct mh_log_kind *
+mh_log_find(const char *fmt)
+{
+    unsigned  i;
+
+    for (i = 0; i < MH_LOG_KINDS; i++) {
+
+        if (mh_log_kinds[i].fmt == NULL) {
+            mh_log_kinds[i].fmt = fmt;
+        }
+
+        if (mh_log_kinds[i].fmt == fmt) {
+            return &mh_log_kinds[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+static void
+mh_log_more(struct mh_log_kind *k)
+{
+    mh_log_text(k->level, k->name, "%u more like: %s", k->more, k->last);
+    k->more = 0;
+}
+
+
+static void
+mh_log_text(int level, const char *name, const char *fmt, ...)
+{
+    va_list  ap;
+
+    va_start(ap, fmt);
+    mh_log_write(level, name, fmt, ap);
+    va_end(ap);
 }
 
 

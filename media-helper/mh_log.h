@@ -7,6 +7,10 @@
 /*
  * Log lines: to stderr in the foreground, to syslog as a daemon.  Never from
  * the packet path; never a key, a password or a body.
+ *
+ * Of one format MH_LOG_REPEAT lines a second are written, and then one that
+ * tells how many more there were: a client or a stranger must not be able to
+ * fill a disk.  The trace has no limit.
  */
 
 
@@ -15,6 +19,12 @@
 
 
 #include <stdbool.h>
+#include <stdint.h>
+
+
+enum {
+    MH_LOG_REPEAT = 5
+};
 
 
 struct sa;
@@ -28,6 +38,9 @@ struct sa;
  * @param debug      true: mh_debug() lines are written as well
  */
 void mh_log_init(bool to_syslog, bool debug);
+
+/* once a second; now in ms of mh_clock() */
+void mh_log_tick(uint64_t now);
 
 /* our bug, or a resource of the machine is gone */
 void mh_err(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

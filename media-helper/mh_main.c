@@ -183,6 +183,7 @@ main(int argc, char **argv)
 
     err = mh_main_loop(&m, files);
 
+    mh_log_tick(UINT64_MAX);
     mh_info("media-helper stopped");
 
 out:
@@ -552,6 +553,7 @@ mh_main_tick_h(int flags, void *arg)
         mh_watch_second(&m->watch, now);
         mh_calls_tick(m->calls, now);
         mh_ctl_tick(m->ctl, now);
+        mh_log_tick(now);
         mh_main_trim(m);
     }
 }
