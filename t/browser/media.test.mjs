@@ -8,7 +8,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
-import { Browser } from './lib.mjs';
+import { Browser, sleep, until } from './lib.mjs';
 import { Helper, Leg, Pair, Site } from './pair.mjs';
 
 const site = new Site();
@@ -101,6 +101,43 @@ test('ICE restart by either side: the same keys go on', serial, async (t) => {
 
         await p.negotiate(n, { iceRestart: true });
         assert.notEqual(await ufrag(p.legs[n]), before);
+        await p.flows(t);
+    }
+
+    await p.end();
+});
+
+
+test('hold and resume from either side', serial, async (t) => {
+    const p = await pair();
+
+    await p.negotiate();
+    await p.flows(t);
+
+    for (const n of [0, 1]) {
+        const [holder, held] = n === 0 ? p.legs : [...p.legs].reverse();
+
+        /* a browser that does not receive has no such figure at all */
+        const received = async () => (await holder.stats()).audio.received
+                                     ?? 0;
+
+        await holder.direction('sendonly');
+        await p.negotiate(n);
+        await until(async () => {
+            const before = await received();
+
+            await sleep(500);
+
+            return await received() - before <= 2;
+        }, 'nothing for who holds', 20000);
+        assert.match(await held.page.evaluate(
+            () => pc.currentRemoteDescription.sdp), /a=sendonly/);
+        assert.match(await holder.page.evaluate(
+            () => pc.currentRemoteDescription.sdp), /a=recvonly/);
+
+        await held.direction('sendrecv');
+        await holder.direction('sendrecv');
+        await p.negotiate(n);
         await p.flows(t);
     }
 

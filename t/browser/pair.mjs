@@ -112,11 +112,17 @@ export class Helper {
     async stop() {
         if (this.process?.exitCode === null) {
             const gone = new Promise((r) => this.process.once('exit', r));
+            const timer = setTimeout(() => this.process.kill('SIGKILL'),
+                                     10000);
 
             this.process.kill('SIGTERM');
             await gone;
+            clearTimeout(timer);
         }
+    }
 
+    /** Nothing of its log is a fault: at the end of a test, not behind it. */
+    sound() {
         assert.doesNotMatch(this.said,
             /\[(err|alert|emerg|crit)|AddressSanitizer|runtime error/);
     }
@@ -545,5 +551,6 @@ export class Pair {
         const { calls } = await this.helper.ng({ command: 'list' });
 
         assert.deepEqual(calls, [], 'no call is left');
+        this.helper.sound();
     }
 }
