@@ -206,8 +206,10 @@ export class Demo {
 
 
 export class Browser {
-    constructor(demo) {
+    /** @param {string[]} [args]  more switches of Chromium */
+    constructor(demo, args = []) {
         this.demo = demo;
+        this.args = args;
         this.shots = process.env.SHOTS ?? demo.tmp;
     }
 
@@ -224,6 +226,7 @@ export class Browser {
                 `--use-file-for-fake-audio-capture=${tone}`,
                 '--allow-loopback-in-peer-connection',
                 '--autoplay-policy=no-user-gesture-required',
+                ...this.args,
             ],
         });
     }
