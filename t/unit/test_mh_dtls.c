@@ -460,8 +460,8 @@ test_handlers(void)
 }
 
 
-static void
-test_timers(void)
+static int
+repeats(void)
 {
     int       t, good, last;
     unsigned  sent;
@@ -478,14 +478,31 @@ test_timers(void)
         good = good && t > last && t <= (last + 50) * 2;
         mh_dtls_tick(a.d);
         good = good && a.sent == sent;
-        usleep((unsigned) t * 1000 + 5000);
+        usleep((unsigned) (t > 0 ? t : 0) * 1000 + 5000);
         mh_dtls_tick(a.d);
         good = good && a.sent == sent + 1;
         last = t;
     }
 
-    ok(good && a.sent == 3, "a hello is repeated at doubling intervals");
+    good = good && a.sent == 3;
     both_close();
+
+    return good;
+}
+
+
+/* a slow machine may be late, but not each time */
+
+static void
+test_timers(void)
+{
+    int  i, good;
+
+    for (i = 0, good = 0; i < 10 && !good; i++) {
+        good = repeats();
+    }
+
+    ok(good, "a hello is repeated at doubling intervals");
 }
 
 
