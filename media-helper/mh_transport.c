@@ -290,7 +290,11 @@ mh_transport_resend(struct mh_transport *t, const uint8_t *buf, size_t len)
 
     path = t->path ? t->path : t->dtls_path;
 
-    if (path != NULL) {
+    /* it needs consent as the first time (RFC 7675 5.1) */
+
+    if (path != NULL && t->tx != NULL
+        && !mh_transport_expired(t, mh_io_now(t->web->io)))
+    {
         mh_path_send(path, buf, len);
     }
 }
@@ -628,7 +632,7 @@ mh_transport_estab_h(const struct mh_dtls_keys *keys, void *arg)
 
     t->rx = rx;
     t->tx = tx;
-    t->keys++;
+    t->keys = ++t->web->keys;
     t->profile = keys->profile;
     t->state = MH_TRANSPORT_UP;
     t->release_at = mh_clock() + MH_WEB_RELEASE_MS;

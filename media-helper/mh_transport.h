@@ -34,6 +34,7 @@ struct mh_web {
     struct list          busy;      /* transports that want the tick */
     struct mh_web_stat   stat;
     unsigned             released;  /* see mh_web_settled() */
+    unsigned             keys;      /* sets of them that there were */
 };
 
 
@@ -71,7 +72,7 @@ struct mh_transport {
 
     struct mh_srtp            *rx;
     struct mh_srtp            *tx;
-    unsigned                   keys;        /* how often there were new */
+    unsigned                   keys;        /* which; no other has them */
     unsigned                   profile;
 
     struct mh_transport_stat   stat;

@@ -453,7 +453,12 @@ mh_web_stun(struct mh_web_sock *ws, struct mh_tcp_conn *conn, uint8_t *buf,
     }
 
     if (n && conn != NULL) {
-        (void) mh_tcp_send(conn, out, n);
+
+        /* if half of it is out, the connection and its path are no more */
+
+        if (!mh_tcp_send(conn, out, n)) {
+            return;
+        }
 
     } else if (n) {
         mh_io_send_copy(web->io, ws->sock.fd, src, out, n);

@@ -247,11 +247,17 @@ int mh_transport_send_kept(struct mh_transport *t, uint8_t *buf, size_t *len,
 int mh_transport_send_copy(struct mh_transport *t, uint8_t *buf, size_t len,
     bool rtcp);
 
-/* Sends protected bytes once more, to the pair that is in use now */
+/*
+ * Sends protected bytes once more, to the pair that is in use now; nothing
+ * without consent
+ */
 void mh_transport_resend(struct mh_transport *t, const uint8_t *buf,
     size_t len);
 
-/* Which keys packets are protected with: a number that a new key raises */
+/*
+ * Which keys packets are protected with: a number that a new key raises, and
+ * that no other transport has; 0 = none yet
+ */
 unsigned mh_transport_keys(const struct mh_transport *t);
 
 enum mh_transport_state mh_transport_state(const struct mh_transport *t);

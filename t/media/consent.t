@@ -30,7 +30,7 @@ my @results = map { /^(not )?ok \d+ - (.*)/ ? [!$1, $2] : () } <$out>;
 close $out;
 
 ok($_->[0], $_->[1]) for @results;
-is(scalar @results, 8, 'all of it ran');
+is(scalar @results, 12, 'all of it ran');
 is($helper->stop(), 0, 'ends well');
 unlike($helper->text(), qr/Sanitizer|runtime error/, 'and says nothing');
 

@@ -7,11 +7,14 @@
  *     mh_consent -c CONTROL
  */
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "call.h"
+#include "feed.h"
 #include "result.h"
 
 
@@ -81,6 +84,84 @@ lasting(struct call *c, uint16_t *seq)
 }
 
 
+/* @return the number of the next packet of video, 0 after two seconds */
+
+static int
+video(struct call *c, uint8_t *p)
+{
+    ssize_t        n;
+    struct pollfd  pfd;
+
+    pfd.fd = c->web.fd;
+    pfd.events = POLLIN;
+
+    while (poll(&pfd, 1, 2000) == 1) {
+        n = recv(pfd.fd, p, BROWSER_PACKET, 0);
+
+        if (n > 12 && (p[1] & 0x7f) == 97) {
+            return p[2] << 8 | p[3];
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * Packets that a NACK asks for are sent anew, but not without consent either.
+ */
+
+static void
+test_resent(struct ng *ng)
+{
+    int          i, again;
+    size_t       n;
+    uint8_t      p[256], q[BROWSER_PACKET];
+    uint16_t     seq;
+    struct call  c;
+    struct rtcp  r;
+
+    static const uint8_t  fci[4] = { 0, 200, 0xff, 0xff };
+
+    (void) begin(&c, ng, BROWSER_OFFERS, "a=rtcp-fb:97 nack\r\n", NULL);
+
+    for (i = 0, n = 0; i < 5 && n == 0; i++) {
+        (void) browser_check(&c.web, NULL);
+        ims_put(&c.video, 0, p, frame(p, BOB, 200, SLICE));
+        n = browser_recv(&c.web, q, 0, 2000);
+    }
+
+    ok(n != 0, "video reaches the browser");
+
+    for (i = 0, seq = 201; i < TRIES && n != 0; i++, seq++) {
+        ims_put(&c.video, 0, p, frame(p, BOB, seq, SLICE));
+        n = browser_recv(&c.web, q, 0, 100);
+        usleep(50000);
+    }
+
+    ok(n == 0, "without checks it ends");
+
+    r.len = 0;
+    report(&r, RR, MARY, 0, 0);
+    add(&r, NACK, MARY, BOB, fci, 4);
+    up_rtcp(&c, &r);
+
+    /* SRTP would not show a packet twice */
+
+    again = video(&c, q);
+
+    for (i = 0; i < 5 && n == 0; i++) {
+        (void) browser_check(&c.web, NULL);
+        ims_put(&c.video, 0, p, frame(p, BOB, 1000, SLICE));
+        n = browser_recv(&c.web, q, 0, 2000);
+    }
+
+    ok(n != 0 && !again, "nothing is sent again without consent");
+
+    end(&c);
+}
+
+
 int
 main(int argc, char **argv)
 {
@@ -118,6 +199,7 @@ main(int argc, char **argv)
         call_close(&c);
     }
 
+    test_resent(&ng);
     ng_close(&ng);
 
     return done_testing();
