@@ -33,6 +33,13 @@ ngx_ims_binding_get(ngx_ims_pool_t *pool, uint32_t lease, u_char *instance,
 
     l = &zone->leases[lease];
 
+    /* given back by another worker since the caller leased it */
+
+    if (l->state != NGX_IMS_LEASE_LEASED) {
+        rc = NGX_ERROR;
+        goto done;
+    }
+
     l->devices = devices;
     l->rights = rights;
 

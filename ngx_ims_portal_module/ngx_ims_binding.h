@@ -52,7 +52,8 @@ enum {
  * owner's, the former owner is told in *before (zero: none).  How many browsers
  * he may have (0: as the pool says) and his rights are noted with the lease.
  *
- * Returns NGX_OK, NGX_BUSY (as many as he may have), NGX_ERROR (zone full).
+ * Returns NGX_OK, NGX_BUSY (as many as he may have), NGX_ERROR (zone full, or
+ * the lease is no more).
  */
 ngx_int_t ngx_ims_binding_get(ngx_ims_pool_t *pool, uint32_t lease,
     u_char *instance, uint32_t devices, uint32_t rights,

@@ -588,6 +588,32 @@ test_unwaited(void)
 }
 
 
+/* a lease may be given back between the leasing and the binding */
+
+static void
+test_given_back(void)
+{
+    u_char           user[NGX_IMS_DIGEST_LEN], instance[NGX_IMS_DIGEST_LEN];
+    uint32_t         lease;
+    ngx_uint_t       fresh;
+    ngx_ims_ref_t    ref;
+    ngx_ims_want_t   want;
+    ngx_ims_owner_t  self, before;
+
+    memset(&self, 0, sizeof(self));
+    memset(instance, 1, sizeof(instance));
+    user_of(USERS + 1, user);
+    wish(&want, user);
+
+    (void) ngx_ims_pool_lease(&pool, &want, &lease, &fresh, &log_);
+    (void) ngx_ims_pool_release(&pool, lease, 0, 1);
+
+    ok(ngx_ims_binding_get(&pool, lease, instance, INSTANCES, 0, &self, &ref,
+                           &before)
+       == NGX_ERROR, "no binding for a lease that was given back");
+}
+
+
 int
 main(void)
 {
@@ -639,6 +665,7 @@ main(void)
     ok(bad == NULL, "sound at first: %s", bad ? bad : "");
 
     test_unwaited();
+    test_given_back();
 
     for (i = 0; i < kills && bad == NULL; i++) {
         renew_still();
