@@ -104,13 +104,17 @@ export class Helper {
         }
 
         await until(async () => this.process.exitCode !== null
+                    || this.process.signalCode !== null
                     || (await this.ng({ command: 'ping' })).result === 'pong',
                     'helper', 20000);
-        assert.equal(this.process.exitCode, null, this.said);
+        assert.equal(this.process.exitCode ?? this.process.signalCode, null,
+                     this.said);
     }
 
     async stop() {
-        if (this.process?.exitCode === null) {
+        const { exitCode, signalCode } = this.process ?? {};
+
+        if (exitCode === null && signalCode === null) {
             const gone = new Promise((r) => this.process.once('exit', r));
             const timer = setTimeout(() => this.process.kill('SIGKILL'),
                                      10000);
