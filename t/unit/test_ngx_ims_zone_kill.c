@@ -262,26 +262,6 @@ ask(ngx_ims_want_t *want)
 }
 
 
-/* chunks that say who had an identity: he may come back */
-
-static uint32_t
-remembered(void)
-{
-    uint32_t  i, n;
-
-    n = 0;
-
-    for (i = 0; i < pool.zone.sh->nleases; i++) {
-        n += (pool.zone.leases[i].holder.len + NGX_IMS_CHUNK - 1)
-             / NGX_IMS_CHUNK;
-        n += (pool.zone.leases[i].text.len + NGX_IMS_CHUNK - 1)
-             / NGX_IMS_CHUNK;
-    }
-
-    return n;
-}
-
-
 /* a user comes, or comes back */
 
 static void
@@ -694,7 +674,8 @@ main(void)
 
     is_int(sh->dialogs_used, 0, "no dialog left");
     is_int(sh->bindings_used, 0, "no binding left");
-    is_int(sh->chunks_used, remembered(), "no text left but last users");
+    is_int(sh->chunks_used, zone_remembered(&pool),
+           "no text left but last users");
 
     for (i = 0; i < 4 * IDENTITIES; i++) {
         u_char    user[NGX_IMS_DIGEST_LEN];

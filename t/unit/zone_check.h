@@ -592,4 +592,24 @@ zone_check(ngx_ims_pool_t *pool)
 }
 
 
+/* chunks that say who had an identity: he may come back */
+
+static __attribute__((unused)) uint32_t
+zone_remembered(ngx_ims_pool_t *pool)
+{
+    uint32_t             i, n;
+    ngx_ims_lease_sh_t  *l;
+
+    n = 0;
+
+    for (i = 0; i < pool->zone.sh->nleases; i++) {
+        l = &pool->zone.leases[i];
+        n += (l->holder.len + NGX_IMS_CHUNK - 1) / NGX_IMS_CHUNK;
+        n += (l->text.len + NGX_IMS_CHUNK - 1) / NGX_IMS_CHUNK;
+    }
+
+    return n;
+}
+
+
 #endif /* _ZONE_CHECK_H_INCLUDED_ */
