@@ -446,7 +446,9 @@ test_killed(void)
     inside = 0;
     left = 0;
 
-    for (i = 0; i < KILLS; i++) {
+    /* a busy machine kills some before they have begun: then some more */
+
+    for (i = 0; i < KILLS || (i < 20 * KILLS && left <= KILLS / 2); i++) {
         owner.instance = 1;
         owner.pid = 2000 + i;
 
@@ -474,7 +476,7 @@ test_killed(void)
 
     is_int(bad, 0, "counts are right after each kill");
     ok(inside > 0, "%u were inside the lock", inside);
-    ok(left > 0, "%u left sockets behind", left);
+    ok(left > KILLS / 2, "%u left sockets behind", left);
     is_int(of_pool(7), 1, "those of others stay");
     is_int(sockets(NGX_IMS_LIMIT_ADDRESS, 1), 1, "also of its address");
     is_int(sockets(NGX_IMS_LIMIT_USER, 1), 1, "and of its user");

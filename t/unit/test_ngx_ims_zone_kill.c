@@ -601,11 +601,12 @@ main(void)
     char               *s;
     ngx_str_t           name = ngx_string("acme"), store = ngx_string("");
     const char         *bad;
-    ngx_uint_t          rebuilt;
+    ngx_uint_t          least;
     ngx_ims_zone_sh_t  *sh;
 
     s = getenv("TEST_IMS_KILLS");
     kills = s ? atoi(s) : 500;
+    least = (ngx_uint_t) kills / 20;
     s = getenv("TEST_IMS_SEED");
     seed = s ? (unsigned) atoi(s) : 1;
 
@@ -647,7 +648,11 @@ main(void)
     test_unwaited();
     test_given_back();
 
-    for (i = 0; i < kills && bad == NULL; i++) {
+    /* on a busy machine fewer of them hit the lock: then some more */
+
+    for (i = 0;
+         bad == NULL && i < (sh->rebuilt > least ? kills : 8 * kills); i++)
+    {
         renew_still();
         bad = kill_one();
 
@@ -656,14 +661,9 @@ main(void)
         }
     }
 
-    rebuilt = sh->rebuilt;
-
     ok(bad == NULL, "after %d of %d kills: %s", i, kills, bad ? bad : "sound");
-
-    /* by chance: one of eighteen on most machines, by no means none */
-
-    ok(kills < 100 || rebuilt > (ngx_uint_t) kills / 100,
-       "with the lock: %lu", (unsigned long) rebuilt);
+    ok(kills < 100 || sh->rebuilt > least,
+       "with the lock: %lu", (unsigned long) sh->rebuilt);
 
     /* all of it ends */
 
