@@ -206,10 +206,14 @@ export class Demo {
 
 
 export class Browser {
-    /** @param {string[]} [args]  more switches of Chromium */
-    constructor(demo, args = []) {
+    /**
+     * @param {string[]} [args]  more switches of Chromium
+     * @param {{loopback?: boolean}} [options]  candidates of 127.0.0.1, too
+     */
+    constructor(demo, args = [], { loopback = true } = {}) {
         this.demo = demo;
-        this.args = args;
+        this.args = loopback
+            ? ['--allow-loopback-in-peer-connection', ...args] : args;
         this.shots = process.env.SHOTS ?? demo.tmp;
     }
 
@@ -224,7 +228,6 @@ export class Browser {
                 '--use-fake-ui-for-media-stream',
                 '--use-fake-device-for-media-stream',
                 `--use-file-for-fake-audio-capture=${tone}`,
-                '--allow-loopback-in-peer-connection',
                 '--autoplay-policy=no-user-gesture-required',
                 ...this.args,
             ],

@@ -1,0 +1,108 @@
+/* Copyright (C) the IMS portal authors */
+
+/*
+ * Two pages of a Chromium that has IPv6 only, by a helper with nothing but
+ * IPv6 on both sides, and by one whose IMS side has IPv4 only.
+ */
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, test } from 'node:test';
+
+import { Browser } from './lib.mjs';
+import { Helper, Leg, Pair, Site } from './pair.mjs';
+import { Wire } from './wire.mjs';
+
+const HERE = 'fd51::1', HELPER = 'fd52::1', IMS = 'fd52::2';
+const wire = new Wire();
+const site = new Site();
+const browser = new Browser({ tmp: process.env.HOME }, [],
+                            { loopback: false });
+const serial = { concurrency: false };
+let helper;
+
+
+before(async () => {
+    wire.start();
+    wire.add(`${HERE}/64`, 'fd51::2');
+    wire.other(`${HELPER}/128`);
+    wire.other(`${IMS}/128`);
+    await site.start();
+    await browser.start();
+});
+
+after(async () => {
+    wire.stop();
+    await browser.stop();
+    site.stop();
+});
+
+afterEach(async () => {
+    for (const context of browser.browser.contexts()) {
+        await context.close();
+    }
+
+    await helper?.stop();
+});
+
+
+async function pair(options) {
+    const leg = async (color) => {
+        const context = await browser.browser.newContext();
+        const one = new Leg(await context.newPage(), { color, video: true });
+
+        await one.open(site);
+
+        return one;
+    };
+
+    helper = new Helper({ address: HELPER, ...options });
+    await helper.start();
+
+    return new Pair(helper, await leg('#c02020'), await leg('#2020c0'));
+}
+
+
+/* the addresses of an SDP's lines of one kind: nothing else is used */
+const of = (sdp, line) => [...new Set(
+    [...sdp.matchAll(line)].map((m) => m[1]))];
+
+async function six(t, p) {
+    const stats = await p.flows(t);
+
+    for (const s of stats) {
+        assert.equal(s.local.address, HERE);
+        assert.equal(s.remote.address, HELPER);
+    }
+
+    for (const { page } of p.legs) {
+        const [mine, its] = await page.evaluate(
+            () => [pc.localDescription.sdp, pc.remoteDescription.sdp]);
+
+        assert.deepEqual(of(mine, /candidate:\S+ 1 \S+ \d+ (\S+)/g), [HERE]);
+        assert.deepEqual(of(its, /candidate:\S+ 1 \S+ \d+ (\S+)/g), [HELPER]);
+        assert.deepEqual(of(its, /c=IN (.+?)\r/g), [`IP6 ${HELPER}`]);
+    }
+}
+
+
+test('audio and video by IPv6 alone, and over an ICE restart', serial,
+     async (t) => {
+    const p = await pair({ ims: IMS });
+
+    await p.negotiate();
+    assert.deepEqual(of(p.plain, /[oc]=.*IN (.+?)\r/g), [`IP6 ${IMS}`]);
+    await six(t, p);
+    await p.negotiate(1, { iceRestart: true });
+    await six(t, p);
+    await p.end();
+});
+
+
+test('by IPv6 to browsers, by IPv4 to the IMS', serial, async (t) => {
+    const p = await pair({ ims: '127.0.0.1' });
+
+    await p.negotiate();
+    assert.deepEqual(of(p.plain, /[oc]=.*IN (.+?)\r/g), ['IP4 127.0.0.1']);
+    await six(t, p);
+    await p.end();
+});
