@@ -138,6 +138,8 @@ mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
         if (!scratch->b.media[i].refused) {
             mh_local_port(call, i);
             scratch->local.media[i].rtcp_mux = call->mux[i];
+            scratch->local.media[i].rtcp_port
+                = (uint16_t) (scratch->local.media[i].port + 1);
         }
     }
 

@@ -108,6 +108,7 @@ struct mh_signal {
     bool               no_learn;    /* whatever the command line says */
     bool               reverse_active;  /* DTLS-reverse=active */
     bool               mux_offer;   /* to IMS: a=rtcp-mux */
+    bool               mux_require; /* and no other port for RTCP */
     bool               mux_reject;  /* not, though the IMS offers it */
     bool               full_rtcp;   /* to IMS: a=rtcp with the address */
     bool               single_codec;
@@ -177,6 +178,7 @@ struct mh_call {
     unsigned              blocked[MH_CALL_LEGS];    /* what comes from it */
     bool                  mux[MH_SDP_MAX_MEDIA];    /* in force with the IMS */
     bool                  mux_offered;  /* to the IMS, by the last offer */
+    bool                  mux_required; /* without another port for RTCP */
     bool                  mux_reject;   /* said with the IMS's last offer */
     bool                  active;       /* DTLS-reverse said so */
     char                  received[64]; /* used for the IMS's address; "" =

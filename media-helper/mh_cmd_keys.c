@@ -157,6 +157,12 @@ mh_cmd_key(struct mh_cmd_keys *k, struct pl key, const struct pl *value)
 {
     const struct mh_cmd_key_entry  *e;
 
+    /* nothing said, as by JSON's null, is as good as no such key */
+
+    if (value->l == 0) {
+        return true;
+    }
+
     for (e = mh_cmd_key_table; e->name != NULL; e++) {
 
         if (mh_cmd_same(&key, e->name)) {
@@ -519,8 +525,12 @@ mh_cmd_suite(const struct pl *name)
 static void
 mh_cmd_key_mux(struct mh_cmd_keys *k, const struct pl *value)
 {
-    if (mh_cmd_same(value, "offer") || mh_cmd_same(value, "require")) {
+    if (mh_cmd_same(value, "offer")) {
         k->sig->mux_offer = true;
+
+    } else if (mh_cmd_same(value, "require")) {
+        k->sig->mux_offer = true;
+        k->sig->mux_require = true;
 
     } else if (mh_cmd_same(value, "reject")) {
         k->sig->mux_reject = true;

@@ -67,6 +67,7 @@ mh_local_init(struct mh_call *call, enum mh_sdp_leg leg,
 
     } else if (!answer) {
         call->mux_offered = sig->mux_offer || call->mux[0];
+        call->mux_required = sig->mux_require;
     }
 }
 
@@ -223,6 +224,12 @@ mh_local_port(struct mh_call *call, unsigned i)
     local->media[i].port = sa_port(mh_stream_local(call->streams[i]));
     local->media[i].rtcp_port = local->media[i].port + 1;
     local->media[i].rtcp_mux = call->mux_offered;
+
+    /* where it is in force there is no other port to fall back to */
+
+    if (call->mux_offered && (call->mux_required || call->mux[i])) {
+        local->media[i].rtcp_port = local->media[i].port;
+    }
 }
 
 

@@ -258,7 +258,8 @@ struct mh_sdp_policy {
 
 struct mh_sdp_local_media {
     uint16_t           port;        /* host order; 0 refuses the m-line */
-    uint16_t           rtcp_port;   /* IMS: 0 or port + 1 writes no a=rtcp */
+    uint16_t           rtcp_port;   /* IMS: 0 or port + 1 writes no a=rtcp;
+                                       that of RTP: there is no other */
     bool               rtcp_mux;    /* IMS only: write a=rtcp-mux */
     const char        *crypto;      /* IMS only: a=crypto lines to write, the
                                        profile then is SAVP; NULL: none */

@@ -394,10 +394,10 @@ mh_sdp_write_ims(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
                       port ? port : line->local->port + 1u,
                       plan->local->ipv6 ? "IP6" : "IP4", plan->local->addr);
 
-    } else if (!line->local->rtcp_mux && line->local->rtcp_port
-               && line->local->rtcp_port != line->local->port + 1)
+    } else if ((line->offer == NULL || !line->local->rtcp_mux) && port
+               && port != line->local->port + 1u)
     {
-        mh_sdp_printf(w, "a=rtcp:%u\r\n", line->local->rtcp_port);
+        mh_sdp_printf(w, "a=rtcp:%u\r\n", port);
     }
 
     if (line->local->crypto) {

@@ -130,6 +130,22 @@ both('video taken', 'answer', { 'from-tag' => 'A', 'to-tag' => 'B',
     sdp => $ims . $taken, %to_web });
 ask($_, 'delete', { 'from-tag' => 'A' }) for keys %server;
 
+# rtcp-mux insisted on: taken, and declined
+
+for my $mux (1, 0) {
+    $number++;
+    my %mine = both('rtcp-mux required', 'offer', { 'from-tag' => 'A',
+        sdp => $web, %to_ims, 'rtcp-mux' => [qw/ require accept /] });
+
+    is(($mine{$_} =~ /^a=rtcp:(\d+)/m)[0], ($mine{$_} =~ /^m=\w+ (\d+)/m)[0],
+        "rtcp-mux required: no other port: $_") for sort keys %mine;
+
+    both('rtcp-mux required: ' . ($mux ? 'taken' : 'declined'), 'answer',
+        { 'from-tag' => 'A', 'to-tag' => 'B', %to_web,
+            sdp => $mux ? $ims . "a=rtcp-mux\r\n" : $ims });
+    ask($_, 'delete', { 'from-tag' => 'A' }) for keys %server;
+}
+
 # errors: the very words, because proxies look at them
 
 $number++;
@@ -184,6 +200,8 @@ sub both {
 
     is_deeply($m{helper}, $m{rtpengine}, "$name: same meaning")
         or diag("helper:\n$r{helper}{sdp}\nrtpengine:\n$r{rtpengine}{sdp}");
+
+    return map { $_ => $r{$_}{sdp} // '' } keys %r;
 }
 
 # What the helper does otherwise: MIDs and bundles are the browser's side's alone
