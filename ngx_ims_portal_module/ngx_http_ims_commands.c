@@ -49,11 +49,11 @@ ngx_command_t  ngx_http_ims_commands[] = {
       NULL },
 
     { ngx_string("ims_portal_media_srtp"),
-      NGX_HTTP_MAIN_CONF|NGX_CONF_FLAG,
-      ngx_conf_set_flag_slot,
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
       NGX_HTTP_MAIN_CONF_OFFSET,
       offsetof(ngx_http_ims_main_conf_t, media.srtp),
-      NULL },
+      &ngx_http_ims_media_srtp },
 
     { ngx_string("ims_portal_media_consent"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,

@@ -25,7 +25,7 @@ ngx_http_ims_media_create(ngx_conf_t *cf, ngx_ims_media_conf_t *media)
     media->timeout = NGX_CONF_UNSET_MSEC;
     media->lost = NGX_CONF_UNSET_MSEC;
     media->consent = NGX_CONF_UNSET_MSEC;
-    media->srtp = NGX_CONF_UNSET;
+    media->srtp = NGX_CONF_UNSET_UINT;
     media->max_fails = 3;
 
     return NGX_OK;
@@ -40,7 +40,7 @@ ngx_http_ims_media_init(ngx_conf_t *cf, ngx_ims_media_conf_t *media)
     ngx_conf_init_msec_value(media->timeout, 2000);
     ngx_conf_init_msec_value(media->lost, 3000);
     ngx_conf_init_msec_value(media->consent, 5000);
-    ngx_conf_init_value(media->srtp, 0);
+    ngx_conf_init_uint_value(media->srtp, NGX_IMS_MEDIA_PLAIN);
 
     if (media->lost < 100 || media->lost > 60000) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,

@@ -126,6 +126,7 @@ char *ngx_http_ims_ping(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_ims_session_timer(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 extern ngx_conf_enum_t  ngx_http_ims_refer[];
+extern ngx_conf_enum_t  ngx_http_ims_media_srtp[];
 char *ngx_http_ims_ice_server(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /* tokens (ngx_http_ims_jwt.c) */

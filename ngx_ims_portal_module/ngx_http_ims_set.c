@@ -98,6 +98,14 @@ ngx_http_ims_set_origin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 /* ims_portal_ping time [misses=number] */
 
+ngx_conf_enum_t  ngx_http_ims_media_srtp[] = {
+    { ngx_string("off"), NGX_IMS_MEDIA_PLAIN },
+    { ngx_string("on"), NGX_IMS_MEDIA_SRTP },
+    { ngx_string("prefer"), NGX_IMS_MEDIA_PREFER },
+    { ngx_null_string, 0 }
+};
+
+
 ngx_conf_enum_t  ngx_http_ims_refer[] = {
     { ngx_string("off"), NGX_IMS_REFER_OFF },
     { ngx_string("dialog"), NGX_IMS_REFER_DIALOG },

@@ -93,7 +93,10 @@ ngx_ims_answer_client(ngx_ims_txn_t *t, ngx_int_t rc, ngx_ims_sip_msg_t *m)
     }
 
     if (m->status == 100
-        || (fw->up && !fw->local && ngx_ims_answer_challenged(fw, t, m)))
+        || (fw->up && !fw->local
+            && (ngx_ims_answer_challenged(fw, t, m)
+                || ngx_ims_early_plain(fw, t, m, ngx_ims_answer_client)
+                   == NGX_OK)))
     {
         return;
     }

@@ -72,6 +72,7 @@ ngx_ims_dialog_create(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d)
     sh->due = d->due;
     sh->refresh = d->refresh;
     sh->emergency = d->emergency;
+    sh->plain = d->plain;
 
     sh->far_hash = ngx_ims_dialog_tag(&d->far_id, &tag);
     sh->shown_hash = d->shown_id.len
@@ -315,6 +316,7 @@ ngx_ims_dialog_copy(ngx_ims_pool_t *pool, uint32_t i, ngx_ims_dialog_t *d,
     d->due = sh->due;
     d->refresh = sh->refresh;
     d->emergency = sh->emergency;
+    d->plain = sh->plain;
 
     text[0] = &d->call_id;       blob[0] = &sh->call_id;
     text[1] = &d->web_id;        blob[1] = &sh->web_id;
@@ -422,6 +424,23 @@ ngx_ims_dialog_media(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
     ngx_ims_zone_unlock(&pool->zone);
 
     return rc;
+}
+
+
+ngx_uint_t
+ngx_ims_dialog_plain(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref)
+{
+    ngx_uint_t            plain;
+    ngx_ims_dialog_sh_t  *sh;
+
+    ngx_ims_zone_lock(&pool->zone);
+
+    sh = ngx_ims_dialog_sh(pool, ref);
+    plain = (sh == NULL || sh->plain);
+
+    ngx_ims_zone_unlock(&pool->zone);
+
+    return plain;
 }
 
 

@@ -53,6 +53,7 @@ typedef struct {
     uint32_t                  due;
     uint32_t                  refresh;
     ngx_uint_t                emergency;      /* a call for help */
+    ngx_uint_t                plain;          /* without SRTP to the core */
     ngx_str_t                 call_id;
     ngx_str_t                 web_id;
     ngx_str_t                 core_id;
@@ -160,6 +161,9 @@ void ngx_ims_dialog_target(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d,
  */
 ngx_int_t ngx_ims_dialog_media(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref,
     ngx_int_t helper, ngx_uint_t held);
+
+/* 1: its call has no SRTP towards the core, or there is no such dialog */
+ngx_uint_t ngx_ims_dialog_plain(ngx_ims_pool_t *pool, ngx_ims_ref_t *ref);
 
 /* frees the record; NGX_OK once, NGX_DECLINED when it was gone before */
 ngx_int_t ngx_ims_dialog_free(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d);

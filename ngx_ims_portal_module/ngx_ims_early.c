@@ -407,6 +407,7 @@ ngx_ims_early_fill(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
                                 : NGX_IMS_DIALOG_EARLY;
     d->originated = fw->up;
     d->emergency = fw->emergency;
+    d->plain = fw->plain;
     d->helper = fw->helper;
     d->media = (m->status >= 200 && fw->media);
     d->call_id = orig->call_id;

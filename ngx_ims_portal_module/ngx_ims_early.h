@@ -62,6 +62,19 @@ void ngx_ims_early_fill(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
 void ngx_ims_early_show(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     ngx_ims_sip_msg_t *orig, ngx_ims_route_t *r, ngx_ims_sip_edits_t *e);
 
+/*
+ * Where SRTP is preferred and was refused by an answer to an INVITE of a
+ * browser: the helper makes an offer without, which goes in another transaction
+ * of the same call.
+ *
+ * t        the one that was answered with m
+ * handler  of the new one, with fw as data
+ *
+ * NGX_OK, or NGX_DECLINED: m is to be passed on.
+ */
+ngx_int_t ngx_ims_early_plain(ngx_ims_forward_t *fw, ngx_ims_txn_t *t,
+    ngx_ims_sip_msg_t *m, ngx_ims_txn_response_pt handler);
+
 /* ends a call that a 2xx made and nobody wants: ACK, and BYE once a branch */
 void ngx_ims_early_lose(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     const char *reason);

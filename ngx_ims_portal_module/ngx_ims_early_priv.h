@@ -12,6 +12,15 @@
 #include "ngx_ims_early.h"
 
 
+/* an INVITE whose offer of SRTP was refused; it goes again without */
+
+struct ngx_ims_plain_s {
+    ngx_str_t                 request;
+    ngx_ims_flow_t            flow;
+    ngx_ims_txn_response_pt   handler;
+};
+
+
 /* one To tag */
 
 typedef struct ngx_ims_branch_s  ngx_ims_branch_t;

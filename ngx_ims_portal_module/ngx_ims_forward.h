@@ -33,6 +33,7 @@ typedef void (*ngx_ims_forward_resume_pt)(ngx_ims_session_t *s,
 
 typedef struct ngx_ims_early_s  ngx_ims_early_t;
 typedef struct ngx_ims_rel_s    ngx_ims_rel_t;
+typedef struct ngx_ims_plain_s  ngx_ims_plain_t;
 
 
 typedef struct {
@@ -67,9 +68,10 @@ typedef struct {
     ngx_msec_t                until;          /* ms, see away */
     uint64_t                  tried;          /* servers; 0: no other may be */
 
-    ngx_pool_t               *memory;         /* of the two below, or NULL */
+    ngx_pool_t               *memory;         /* of the three below, or NULL */
     ngx_ims_early_t          *early;          /* branches of an INVITE up */
     ngx_ims_rel_t            *rel;            /* reliable answers of one down */
+    ngx_ims_plain_t          *refused;        /* one up whose SRTP was */
 
     unsigned                  up:1;           /* from the browser */
     unsigned                  initial:1;      /* INVITE outside a dialog */
@@ -94,6 +96,7 @@ typedef struct {
     unsigned                  proceeding:1;   /* 101 to 199 have come */
     unsigned                  moved:1;        /* from one server to another */
     unsigned                  renewed:1;      /* registering for another */
+    unsigned                  plain:1;        /* no SRTP towards the core */
     unsigned                  challenged:2;   /* times, by the core */
     unsigned                  canceled:1;
     unsigned                  away:1;         /* session is NULL for a while */
@@ -172,6 +175,12 @@ ngx_int_t ngx_ims_forward_media(ngx_ims_forward_t *fw,
     ngx_ims_media_command_e command, ngx_str_t *sdp, ngx_ims_str_t *from_tag,
     ngx_ims_str_t *to_tag, ngx_uint_t to_web,
     ngx_ims_media_handler_pt handler);
+
+/*
+ * The next m-line of an SDP, which is cut behind it; of a line the first word
+ * is the medium.  NGX_OK, or NGX_DECLINED: there is none.
+ */
+ngx_int_t ngx_ims_forward_media_line(ngx_str_t *sdp, ngx_str_t *line);
 
 /*
  * First thing in that handler: the command is no more, and fw knows the helper

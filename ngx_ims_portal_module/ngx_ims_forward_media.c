@@ -11,6 +11,8 @@
 #include "ngx_ims_forward.h"
 
 
+static ngx_uint_t ngx_ims_forward_plain(ngx_ims_forward_t *fw,
+    ngx_ims_media_command_e command, ngx_str_t *sdp, ngx_uint_t to_web);
 static void ngx_ims_forward_holds(ngx_ims_forward_t *fw);
 
 
@@ -79,6 +81,10 @@ ngx_ims_forward_media(ngx_ims_forward_t *fw, ngx_ims_media_command_e command,
     cmd.sdp = *sdp;
     cmd.to_web = to_web;
     cmd.no_video = fw->session->grant->no_video;
+
+    fw->plain = ngx_ims_forward_plain(fw, command, sdp, to_web);
+    cmd.plain = fw->plain;
+
     cmd.helper = fw->helper;
 
     ngx_ims_call_media_id(&fw->call_id, &fw->binding,
@@ -105,6 +111,77 @@ ngx_ims_forward_media(ngx_ims_forward_t *fw, ngx_ims_media_command_e command,
     }
 
     return NGX_OK;
+}
+
+
+/* where SRTP is only preferred: not against what the core has said */
+
+static ngx_uint_t
+ngx_ims_forward_plain(ngx_ims_forward_t *fw, ngx_ims_media_command_e command,
+    ngx_str_t *sdp, ngx_uint_t to_web)
+{
+    ngx_str_t  rest, line;
+
+    if (!ngx_ims_media_prefers(fw->worker->media)) {
+        return 0;
+    }
+
+    if (fw->in_dialog) {
+        return ngx_ims_dialog_plain(fw->pool, &fw->dialog);
+    }
+
+    if (command != NGX_IMS_MEDIA_OFFER) {
+        return fw->plain;
+    }
+
+    if (!to_web) {
+
+        /* an offer in an answer could not be refused and made again */
+
+        return fw->plain || !fw->up;
+    }
+
+    rest = *sdp;
+
+    while (ngx_ims_forward_media_line(&rest, &line) == NGX_OK) {
+
+        if (ngx_strlcasestrn(line.data, line.data + line.len,
+                             (u_char *) " RTP/SAVP", 9 - 1)
+            != NULL)
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+ngx_int_t
+ngx_ims_forward_media_line(ngx_str_t *sdp, ngx_str_t *line)
+{
+    u_char  *p, *last, *end;
+
+    p = sdp->data;
+    last = sdp->data + sdp->len;
+
+    for ( /* void */ ; p != last; p = end) {
+
+        end = ngx_strlchr(p, last, LF);
+        end = end ? end + 1 : last;
+
+        if (end - p > 2 && p[0] == 'm' && p[1] == '=') {
+            line->data = p + 2;
+            line->len = end - line->data;
+
+            sdp->data = end;
+            sdp->len = last - end;
+
+            return NGX_OK;
+        }
+    }
+
+    return NGX_DECLINED;
 }
 
 

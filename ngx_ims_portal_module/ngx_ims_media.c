@@ -223,6 +223,13 @@ ngx_ims_media_at(ngx_ims_media_req_t *req)
 }
 
 
+ngx_uint_t
+ngx_ims_media_prefers(ngx_ims_media_t *media)
+{
+    return media->conf.srtp == NGX_IMS_MEDIA_PREFER;
+}
+
+
 ngx_int_t
 ngx_ims_media_life(ngx_ims_media_t *media, ngx_uint_t i,
     ngx_ims_media_life_t *life)
@@ -278,7 +285,9 @@ ngx_ims_media_start(ngx_ims_media_helper_t *h, ngx_ims_media_cmd_t *cmd,
                              media->prefix, (uint64_t) req->node.key)
                  - buf;
 
-    cmd->srtp = media->conf.srtp;
+    cmd->srtp = (media->conf.srtp == NGX_IMS_MEDIA_SRTP
+                 || (media->conf.srtp == NGX_IMS_MEDIA_PREFER
+                     && !cmd->plain));
     req->msg = ngx_ims_media_compose(cmd, &cookie, &req->len, media->log);
 
     if (req->msg == NULL) {

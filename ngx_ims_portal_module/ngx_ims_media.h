@@ -23,6 +23,14 @@ typedef enum {
 } ngx_ims_media_command_e;
 
 
+/* SDES-SRTP towards the IMS */
+typedef enum {
+    NGX_IMS_MEDIA_PLAIN = 0,
+    NGX_IMS_MEDIA_SRTP,
+    NGX_IMS_MEDIA_PREFER                      /* unless it is refused */
+} ngx_ims_media_srtp_e;
+
+
 typedef struct ngx_ims_media_s      ngx_ims_media_t;
 typedef struct ngx_ims_media_req_s  ngx_ims_media_req_t;
 
@@ -50,6 +58,8 @@ typedef struct {
     ngx_str_t                 sdp;
     unsigned                  to_web:1;       /* direction ims -> web */
     unsigned                  no_video:1;     /* takes it out */
+    unsigned                  plain:1;        /* not SRTP, where it is only
+                                                 preferred */
     unsigned                  srtp:1;         /* offers SDES to the IMS; set
                                                  by the configuration */
     int64_t                   since;          /* of a ping: see
@@ -69,7 +79,7 @@ typedef struct {
     ngx_msec_t                consent;        /* ms that a call goes on without
                                                  its browser's consent */
     ngx_flag_t                keep;           /* ... it is not ended for that */
-    ngx_flag_t                srtp;           /* SDES-SRTP towards the IMS */
+    ngx_uint_t                srtp;           /* ngx_ims_media_srtp_e */
 } ngx_ims_media_conf_t;
 
 
@@ -158,6 +168,9 @@ void ngx_ims_media_tell(ngx_ims_media_t *media, ngx_ims_media_ended_pt handler,
  * or NGX_DECLINED: nothing.
  */
 ngx_int_t ngx_ims_media_consent(ngx_ims_media_t *media, ngx_msec_t *wait);
+
+/* 1: who is offered SRTP and refuses it is to get an offer without */
+ngx_uint_t ngx_ims_media_prefers(ngx_ims_media_t *media);
 
 /*
  * What is known of helper i, of those configured and, behind them, those that

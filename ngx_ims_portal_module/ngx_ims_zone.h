@@ -211,7 +211,8 @@ typedef struct {
     ngx_ims_blob_t            web_target;     /* the browser's Contact URI */
     ngx_ims_blob_t            far_target;     /* the far end's Contact URI */
     uint32_t                  emergency;      /* 1: a call for help */
-    uint32_t                  unused;
+    uint32_t                  plain;          /* 1: SRTP was refused, or not
+                                                 offered by the core */
 } ngx_ims_dialog_sh_t;
 
 

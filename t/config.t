@@ -161,6 +161,8 @@ my @cases = (
     [ 'consent twice', 'server {', "ims_portal_media_consent off;\n"
         . "ims_portal_media_consent 5s;\nserver {",
         qr/"ims_portal_media_consent" directive is duplicate/ ],
+    [ 'SRTP, or what', 'server {', "ims_portal_media_srtp may;\nserver {",
+        qr/invalid value "may"/ ],
     [ 'media given up too soon', 'server {',
         "ims_portal_media_lost 99ms;\nserver {", qr/ims_portal_media_lost/ ],
     [ 'media given up too late', 'server {',

@@ -14,43 +14,26 @@ use Test::More;
 use lib $ENV{TEST_NGINX_LIB} || "$FindBin::Bin/lib", "$FindBin::Bin/lib";
 
 use IMS::Browser;
-use IMS::Call qw/ call_up hang_up /;
+use IMS::Call qw/ call_up hang_up sdp_body /;
 use IMS::Conf;
 use IMS::Core;
+use IMS::Flow;
 use IMS::JWT;
 use IMS::SDP qw/ web_sdp ims_sdp /;
 use Test::Nginx;
-use Time::HiRes qw/ sleep /;
 
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $helper = $ENV{MEDIA_HELPER}
-    || "$FindBin::Bin/../media-helper/media-helper";
+BAIL_OUT("$IMS::Flow::HELPER is not built") unless -x $IMS::Flow::HELPER;
 
-plan(skip_all => "$helper is not built") unless -x $helper;
-
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(10);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(13);
 
 my $jwt = IMS::JWT->new($t);
-my $dir = $t->testdir();
 my $KEY = 'd0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj';
 
-# it listens before it drops what it may: only where nginx may go
-
-umask 0;
-my $pid = start();
-
-END {
-    my $code = $?;
-
-    if ($pid) {
-        kill KILL => $pid;
-        waitpid $pid, 0;
-    }
-
-    $? = $code;
-}
+my $helper = IMS::Flow->helper($t->testdir() . '/m.sock', web => 28930,
+    ports => '28932-28959');
 
 $t->write_file_expand('nginx.conf', ims_conf(
     media => 'unix:%%TESTDIR%%/m.sock', http => 'ims_portal_media_srtp on;'));
@@ -96,7 +79,17 @@ like($ok->{body}, qr!^m=audio \d+ RTP/SAVP !m, 'of the core: its profile');
 like($ok->{body}, qr!^a=crypto:9 AEAD_AES_128_GCM inline:!m,
     'of the core: its suite and tag');
 
+# a core that has none
+
+$mary->start('INVITE', sdp_body(web_sdp()));
+$seen = $core->expect('INVITE');
+like($seen->{body}, qr!^m=audio \d+ RTP/SAVP !m, 'refused: offered');
+$core->reply($seen, 488, 'Not Acceptable Here');
+is($mary->final('INVITE')->{code}, 488, 'refused: the browser is told');
+ok($core->none('INVITE'), 'refused: nothing goes without');
+
 $mary->close();
+$helper->stop();
 
 # an IMS end with SRTP, where the helper may send to
 
@@ -106,26 +99,4 @@ sub srtp_sdp {
     my $sdp = ims_sdp() =~ s/192\.0\.2\.9/127.0.0.1/gr;
 
     return $sdp =~ s!RTP/AVP (.*?)\r\n!RTP/SAVP $1\r\na=crypto:$crypto\r\n!r;
-}
-
-sub start {
-    my $pid = fork();
-    defined $pid or die "fork: $!\n";
-
-    if (!$pid) {
-        open STDERR, '>>', "$dir/helper.log";
-        open STDOUT, '>&', \*STDERR;
-        exec $helper, '-d', '-c', "unix:$dir/m.sock", '-w',
-            '127.0.0.1:28930', '-i', '127.0.0.1', '-p', '28932-28959';
-        die "can't run $helper: $!\n";
-    }
-
-    for (1 .. 500) {
-        last if -S "$dir/m.sock";
-        sleep 0.02;
-    }
-
-    chmod 0666, "$dir/m.sock";
-
-    return $pid;
 }
