@@ -9,7 +9,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 
 import { Browser } from './lib.mjs';
-import { Helper, Leg, Pair, Site } from './pair.mjs';
+import { Helper, Pair, Site, legs } from './pair.mjs';
 import { Wire } from './wire.mjs';
 
 const HERE = 'fd51::1', HELPER = 'fd52::1', IMS = 'fd52::2';
@@ -46,19 +46,10 @@ afterEach(async () => {
 
 
 async function pair(options) {
-    const leg = async (color) => {
-        const context = await browser.browser.newContext();
-        const one = new Leg(await context.newPage(), { color, video: true });
-
-        await one.open(site);
-
-        return one;
-    };
-
     helper = new Helper({ address: HELPER, ...options });
     await helper.start();
 
-    return new Pair(helper, await leg('#c02020'), await leg('#2020c0'));
+    return new Pair(helper, ...await legs(browser, site, { video: true }));
 }
 
 

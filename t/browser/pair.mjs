@@ -11,7 +11,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { createServer } from 'node:http';
-import { join } from 'node:path';
+import { resolve as path } from 'node:path';
 
 import { MIC, sleep, tone, top, until } from './lib.mjs';
 
@@ -80,7 +80,7 @@ function bdecode(text, at = { i: 0 }) {
 
 /** The media helper, and who speaks ng to it. */
 export class Helper {
-    /** @param {object} [options]  address, args, program */
+    /** @param {object} [options]  address, ims, args; program, from the top */
     constructor(options = {}) {
         this.address = options.address ?? '127.0.0.1';
         this.ims = options.ims ?? this.address;
@@ -93,7 +93,7 @@ export class Helper {
     async start() {
         const at = (a) => a.includes(':') ? `[${a}]` : a;
 
-        this.process = spawn(join(top, this.program), [
+        this.process = spawn(path(top, this.program), [
             '-d', '-c', `udp:127.0.0.1:${NG}`, '-w',
             `${this.address.split(',').map(at).join(',')}:${WEB}`,
             '-i', this.ims, '-p', '24000-24999', ...this.args,
@@ -412,6 +412,22 @@ export class Leg {
             leg.sound.getTracks().forEach((t) => t.stop());
         });
     }
+}
+
+
+/** Two legs of a Chromium, each with storage of its own. */
+export async function legs(browser, site, options = {}) {
+    const all = [];
+
+    for (const color of ['#c02020', '#2020c0']) {
+        const context = await browser.browser.newContext();
+        const leg = new Leg(await context.newPage(), { color, ...options });
+
+        await leg.open(site);
+        all.push(leg);
+    }
+
+    return all;
 }
 
 
