@@ -106,6 +106,7 @@ struct mh_signal {
     struct pl          received;    /* where the SIP message came from */
     bool               source_address;  /* and that is where its media is */
     bool               no_learn;    /* whatever the command line says */
+    bool               handover;    /* the IMS side may move by itself */
     bool               reverse_active;  /* DTLS-reverse=active */
     bool               mux_offer;   /* to IMS: a=rtcp-mux */
     bool               mux_require; /* and no other port for RTCP */
@@ -164,7 +165,8 @@ struct mh_call {
     unsigned              mediac;
     bool                  dropped[MH_SDP_MAX_MEDIA];    /* by the offer:
                                            closed with its answer */
-    bool                  learn;        /* the IMS side's offer said so */
+    enum mh_half_mode     mode;         /* of the IMS side, as asked for
+                                           with its last description */
 
     struct timeval        created;
     time_t                signaled;     /* last offer or answer */

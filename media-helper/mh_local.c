@@ -341,7 +341,7 @@ mh_local_peers(struct mh_call *call, const struct mh_sdp *ims, bool apply)
         }
 
         if (err == 0 && apply) {
-            err = mh_stream_peer(call->streams[i], &rtp, &rtcp, call->learn);
+            err = mh_stream_peer(call->streams[i], &rtp, &rtcp, call->mode);
         }
 
         if (err) {
@@ -358,7 +358,9 @@ mh_local_peers(struct mh_call *call, const struct mh_sdp *ims, bool apply)
 void
 mh_local_source(struct mh_call *call, const struct mh_signal *sig)
 {
-    call->learn = !sig->no_learn && (sig->learn || call->calls->conf.learn);
+    call->mode = sig->handover ? MH_HALF_MOVE
+                 : !sig->no_learn && (sig->learn || call->calls->conf.learn)
+                 ? MH_HALF_LEARN : MH_HALF_STRICT;
     call->received[0] = '\0';
 
     if (sig->source_address && pl_isset(&sig->received)) {

@@ -15,11 +15,10 @@
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <re.h>
 
+#include "mh_half.h"
 #include "mh_rtcp.h"
 #include "mh_stream.h"
 #include "mh_video.h"
@@ -27,19 +26,7 @@
 
 enum {
     MH_STREAM_RTP = 12,         /* bytes of the fixed header, RFC 3550 5.1 */
-    MH_STREAM_DRAIN = 1024,     /* datagrams thrown away at most */
     MH_STREAM_BATCH = 4
-};
-
-
-/* one of the two sockets of the IMS side */
-
-struct mh_half {
-    struct mh_io_sock  sock;
-    struct sa          peer;        /* signaled, or learned */
-    struct sa          signaled;
-    bool               set;         /* peer is known, the socket is heard */
-    bool               connected;   /* only peer is heard */
 };
 
 
@@ -62,12 +49,7 @@ struct mh_stream {
 
 
 static void mh_stream_destroy(void *data);
-static int mh_half_peer(struct mh_stream *s, struct mh_half *h,
-    const struct sa *peer, bool learn);
-static void mh_half_drain(int fd);
-static bool mh_half_foreign(const struct mh_half *h, const struct sa *src);
-static bool mh_half_learn(struct mh_half *h, const struct sa *src);
-static bool mh_half_send(struct mh_stream *s, struct mh_half *h,
+static bool mh_stream_send(struct mh_stream *s, struct mh_half *h,
     uint8_t *buf, size_t len);
 static void mh_stream_rtp_h(uint8_t *buf, size_t len, const struct sa *src,
     void *arg);
@@ -135,18 +117,18 @@ mh_stream_remote(const struct mh_stream *s, bool signaled)
 
 int
 mh_stream_peer(struct mh_stream *s, const struct sa *rtp,
-    const struct sa *rtcp, bool learn)
+    const struct sa *rtcp, enum mh_half_mode mode)
 {
     int  err;
 
     s->mux = sa_cmp(rtp, rtcp, SA_ALL);
 
-    err = mh_half_peer(s, &s->rtp, rtp, learn);
+    err = mh_half_peer(&s->rtp, s->io, rtp, mode);
     if (err) {
         return err;
     }
 
-    return mh_half_peer(s, &s->rtcp, rtcp, learn);
+    return mh_half_peer(&s->rtcp, s->io, rtcp, mode);
 }
 
 
@@ -241,7 +223,7 @@ mh_stream_web_rtp(struct mh_stream *s, uint8_t *buf, size_t len)
         return;
     }
 
-    if (!mh_half_send(s, &s->rtp, buf, len)) {
+    if (!mh_stream_send(s, &s->rtp, buf, len)) {
         s->stat.rtp[MH_STREAM_WEB].errors++;
     }
 
@@ -258,7 +240,7 @@ mh_stream_web_rtcp(struct mh_stream *s, uint8_t *buf, size_t len)
         return;
     }
 
-    if (!mh_half_send(s, &s->rtcp, buf, len)) {
+    if (!mh_stream_send(s, &s->rtcp, buf, len)) {
         s->stat.rtcp[MH_STREAM_WEB].errors++;
     }
 }
@@ -302,112 +284,12 @@ mh_stream_destroy(void *data)
 }
 
 
-static int
-mh_half_peer(struct mh_stream *s, struct mh_half *h, const struct sa *peer,
-    bool learn)
-{
-    int              err;
-    struct sockaddr  none;
-
-    if (h->set && sa_cmp(&h->signaled, peer, SA_ALL)) {
-        return 0;
-    }
-
-    if (learn) {
-        h->sock.named = true;
-
-        if (h->connected) {
-
-            /* a new peer may be learned anew: undo the old one */
-
-            memset(&none, 0, sizeof(none));
-            none.sa_family = AF_UNSPEC;
-            (void) connect(h->sock.fd, &none, sizeof(none));
-        }
-
-        h->connected = false;
-
-    } else {
-
-        if (connect(h->sock.fd, &peer->u.sa, peer->len) == -1) {
-            return errno;
-        }
-
-        h->sock.named = false;
-        h->connected = true;
-        mh_half_drain(h->sock.fd);
-    }
-
-    sa_cpy(&h->peer, peer);
-    sa_cpy(&h->signaled, peer);
-
-    if (!h->set) {
-        err = mh_io_add(s->io, &h->sock);
-        if (err) {
-            return err;
-        }
-
-        h->set = true;
-    }
-
-    return 0;
-}
-
-
-static void
-mh_half_drain(int fd)
-{
-    int      i;
-    uint8_t  byte;
-
-    for (i = 0; i < MH_STREAM_DRAIN; i++) {
-
-        if (recv(fd, &byte, 1, MSG_DONTWAIT) == -1 && errno == EAGAIN) {
-            return;
-        }
-    }
-}
-
-
-/*
- * Who sends first is the peer.  What others sent before the socket was
- * connected is still in its queue, so it goes on to tell names; it must not
- * leave a trace in counters and sources.
- */
-
-static bool
-mh_half_foreign(const struct mh_half *h, const struct sa *src)
-{
-    return src != NULL && h->connected && !sa_cmp(&h->peer, src, SA_ALL);
-}
-
-
-static bool
-mh_half_learn(struct mh_half *h, const struct sa *src)
-{
-    if (h->connected) {
-        return true;
-    }
-
-    if (connect(h->sock.fd, &src->u.sa, src->len) == -1) {
-        return false;
-    }
-
-    sa_cpy(&h->peer, src);
-    h->connected = true;
-
-    return true;
-}
-
-
 /* behind the packet there is room for MH_KEYS_ROOM bytes more */
 
 static bool
-mh_half_send(struct mh_stream *s, struct mh_half *h, uint8_t *buf,
+mh_stream_send(struct mh_stream *s, struct mh_half *h, uint8_t *buf,
     size_t len)
 {
-    ssize_t  n;
-
     if (!h->set) {
         return false;
     }
@@ -418,26 +300,7 @@ mh_half_send(struct mh_stream *s, struct mh_half *h, uint8_t *buf,
         return false;
     }
 
-    h = s->mux ? &s->rtp : h;
-
-    if (h->connected) {
-        n = send(h->sock.fd, buf, len, MSG_DONTWAIT);
-
-        /*
-         * An earlier packet of ours met a closed port: the socket tells it
-         * now, and this packet was not sent.
-         */
-
-        if (n == -1 && errno == ECONNREFUSED) {
-            n = send(h->sock.fd, buf, len, MSG_DONTWAIT);
-        }
-
-    } else {
-        n = sendto(h->sock.fd, buf, len, MSG_DONTWAIT, &h->peer.u.sa,
-                   h->peer.len);
-    }
-
-    return n == (ssize_t) len;
+    return mh_half_send(s->mux ? &s->rtp : h, buf, len);
 }
 
 
@@ -449,9 +312,7 @@ mh_stream_rtp_h(uint8_t *buf, size_t len, const struct sa *src, void *arg)
     if (len >= 8 && buf[1] >= 192 && buf[1] <= 223) {
         /* the peer muxes without having been asked (RFC 5761 4) */
 
-        if (src != NULL
-            && (!s->rtp.connected || !sa_cmp(&s->rtp.peer, src, SA_ALL)))
-        {
+        if (src != NULL && !mh_half_known(&s->rtp, src)) {
             s->stat.rtcp[MH_STREAM_IMS].errors++;
             return;
         }
@@ -460,7 +321,7 @@ mh_stream_rtp_h(uint8_t *buf, size_t len, const struct sa *src, void *arg)
         return;
     }
 
-    if (mh_half_foreign(&s->rtp, src)
+    if (mh_half_foreign(&s->rtp, src, s->secure, mh_io_now(s->io))
         || (s->secure && mh_keys_unprotect(s->keys, buf, &len, false) != 0))
     {
         s->stat.rtp[MH_STREAM_IMS].errors++;
@@ -471,7 +332,7 @@ mh_stream_rtp_h(uint8_t *buf, size_t len, const struct sa *src, void *arg)
         return;
     }
 
-    if (src != NULL && !mh_half_learn(&s->rtp, src)) {
+    if (src != NULL && !mh_half_learn(&s->rtp, src, mh_io_now(s->io))) {
         s->stat.rtp[MH_STREAM_IMS].errors++;
         return;
     }
@@ -496,7 +357,7 @@ mh_stream_rtcp_h(uint8_t *buf, size_t len, const struct sa *src, void *arg)
 {
     struct mh_stream  *s = arg;
 
-    if (mh_half_foreign(&s->rtcp, src)
+    if (mh_half_strange(&s->rtcp, &s->rtp, src, s->secure)
         || (s->secure && mh_keys_unprotect(s->keys, buf, &len, true) != 0))
     {
         s->stat.rtcp[MH_STREAM_IMS].errors++;
@@ -507,7 +368,7 @@ mh_stream_rtcp_h(uint8_t *buf, size_t len, const struct sa *src, void *arg)
         return;
     }
 
-    if (src != NULL && !mh_half_learn(&s->rtcp, src)) {
+    if (src != NULL && !mh_half_learn(&s->rtcp, src, mh_io_now(s->io))) {
         s->stat.rtcp[MH_STREAM_IMS].errors++;
         return;
     }
@@ -638,7 +499,7 @@ mh_stream_ask(struct mh_stream *s, enum mh_stream_leg to)
     }
 
     if (to == MH_STREAM_IMS) {
-        (void) mh_half_send(s, &s->rtcp, buf, n);
+        (void) mh_stream_send(s, &s->rtcp, buf, n);
 
     } else if (s->transport != NULL) {
         (void) mh_transport_send_copy(s->transport, buf, n, true);

@@ -25,6 +25,7 @@
 
 #include <re.h>
 
+#include "mh_half.h"
 #include "mh_io.h"
 #include "mh_keys.h"
 #include "mh_port.h"
@@ -92,20 +93,21 @@ const struct sa *mh_stream_remote(const struct mh_stream *s, bool signaled);
 
 /*
  * Points the IMS side to a peer: from now on only it is heard.  What came
- * in before from others is thrown away.  With the same addresses as before
- * it does nothing.
+ * in before from others is thrown away.  With the same addresses and mode as
+ * before it does nothing.
  *
  * @param s      the stream
  * @param rtp    address and port for RTP
  * @param rtcp   for RTCP; the same as rtp: it goes from our RTP port, too
  *               (RFC 5761)
- * @param learn  true: the first RTP and RTCP packet may come from elsewhere
- *               and then sets the address, once (symmetric RTP, RFC 4961)
+ * @param mode   whether the first RTP and RTCP packet may come from elsewhere
+ *               and then sets the address, once (symmetric RTP, RFC 4961), or
+ *               later ones, too
  *
  * @return 0, or what connect(2) or epoll_ctl(2) said
  */
 int mh_stream_peer(struct mh_stream *s, const struct sa *rtp,
-    const struct sa *rtcp, bool learn);
+    const struct sa *rtcp, enum mh_half_mode mode);
 
 /*
  * The SDES keys of the IMS side, made at the first call; the stream's own.

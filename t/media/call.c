@@ -268,6 +268,7 @@ command(struct call *c, const char *name, int to, const char *sdp,
     const char *dtls)
 {
     int           r;
+    char          flags[128];
     struct told  *told;
 
     ng_begin(c->ng, name);
@@ -310,7 +311,9 @@ command(struct call *c, const char *name, int to, const char *sdp,
         ng_str(c->ng, "ICE", "force");
         ng_str(c->ng, "DTLS", dtls ? dtls : "passive");
         ng_list(c->ng, "rtcp-mux", "offer require");
-        ng_list(c->ng, "flags", "generate-mid");
+        (void) snprintf(flags, sizeof(flags), "generate-mid%s%s",
+                        c->flags ? " " : "", c->flags ? c->flags : "");
+        ng_list(c->ng, "flags", flags);
         ng_list(c->ng, "direction", "ims web");
     }
 

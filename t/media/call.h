@@ -53,6 +53,7 @@ struct call {
     int              offers;
     char             id[64];
     const char      *ims_tag;
+    const char      *flags;     /* more of them with what the IMS says */
     unsigned         version;
     struct browser   web;
     struct ims       ims;
