@@ -164,6 +164,12 @@ void ngx_ims_media_tell(ngx_ims_media_t *media, ngx_ims_media_ended_pt handler,
     void *data);
 
 /*
+ * More was told than could be kept: each helper counts as being back after a
+ * silence, so that it is asked about its calls.
+ */
+void ngx_ims_media_unheard(ngx_ims_media_t *media);
+
+/*
  * What to do without consent.  NGX_OK: wait for so many ms, then end the call,
  * or NGX_DECLINED: nothing.
  */

@@ -204,6 +204,17 @@ ngx_ims_media_tell(ngx_ims_media_t *media, ngx_ims_media_ended_pt handler,
 }
 
 
+void
+ngx_ims_media_unheard(ngx_ims_media_t *media)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < media->nhelpers; i++) {
+        media->helpers[i].back++;
+    }
+}
+
+
 ngx_int_t
 ngx_ims_media_consent(ngx_ims_media_t *media, ngx_msec_t *wait)
 {

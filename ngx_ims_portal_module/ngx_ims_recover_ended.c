@@ -49,7 +49,7 @@ struct ngx_ims_recover_list_s {
     ngx_ims_worker_t         *worker;
     ngx_queue_t               calls;
     ngx_uint_t                ncalls;
-    unsigned                  full:1;         /* which was said */
+    unsigned                  full:1;         /* some found no place */
 };
 
 
@@ -198,21 +198,20 @@ ngx_ims_recover_again(ngx_ims_recover_list_t *list,
 }
 
 
-/* 1: no place in the list; its calls are asked about after a restart only */
+/* 1: no place in the list */
 
 static ngx_uint_t
 ngx_ims_recover_full(ngx_ims_recover_list_t *list)
 {
     if (list->ncalls < NGX_IMS_RECOVER_ENDED) {
-        list->full = 0;
         return 0;
     }
 
     if (!list->full) {
         list->full = 1;
         ngx_log_error(NGX_LOG_WARN, list->worker->log, 0,
-                      "more than %ui calls without media, others go on "
-                      "without it", list->ncalls);
+                      "more than %ui calls without media, others have to "
+                      "wait", list->ncalls);
     }
 
     return 1;
@@ -276,6 +275,13 @@ ngx_ims_recover_look(ngx_ims_recover_list_t *list)
         }
 
         q = next;
+    }
+
+    /* those that found no place are found by asking */
+
+    if (list->full && list->ncalls < NGX_IMS_RECOVER_ENDED / 2) {
+        list->full = 0;
+        ngx_ims_media_unheard(list->worker->media);
     }
 }
 

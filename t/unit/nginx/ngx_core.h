@@ -28,6 +28,7 @@
 #include <strings.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -75,8 +76,10 @@ typedef struct {
 #define ngx_strlchr(p, last, c)  ((u_char *) memchr(p, c, (last) - (p)))
 #define ngx_strchr(s, c)        strchr((const char *) (s), (int) (c))
 #define ngx_strnlen(p, n)       strnlen((char *) (p), n)
+#define ngx_strlen(s)           strlen((const char *) (s))
 #define ngx_align(d, a)         (((d) + (a - 1)) & ~(a - 1))
 
+u_char *ngx_strlcasestrn(u_char *s1, u_char *last, u_char *s2, size_t n);
 ngx_int_t ngx_hextoi(u_char *line, size_t n);
 u_char *ngx_sprintf(u_char *buf, const char *fmt, ...);
 u_char *ngx_hex_dump(u_char *dst, u_char *src, size_t len);
@@ -125,6 +128,7 @@ typedef struct {
 } ngx_pool_t;
 
 void *ngx_palloc(ngx_pool_t *pool, size_t size);
+void *ngx_pcalloc(ngx_pool_t *pool, size_t size);
 
 ngx_pool_cleanup_t *ngx_pool_cleanup_add(ngx_pool_t *pool, size_t size);
 void ngx_destroy_pool(ngx_pool_t *pool);
@@ -151,6 +155,7 @@ typedef struct {
 
 typedef struct {
     ngx_log_t           *log;
+    ngx_pool_t          *pool;
 } ngx_cycle_t;
 
 extern ngx_cycle_t  *ngx_cycle;
@@ -159,17 +164,53 @@ extern ngx_cycle_t  *ngx_cycle;
 typedef struct ngx_conf_s       ngx_conf_t;
 typedef struct ngx_listening_s  ngx_listening_t;
 typedef struct ngx_shm_zone_s   ngx_shm_zone_t;
+typedef struct ngx_connection_s  ngx_connection_t;
 typedef struct ngx_queue_s      ngx_queue_t;
 
 struct ngx_queue_s {
     ngx_queue_t         *prev;
     ngx_queue_t         *next;
 };
+
+#define ngx_queue_init(q)      (q)->prev = (q)->next = (q)
+#define ngx_queue_empty(h)     ((h) == (h)->prev)
+#define ngx_queue_head(h)      (h)->next
+#define ngx_queue_next(q)      (q)->next
+#define ngx_queue_sentinel(h)  (h)
+#define ngx_queue_data(q, type, link)                                         \
+    (type *) (void *) ((u_char *) (q) - offsetof(type, link))
+
+static ngx_inline void
+ngx_queue_remove(ngx_queue_t *q)
+{
+    q->next->prev = q->prev;
+    q->prev->next = q->next;
+}
+
+static ngx_inline void
+ngx_queue_insert_tail(ngx_queue_t *h, ngx_queue_t *q)
+{
+    q->prev = h->prev;
+    q->next = h;
+    h->prev->next = q;
+    h->prev = q;
+}
+
+static ngx_inline void
+ngx_queue_add(ngx_queue_t *h, ngx_queue_t *n)
+{
+    h->prev->next = n->next;
+    n->next->prev = h->prev;
+    h->prev = n->prev;
+    h->prev->next = h;
+}
+
 typedef struct ngx_resolver_s   ngx_resolver_t;
 typedef struct ngx_resolver_ctx_s  ngx_resolver_ctx_t;
 typedef void                    ngx_slab_pool_t;
 typedef int                     ngx_socket_t;
 typedef int                     ngx_fd_t;
+typedef ino_t                   ngx_file_uniq_t;
 
 typedef unsigned long           ngx_atomic_uint_t;
 typedef long                    ngx_atomic_int_t;

@@ -18,7 +18,7 @@ ngx_event_t  ngx_posted_events;
 ngx_pid_t    ngx_pid;
 
 static ngx_log_t    standin_log;
-static ngx_cycle_t  standin_cycle = { &standin_log };
+static ngx_cycle_t  standin_cycle = { &standin_log, NULL };
 ngx_cycle_t        *ngx_cycle = &standin_cycle;
 
 static ngx_event_t  *standin_first;
@@ -219,6 +219,21 @@ ngx_palloc(ngx_pool_t *pool, size_t size)
     cln = ngx_pool_cleanup_add(pool, size);
 
     return cln ? cln->data : NULL;
+}
+
+
+void *
+ngx_pcalloc(ngx_pool_t *pool, size_t size)
+{
+    void  *p;
+
+    p = ngx_palloc(pool, size);
+
+    if (p != NULL) {
+        memset(p, 0, size);
+    }
+
+    return p;
 }
 
 
@@ -508,6 +523,21 @@ ngx_cmp_sockaddr(struct sockaddr *sa1, socklen_t slen1, struct sockaddr *sa2,
             && memcmp(&a->sockaddr_in6.sin6_addr,
                       &b->sockaddr_in6.sin6_addr, 16) == 0)
            ? NGX_OK : NGX_DECLINED;
+}
+
+
+/* n is one less than the length of s2 */
+
+u_char *
+ngx_strlcasestrn(u_char *s1, u_char *last, u_char *s2, size_t n)
+{
+    for ( /* void */ ; s1 + n < last; s1++) {
+        if (strncasecmp((char *) s1, (char *) s2, n + 1) == 0) {
+            return s1;
+        }
+    }
+
+    return NULL;
 }
 
 
