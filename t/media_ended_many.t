@@ -3,7 +3,8 @@
 # Copyright (C) the IMS portal authors
 
 # What a media helper tells of calls that ended: thousands of another nginx's,
-# more than it remembers, of a call that is well again, and with consent "off".
+# more than it remembers, of a call that is well again, and is lost again; when
+# it does not answer, when it is away, and with consent "off".
 
 use warnings;
 use strict;
@@ -26,7 +27,7 @@ use Time::HiRes qw/ time /;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(17);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(28);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -80,8 +81,42 @@ push @ended, [ id($call), 'media lost' ];
 ok(IMS::Loop::wait_for(sub { $ng->seen('query', id($call)) }, 20), 'asked');
 ok($mary->none('BYE', 2), 'its media is well: it goes on');
 
+# ... and lost again
+
+$ng->{web}{id($call)} = { 'media lost' => \1 };
+push @ended, [ id($call), 'media lost' ];
+ended($call, 'SIP;cause=503;text="media lost"', 'lost again');
+
+# news go with the next ping when one gets no answer, and when it finds no
+# helper
+
+for my $fault (qw/ silent away /) {
+    $call = call_up($mary, $core);
+    id($call);
+
+    $fault eq 'silent' ? $ng->mode('silent') : $ng->down();
+    push @ended, [ id($call), 'dtls failed' ];
+    $ng->{web}{id($call)} = { state => 'failed' };
+    ok($mary->none('BYE', 2.5), "$fault: nobody can know");
+    $fault eq 'silent' ? $ng->mode('answer') : $ng->up();
+
+    ended($call, 'SIP;cause=488;text="DTLS failed"', $fault);
+}
+
+# a question that gets no answer is asked again
+
+$call = call_up($mary, $core);
+id($call);
+$ng->mode('hold');
+push @ended, [ id($call), 'dtls failed' ];
+$ng->{web}{id($call)} = { state => 'failed' };
+ok(IMS::Loop::wait_for(sub { @{$ng->{held}} }, 20), 'a question is left open');
+$ng->mode('answer');
+ended($call, 'SIP;cause=488;text="DTLS failed"', 'asked again');
+
 # more than the helper remembers: it is asked about what it has
 
+$call = call_up($mary, $core);
 $ng->{web}{id($call)} = { state => 'failed' };
 push @ended, map { others($_) } 1 .. 2000;
 $ng->{forgotten} = @ended - 3;
@@ -99,7 +134,7 @@ ended($call, 'SIP;cause=503;text="no media"', 'no media');
 $ng->{strict} = 0;
 
 is(status()->{dialogs}, 0, 'no call is left');
-is(status()->{media_ended}, 3, 'counted');
+is(status()->{media_ended}, 7, 'counted');
 
 # off: consent ends nothing, the rest does
 
