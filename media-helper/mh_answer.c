@@ -29,6 +29,14 @@
 
 static int mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
     struct pl *out, const char **reason);
+static int mh_answer_check(const struct mh_call *call, enum mh_sdp_leg from,
+    const struct mh_sdp *web);
+static void mh_answer_local(struct mh_call *call, const struct mh_signal *sig,
+    const struct mh_sdp *ims);
+static int mh_answer_peers(struct mh_call *call, const struct mh_signal *sig,
+    enum mh_sdp_leg from, const struct mh_sdp *ims);
+static int mh_answer_note(struct mh_call *call, const struct mh_signal *sig,
+    enum mh_sdp_leg from);
 static bool mh_answer_muxes(const struct mh_call *call,
     const struct mh_sdp *ims, unsigned i);
 static int mh_answer_dtls(struct mh_call *call, const struct mh_signal *sig,
@@ -94,7 +102,6 @@ mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
 {
     int                   err;
     uint8_t               via[MH_SDP_MAX_MEDIA];
-    unsigned              i;
     enum mh_sdp_leg       to, from;
     const struct mh_sdp  *web, *ims;
     struct mh_scratch    *scratch;
@@ -106,17 +113,10 @@ mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
     web = (to == MH_SDP_WEB) ? &scratch->a : &scratch->b;
     ims = (to == MH_SDP_WEB) ? &scratch->b : &scratch->a;
 
-    if (scratch->a.mediac != scratch->b.mediac) {
-        *reason = mh_sdp_error(EPROTO);
-        return EPROTO;
-    }
-
-    if (from == MH_SDP_WEB) {
-        err = mh_sdp_check_web(web);
-        if (err) {
-            *reason = mh_sdp_error(err);
-            return err;
-        }
+    err = mh_answer_check(call, from, web);
+    if (err) {
+        *reason = mh_sdp_error(err);
+        return err;
     }
 
     mh_links_resolve(call, web, ims, from, via);
@@ -129,20 +129,7 @@ mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
         return err;
     }
 
-    mh_local_init(call, to, sig, true);
-    mh_local_ims(call, sig);
-
-    for (i = 0; i < scratch->a.mediac; i++) {
-        call->mux[i] = mh_answer_muxes(call, ims, i);
-
-        if (!scratch->b.media[i].refused) {
-            mh_local_port(call, i);
-            scratch->local.media[i].rtcp_mux = call->mux[i];
-            scratch->local.media[i].rtcp_port
-                = (uint16_t) (scratch->local.media[i].port + 1);
-        }
-    }
-
+    mh_answer_local(call, sig, ims);
     mh_local_links(call, web, via);
 
     err = (from == MH_SDP_IMS) ? mh_secure_answered(call, ims)
@@ -159,16 +146,7 @@ mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
         return err;
     }
 
-    if (from == MH_SDP_IMS) {
-        mh_local_source(call, sig);
-    }
-
-    err = mh_local_peers(call, ims, true);
-
-    if (err == 0 && from == MH_SDP_WEB) {
-        err = mh_secure_apply(call);
-    }
-
+    err = mh_answer_peers(call, sig, from, ims);
     if (err) {
         *reason = "Unusable media address";
         return err;
@@ -178,8 +156,96 @@ mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
     mh_links_settle(call, web, from, via);
     mh_answer_streams(call, web, ims);
 
-    if (mh_local_tag(&call->legs[from], &sig->to_tag) != 0) {
+    err = mh_answer_note(call, sig, from);
+    if (err) {
         *reason = "Out of memory";
+    }
+
+    return err;
+}
+
+
+static int
+mh_answer_check(const struct mh_call *call, enum mh_sdp_leg from,
+    const struct mh_sdp *web)
+{
+    const struct mh_scratch  *scratch;
+
+    scratch = call->calls->scratch;
+
+    if (scratch->a.mediac != scratch->b.mediac) {
+        return EPROTO;
+    }
+
+    return (from == MH_SDP_WEB) ? mh_sdp_check_web(web) : 0;
+}
+
+
+/* our end of the leg that the answer goes to */
+
+static void
+mh_answer_local(struct mh_call *call, const struct mh_signal *sig,
+    const struct mh_sdp *ims)
+{
+    unsigned                    i;
+    struct mh_scratch          *scratch;
+    struct mh_sdp_local_media  *m;
+
+    scratch = call->calls->scratch;
+
+    mh_local_init(call, call->offerer, sig, true);
+    mh_local_ims(call, sig);
+
+    for (i = 0; i < scratch->a.mediac; i++) {
+        call->mux[i] = mh_answer_muxes(call, ims, i);
+
+        if (!scratch->b.media[i].refused) {
+            mh_local_port(call, i);
+
+            m = &scratch->local.media[i];
+            m->rtcp_mux = call->mux[i];
+            m->rtcp_port = (uint16_t) (m->port + 1);
+        }
+    }
+}
+
+
+/* where the IMS side is, and whether it is SRTP from now on */
+
+static int
+mh_answer_peers(struct mh_call *call, const struct mh_signal *sig,
+    enum mh_sdp_leg from, const struct mh_sdp *ims)
+{
+    int       err;
+    unsigned  i;
+
+    if (from == MH_SDP_IMS) {
+        mh_local_source(call, sig);
+
+        for (i = 0; i < call->mediac && call->reset; i++) {
+            if (call->streams[i] != NULL) {
+                mh_stream_forget(call->streams[i]);
+            }
+        }
+    }
+
+    call->reset = false;
+
+    err = mh_local_peers(call, ims, true);
+
+    if (err == 0 && from == MH_SDP_WEB) {
+        err = mh_secure_apply(call);
+    }
+
+    return err;
+}
+
+
+static int
+mh_answer_note(struct mh_call *call, const struct mh_signal *sig,
+    enum mh_sdp_leg from)
+{
+    if (mh_local_tag(&call->legs[from], &sig->to_tag) != 0) {
         return ENOMEM;
     }
 

@@ -107,6 +107,11 @@ struct mh_signal {
     bool               source_address;  /* and that is where its media is */
     bool               no_learn;    /* whatever the command line says */
     bool               handover;    /* the IMS side may move by itself */
+    bool               reset;       /* offer: what its receiver could do is
+                                       forgotten, ICE restarts */
+    bool               raise;       /* o= version goes up in any case */
+    bool               bundle_only; /* to a browser: new m-lines only in the */
+    bool               bundle_zero; /* bundle; with port 0 */
     bool               reverse_active;  /* DTLS-reverse=active */
     bool               mux_offer;   /* to IMS: a=rtcp-mux */
     bool               mux_require; /* and no other port for RTCP */
@@ -180,6 +185,7 @@ struct mh_call {
     unsigned              blocked[MH_CALL_LEGS];    /* what comes from it */
     bool                  mux[MH_SDP_MAX_MEDIA];    /* in force with the IMS */
     bool                  mux_offered;  /* to the IMS, by the last offer */
+    bool                  reset;        /* said with the last offer */
     bool                  mux_required; /* without another port for RTCP */
     bool                  mux_reject;   /* said with the IMS's last offer */
     bool                  active;       /* DTLS-reverse said so */

@@ -5,7 +5,8 @@
 
 
 /*
- * Keys and their values.  No state, no timer.
+ * Keys and their values; those of media are in mh_cmd_media.c.  No state, no
+ * timer.
  */
 
 
@@ -19,35 +20,17 @@
 #include "mh_sdp_text.h"
 
 
-typedef void (mh_cmd_key_h)(struct mh_cmd_keys *k, const struct pl *value);
-
-
-struct mh_cmd_key_entry {
-    const char    *name;
-    mh_cmd_key_h  *set;         /* NULL: known, and nothing to do */
-};
-
-
 static void mh_cmd_value(struct mh_cmd_keys *k, struct pl key,
     const ngx_ims_ng_node_t *node, unsigned depth);
 static void mh_cmd_side(struct mh_cmd_keys *k);
-static void mh_cmd_rule(struct pl *rules, unsigned *n,
-    const struct pl *value);
-static uint32_t mh_cmd_suite(const struct pl *name);
 static bool mh_cmd_holds(const struct pl *pl, const char *word);
 static int mh_cmd_interface(const struct pl *name);
 
-static mh_cmd_key_h  mh_cmd_key_address, mh_cmd_key_branch,
-    mh_cmd_key_call_id, mh_cmd_key_delay,
-    mh_cmd_key_direction, mh_cmd_key_dtls, mh_cmd_key_family,
-    mh_cmd_key_fingerprint, mh_cmd_key_flags, mh_cmd_key_from,
-    mh_cmd_key_from_tag, mh_cmd_key_ice, mh_cmd_key_label,
-    mh_cmd_key_learning, mh_cmd_key_limit, mh_cmd_key_mux,
-    mh_cmd_key_offer, mh_cmd_key_received, mh_cmd_key_remove,
-    mh_cmd_key_reverse, mh_cmd_key_rtpp, mh_cmd_key_sdes, mh_cmd_key_sdp,
-    mh_cmd_key_strip, mh_cmd_key_supports, mh_cmd_key_to,
-    mh_cmd_key_to_tag, mh_cmd_key_tos, mh_cmd_key_transcode,
-    mh_cmd_key_transport;
+static mh_cmd_key_h  mh_cmd_key_branch, mh_cmd_key_call_id,
+    mh_cmd_key_delay, mh_cmd_key_direction, mh_cmd_key_flags,
+    mh_cmd_key_from, mh_cmd_key_from_tag, mh_cmd_key_label,
+    mh_cmd_key_limit, mh_cmd_key_rtpp, mh_cmd_key_sdp, mh_cmd_key_supports,
+    mh_cmd_key_to, mh_cmd_key_to_tag, mh_cmd_key_transport;
 
 
 static const struct mh_cmd_key_entry  mh_cmd_key_table[] = {
@@ -67,25 +50,6 @@ static const struct mh_cmd_key_entry  mh_cmd_key_table[] = {
     { "to-interface", mh_cmd_key_to },
     { "interface", mh_cmd_key_to },
     { "transport-protocol", mh_cmd_key_transport },
-    { "ICE", mh_cmd_key_ice },
-    { "DTLS", mh_cmd_key_dtls },
-    { "DTLS-reverse", mh_cmd_key_reverse },
-    { "DTLS-fingerprint", mh_cmd_key_fingerprint },
-    { "SDES", mh_cmd_key_sdes },
-    { "rtcp-mux", mh_cmd_key_mux },
-    { "received-from", mh_cmd_key_received },
-    { "address-family", mh_cmd_key_family },
-    { "media-address", mh_cmd_key_address },
-    { "endpoint-learning", mh_cmd_key_learning },
-    { "sdp-media-remove", mh_cmd_key_remove },
-    { "codec-strip", mh_cmd_key_strip },
-    { "codec-mask", mh_cmd_key_strip },
-    { "codec-consume", mh_cmd_key_strip },
-    { "codec-offer", mh_cmd_key_offer },
-    { "codec-except", mh_cmd_key_offer },
-    { "codec-transcode", mh_cmd_key_transcode },
-    { "transcode", mh_cmd_key_transcode },
-    { "TOS", mh_cmd_key_tos },
     { "delete-delay", mh_cmd_key_delay },
     { "supports", mh_cmd_key_supports },
     { "limit", mh_cmd_key_limit },
@@ -96,9 +60,6 @@ static const struct mh_cmd_key_entry  mh_cmd_key_table[] = {
     { "codec-accept", NULL },       /* known, see docs/media-helper.md */
     { "codec-ignore", NULL },
     { "codec-set", NULL },
-    { "bundle", NULL },
-    { "replace", NULL },
-    { "ICE-lite", NULL },
     { "OSRTP", NULL },
     { "T38", NULL },
     { "T.38", NULL },
@@ -155,17 +116,21 @@ mh_cmd_keys(const ngx_ims_ng_node_t *dict, struct mh_signal *sig)
 bool
 mh_cmd_key(struct mh_cmd_keys *k, struct pl key, const struct pl *value)
 {
-    const struct mh_cmd_key_entry  *e;
-
     /* nothing said, as by JSON's null, is as good as no such key */
 
-    if (value->l == 0) {
-        return true;
-    }
+    return value->l == 0
+           || mh_cmd_key_in(mh_cmd_key_table, k, &key, value)
+           || mh_cmd_media(k, &key, value);
+}
 
-    for (e = mh_cmd_key_table; e->name != NULL; e++) {
 
-        if (mh_cmd_same(&key, e->name)) {
+bool
+mh_cmd_key_in(const struct mh_cmd_key_entry *e, struct mh_cmd_keys *k,
+    const struct pl *key, const struct pl *value)
+{
+    for ( /* void */ ; e->name != NULL; e++) {
+
+        if (mh_cmd_same(key, e->name)) {
 
             if (e->set != NULL) {
                 e->set(k, value);
@@ -446,206 +411,6 @@ mh_cmd_key_transport(struct mh_cmd_keys *k, const struct pl *value)
 
     if (!mh_cmd_same(value, "accept")) {
         k->proto = *value;
-    }
-}
-
-
-static void
-mh_cmd_key_ice(struct mh_cmd_keys *k, const struct pl *value)
-{
-    if (mh_cmd_same(value, "remove")) {
-        k->ice = MH_SDP_WEB;
-
-    } else if (mh_cmd_same(value, "force")
-               || mh_cmd_same(value, "force-relay"))
-    {
-        k->ice = MH_SDP_IMS;
-    }
-}
-
-
-static void
-mh_cmd_key_dtls(struct mh_cmd_keys *k, const struct pl *value)
-{
-    k->sig->active = mh_cmd_same(value, "active");
-}
-
-
-static void
-mh_cmd_key_reverse(struct mh_cmd_keys *k, const struct pl *value)
-{
-    k->sig->reverse_active = mh_cmd_same(value, "active");
-}
-
-
-static void
-mh_cmd_key_fingerprint(struct mh_cmd_keys *k, const struct pl *value)
-{
-    if (!mh_cmd_same(value, "sha-256") && !mh_cmd_same(value, "sha256")) {
-        k->sig->warning = "The DTLS fingerprint is of SHA-256";
-    }
-}
-
-
-static void
-mh_cmd_key_sdes(struct mh_cmd_keys *k, const struct pl *value)
-{
-    struct pl  word;
-
-    word = *value;
-
-    if (mh_cmd_same(&word, "off") || mh_cmd_same(&word, "no")
-        || mh_cmd_same(&word, "disable") || mh_cmd_same(&word, "disabled"))
-    {
-        k->sdes.off = true;
-
-    } else if (mh_cmd_same(&word, "pad")) {
-        k->sdes.pad = true;
-
-    } else if (mh_cmd_prefix(&word, "only-")) {
-        k->sdes.only |= mh_cmd_suite(&word);
-
-    } else if (mh_cmd_prefix(&word, "no-")) {
-        k->sdes.no |= mh_cmd_suite(&word);
-    }
-}
-
-
-static uint32_t
-mh_cmd_suite(const struct pl *name)
-{
-    int  suite;
-
-    suite = mh_sdes_find(name);
-
-    return (suite == -1) ? 0 : 1u << suite;
-}
-
-
-static void
-mh_cmd_key_mux(struct mh_cmd_keys *k, const struct pl *value)
-{
-    if (mh_cmd_same(value, "offer")) {
-        k->sig->mux_offer = true;
-
-    } else if (mh_cmd_same(value, "require")) {
-        k->sig->mux_offer = true;
-        k->sig->mux_require = true;
-
-    } else if (mh_cmd_same(value, "reject")) {
-        k->sig->mux_reject = true;
-    }
-}
-
-
-/* ["IP4", "192.0.2.1"], or the address alone */
-
-static void
-mh_cmd_key_received(struct mh_cmd_keys *k, const struct pl *value)
-{
-    if (value->l > 3 && value->l < 64) {
-        k->sig->received = *value;
-    }
-}
-
-
-static void
-mh_cmd_key_family(struct mh_cmd_keys *k, const struct pl *value)
-{
-    if (mh_cmd_same(value, "IP4") || mh_cmd_same(value, "IPv4")
-        || mh_cmd_same(value, "inet"))
-    {
-        k->sig->af = AF_INET;
-
-    } else if (mh_cmd_same(value, "IP6") || mh_cmd_same(value, "IPv6")
-               || mh_cmd_same(value, "inet6"))
-    {
-        k->sig->af = AF_INET6;
-    }
-}
-
-
-/* it goes into a description: only what is an address */
-
-static void
-mh_cmd_key_address(struct mh_cmd_keys *k, const struct pl *value)
-{
-    struct sa  sa;
-
-    memset(&sa, 0, sizeof(sa));
-
-    if (value->l < 64 && sa_set(&sa, value, 0) == 0) {
-        k->sig->media_address = *value;
-
-    } else {
-        k->sig->warning = "The media address is no address";
-    }
-}
-
-
-static void
-mh_cmd_key_learning(struct mh_cmd_keys *k, const struct pl *value)
-{
-    if (mh_cmd_same(value, "off")) {
-        k->sig->no_learn = true;
-
-    } else {
-        k->sig->learn = true;
-    }
-}
-
-
-static void
-mh_cmd_key_remove(struct mh_cmd_keys *k, const struct pl *value)
-{
-    if (mh_cmd_same(value, "audio")) {
-        k->sig->no_audio = true;
-
-    } else if (mh_cmd_same(value, "video")) {
-        k->sig->no_video = true;
-    }
-}
-
-
-static void
-mh_cmd_key_strip(struct mh_cmd_keys *k, const struct pl *value)
-{
-    mh_cmd_rule(k->sig->strip, &k->sig->stripc, value);
-}
-
-
-static void
-mh_cmd_key_offer(struct mh_cmd_keys *k, const struct pl *value)
-{
-    mh_cmd_rule(k->sig->offer, &k->sig->offerc, value);
-}
-
-
-static void
-mh_cmd_rule(struct pl *rules, unsigned *n, const struct pl *value)
-{
-    if (*n < MH_SDP_MAX_CODEC_RULES) {
-        rules[(*n)++] = *value;
-    }
-}
-
-
-static void
-mh_cmd_key_transcode(struct mh_cmd_keys *k, const struct pl *value)
-{
-    (void) value;
-
-    k->sig->warning = "No transcoding here";
-}
-
-
-static void
-mh_cmd_key_tos(struct mh_cmd_keys *k, const struct pl *value)
-{
-    uint64_t  tos;
-
-    if (mh_pl_number(value, 255, &tos)) {
-        k->sig->tos = (int) tos;
     }
 }
 

@@ -31,7 +31,7 @@
 void mh_cmd_keys(const ngx_ims_ng_node_t *dict, struct mh_signal *sig);
 
 
-/* ----- mh_cmd_flags.c, for mh_cmd_keys.c and back ----- */
+/* ----- mh_cmd_flags.c, mh_cmd_media.c, for mh_cmd_keys.c and back ----- */
 
 /* masks of suites, and what else a list of SDES says */
 
@@ -53,6 +53,21 @@ struct mh_cmd_keys {
     unsigned             directions;    /* so far */
     unsigned             item;          /* number in its list, from 0 */
 };
+
+typedef void (mh_cmd_key_h)(struct mh_cmd_keys *k, const struct pl *value);
+
+struct mh_cmd_key_entry {
+    const char    *name;
+    mh_cmd_key_h  *set;         /* NULL: known, and nothing to do */
+};
+
+/* a key of a table, which ends with a NULL; false if it is not there */
+bool mh_cmd_key_in(const struct mh_cmd_key_entry *e, struct mh_cmd_keys *k,
+    const struct pl *key, const struct pl *value);
+
+/* mh_cmd_media.c: one value of a key that tells what becomes of media */
+bool mh_cmd_media(struct mh_cmd_keys *k, const struct pl *key,
+    const struct pl *value);
 
 /* one value of a key; false if there is no such key */
 bool mh_cmd_key(struct mh_cmd_keys *k, struct pl key,

@@ -29,7 +29,8 @@ static int mh_link_free(struct mh_call *call, const bool *taken, uint8_t *k);
 static void mh_links_drop(struct mh_call *call);
 static bool mh_links_wanted(const struct mh_call *call, unsigned i);
 static int mh_links_plan_web(struct mh_call *call, const struct mh_sdp *sdp);
-static int mh_links_plan_ims(struct mh_call *call, const struct mh_sdp *sdp);
+static int mh_links_plan_ims(struct mh_call *call, const struct mh_sdp *sdp,
+    bool one);
 static unsigned mh_links_leader(const struct mh_call *call,
     const struct mh_sdp *sdp, unsigned i);
 static uint8_t mh_links_known(const struct mh_call *call,
@@ -63,10 +64,10 @@ mh_links_free(struct mh_call *call)
 
 int
 mh_links_plan(struct mh_call *call, const struct mh_sdp *sdp,
-    enum mh_sdp_leg from)
+    enum mh_sdp_leg from, bool one)
 {
     return (from == MH_SDP_WEB) ? mh_links_plan_web(call, sdp)
-                                : mh_links_plan_ims(call, sdp);
+                                : mh_links_plan_ims(call, sdp, one);
 }
 
 
@@ -439,15 +440,16 @@ mh_links_plan_web(struct mh_call *call, const struct mh_sdp *sdp)
 /* what has a link keeps it; what has none joins the bundle if there is one */
 
 static int
-mh_links_plan_ims(struct mh_call *call, const struct mh_sdp *sdp)
+mh_links_plan_ims(struct mh_call *call, const struct mh_sdp *sdp, bool one)
 {
     int               err;
     bool              taken[MH_SDP_MAX_MEDIA];
-    uint8_t           next[MH_SDP_MAX_MEDIA];
+    uint8_t           first, next[MH_SDP_MAX_MEDIA];
     unsigned          i, k;
     struct mh_links  *links;
 
     links = &call->links;
+    first = MH_LINK_NONE;
 
     memset(taken, 0, sizeof(taken));
     memset(next, MH_LINK_NONE, sizeof(next));
@@ -464,9 +466,14 @@ mh_links_plan_ims(struct mh_call *call, const struct mh_sdp *sdp)
             k = links->group;
         }
 
+        if (one && !links->settled && first != MH_LINK_NONE) {
+            k = first;
+        }
+
         if (k != MH_LINK_NONE) {
             next[i] = (uint8_t) k;
             taken[k] = true;
+            first = next[i];
         }
     }
 
@@ -476,12 +483,18 @@ mh_links_plan_ims(struct mh_call *call, const struct mh_sdp *sdp)
             continue;
         }
 
+        if (one && !links->settled && first != MH_LINK_NONE) {
+            next[i] = first;
+            continue;
+        }
+
         err = mh_link_free(call, taken, &next[i]);
         if (err) {
             return err;
         }
 
-        taken[next[i]] = true;
+        first = next[i];
+        taken[first] = true;
     }
 
     memcpy(links->next, next, sizeof(links->next));

@@ -70,11 +70,12 @@ void mh_links_free(struct mh_call *call);
  * @param from  who makes it.  A browser's tells what is bundled; to one that
  *              has not spoken yet each m-line is offered with a transport of
  *              its own, so that it may take any out of the bundle
+ * @param one   false: that; true: all of them on one
  *
  * @return 0, or an errno of mh_transport_alloc()
  */
 int mh_links_plan(struct mh_call *call, const struct mh_sdp *sdp,
-    enum mh_sdp_leg from);
+    enum mh_sdp_leg from, bool one);
 
 /*
  * What an answer makes of the plan; changes nothing.

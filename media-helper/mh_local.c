@@ -59,6 +59,9 @@ mh_local_init(struct mh_call *call, enum mh_sdp_leg leg,
 
     policy->single_codec = sig->single_codec;
     local->full_rtcp = sig->full_rtcp;
+    local->raise = sig->raise;
+    local->bundle_only = sig->bundle_only;
+    local->bundle_zero = sig->bundle_zero;
     local->loop = sig->loop_protect ? call->calls->loop : NULL;
 
     if (leg == MH_SDP_WEB) {
@@ -66,7 +69,7 @@ mh_local_init(struct mh_call *call, enum mh_sdp_leg leg,
         local->answer = answer;
 
     } else if (!answer) {
-        call->mux_offered = sig->mux_offer || call->mux[0];
+        call->mux_offered = sig->mux_offer || (call->mux[0] && !sig->reset);
         call->mux_required = sig->mux_require;
     }
 }
@@ -227,7 +230,9 @@ mh_local_port(struct mh_call *call, unsigned i)
 
     /* where it is in force there is no other port to fall back to */
 
-    if (call->mux_offered && (call->mux_required || call->mux[i])) {
+    if (call->mux_offered
+        && (call->mux_required || (call->mux[i] && !call->reset)))
+    {
         local->media[i].rtcp_port = local->media[i].port;
     }
 }
@@ -270,7 +275,9 @@ mh_local_write(struct mh_call *call, const struct mh_sdp *answer,
 
         if (turn == 0) {
 
-            if (mh_sdp_same(leg->out, leg->outlen, s->buf, len)) {
+            if (!local->raise
+                && mh_sdp_same(leg->out, leg->outlen, s->buf, len))
+            {
                 goto done;
             }
 

@@ -36,10 +36,19 @@ static int mh_offer_from(const struct mh_call *call, const struct mh_signal
     *sig, const struct mh_sdp *sdp);
 static int mh_offer_apply(struct mh_call *call, const struct mh_signal *sig,
     struct pl *out, const char **reason);
+static int mh_offer_peer(struct mh_call *call, enum mh_sdp_leg from,
+    const char **reason);
+static int mh_offer_keep(struct mh_call *call, const struct mh_signal *sig,
+    enum mh_sdp_leg from, const char **reason);
 static int mh_offer_ice(struct mh_call *call, const struct mh_sdp *sdp);
 static int mh_offer_ufrag(struct mh_transport *t, const struct pl *ufrag);
 static int mh_offer_streams(struct mh_call *call, const struct mh_signal *sig,
     const char **reason);
+static bool mh_offer_wanted(const struct mh_call *call,
+    bool wants[MH_SDP_MAX_MEDIA]);
+static int mh_offer_open(struct mh_call *call, const struct mh_signal *sig,
+    unsigned i, const char **reason);
+static int mh_offer_restart(struct mh_call *call);
 static struct mh_port_pool *mh_offer_pool(const struct mh_call *call, const
     struct mh_signal *sig, const struct mh_sdp_media *m);
 static void mh_offer_branch(struct mh_call *call, const struct pl *branch);
@@ -151,7 +160,6 @@ mh_offer_apply(struct mh_call *call, const struct mh_signal *sig,
     struct pl *out, const char **reason)
 {
     int                 err;
-    char               *text;
     enum mh_sdp_leg     from, to;
     struct mh_scratch  *scratch;
 
@@ -189,44 +197,76 @@ mh_offer_apply(struct mh_call *call, const struct mh_signal *sig,
         return err;
     }
 
+    err = mh_offer_peer(call, from, reason);
+    if (err) {
+        return err;
+    }
+
+    return mh_offer_keep(call, sig, from, reason);
+}
+
+
+/* what the offer tells of who makes it */
+
+static int
+mh_offer_peer(struct mh_call *call, enum mh_sdp_leg from,
+    const char **reason)
+{
+    int                   err;
+    const struct mh_sdp  *sdp;
+
+    sdp = &call->calls->scratch->a;
+
     if (from == MH_SDP_WEB) {
-        err = mh_offer_ice(call, &scratch->a);
+        err = mh_offer_ice(call, sdp);
+
         if (err) {
             *reason = mh_sdp_error(err);
-            return err;
         }
+
+        return err;
     }
 
-    if (from == MH_SDP_IMS) {
+    /* it may be rejected: a call that goes on waits for the answer */
 
-        /* it may be rejected: a call that goes on waits for the answer */
+    err = mh_local_peers(call, sdp, call->answered == 0);
 
-        err = mh_local_peers(call, &scratch->a, call->answered == 0);
-
-        if (err == 0 && call->answered == 0) {
-            err = mh_secure_apply(call);
-        }
-
-        if (err) {
-            *reason = "Unusable media address";
-            return err;
-        }
+    if (err == 0 && call->answered == 0) {
+        err = mh_secure_apply(call);
     }
 
+    if (err) {
+        *reason = "Unusable media address";
+    }
+
+    return err;
+}
+
+
+/* the text is kept: its answer will be read with it */
+
+static int
+mh_offer_keep(struct mh_call *call, const struct mh_signal *sig,
+    enum mh_sdp_leg from, const char **reason)
+{
+    char           *text;
+    struct mh_leg  *leg;
+
+    leg = &call->legs[from];
     text = mem_alloc(sig->sdp.l, NULL);
 
-    if (text == NULL || mh_local_tag(&call->legs[from], &sig->from_tag) != 0) {
+    if (text == NULL || mh_local_tag(leg, &sig->from_tag) != 0) {
         mem_deref(text);
         *reason = "Out of memory";
         return ENOMEM;
     }
 
     memcpy(text, sig->sdp.p, sig->sdp.l);
-    mh_local_label(&call->legs[from], &sig->label);
+    mh_local_label(leg, &sig->label);
 
-    mh_call_text_free(call->legs[from].in, call->legs[from].inlen);
-    call->legs[from].in = text;
-    call->legs[from].inlen = sig->sdp.l;
+    mh_call_text_free(leg->in, leg->inlen);
+    leg->in = text;
+    leg->inlen = sig->sdp.l;
 
     call->offerer = from;
     call->signaled = time(NULL);
@@ -259,6 +299,7 @@ mh_offer_note(struct mh_call *call, const struct mh_signal *sig,
     }
 
     call->delete_at = 0;
+    call->reset = sig->reset;
 }
 
 
@@ -296,8 +337,10 @@ mh_offer_ufrag(struct mh_transport *t, const struct pl *ufrag)
 
     ice = mh_transport_ice(t);
 
-    if (ice->rufrag[0] != '\0' && pl_strcmp(ufrag, ice->rufrag) != 0
-        && !mh_transport_ice_rollback(t, ufrag))
+    /* without one a restart of ours, or the first offer, has no answer yet */
+
+    if (pl_strcmp(ufrag, ice->rufrag) != 0
+        && !mh_transport_ice_rollback(t, ufrag) && ice->rufrag[0] != '\0')
     {
         err = mh_transport_ice_restart(t);
         if (err) {
@@ -317,35 +360,21 @@ mh_offer_streams(struct mh_call *call, const struct mh_signal *sig,
 {
     int                   err;
     bool                  wants[MH_SDP_MAX_MEDIA];
-    unsigned              i, open, wanted;
+    unsigned              i;
+    enum mh_sdp_leg       from;
     const struct mh_sdp  *sdp;
-    struct mh_calls      *calls;
-    struct mh_port_pool  *pool;
 
-    calls = call->calls;
-    sdp = &calls->scratch->a;
-    open = 0;
-    wanted = 0;
+    sdp = &call->calls->scratch->a;
+    from = (call->calls->scratch->local.leg == MH_SDP_WEB) ? MH_SDP_IMS
+                                                            : MH_SDP_WEB;
 
-    /*
-     * Looked at first, because a call that goes on must not be hurt by an
-     * offer that cannot be met.  All refused by the peer is no mistake.
-     */
-
-    for (i = 0; i < sdp->mediac; i++) {
-        wants[i] = mh_sdp_wanted(sdp, i, &calls->scratch->local);
-        wanted += wants[i];
-        open += !sdp->media[i].refused;
-    }
-
-    if (open && wanted == 0) {
+    if (!mh_offer_wanted(call, wants)) {
         *reason = "No usable media";
         return EPROTONOSUPPORT;
     }
 
     for (i = 0; i < sdp->mediac; i++) {
         call->kinds[i] = (uint8_t) sdp->media[i].kind;
-
         call->dropped[i] = !wants[i];
 
         if (!wants[i]) {
@@ -353,16 +382,8 @@ mh_offer_streams(struct mh_call *call, const struct mh_signal *sig,
         }
 
         if (call->streams[i] == NULL) {
-            pool = mh_offer_pool(call, sig, &sdp->media[i]);
-
-            err = mh_stream_alloc(&call->streams[i], calls->conf.io, pool,
-                                  call->tos);
+            err = mh_offer_open(call, sig, i, reason);
             if (err) {
-                calls->stat.refused++;
-                *reason = (err == ENOSPC || err == EMFILE)
-                          ? "Ran out of ports" : "Cannot open a port";
-                mh_warn("call \"%s\" gets no port: %s", call->id,
-                        err == ENOSPC ? "all are in use" : strerror(err));
                 return err;
             }
         }
@@ -372,8 +393,12 @@ mh_offer_streams(struct mh_call *call, const struct mh_signal *sig,
         }
     }
 
-    err = mh_links_plan(call, sdp, calls->scratch->local.leg == MH_SDP_WEB
-                                   ? MH_SDP_IMS : MH_SDP_WEB);
+    err = mh_links_plan(call, sdp, from, sig->bundle_only);
+
+    if (err == 0 && sig->reset && from == MH_SDP_IMS) {
+        err = mh_offer_restart(call);
+    }
+
     if (err) {
         *reason = "Out of memory";
         return err;
@@ -386,6 +411,85 @@ mh_offer_streams(struct mh_call *call, const struct mh_signal *sig,
     }
 
     mh_local_links(call, sdp, call->links.next);
+
+    return 0;
+}
+
+
+/*
+ * Looked at first, because a call that goes on must not be hurt by an offer
+ * that cannot be met.  All refused by the peer is no mistake.
+ */
+
+static bool
+mh_offer_wanted(const struct mh_call *call, bool wants[MH_SDP_MAX_MEDIA])
+{
+    unsigned              i, open, wanted;
+    const struct mh_sdp  *sdp;
+
+    sdp = &call->calls->scratch->a;
+    open = 0;
+    wanted = 0;
+
+    for (i = 0; i < sdp->mediac; i++) {
+        wants[i] = mh_sdp_wanted(sdp, i, &call->calls->scratch->local);
+        wanted += wants[i];
+        open += !sdp->media[i].refused;
+    }
+
+    return open == 0 || wanted != 0;
+}
+
+
+static int
+mh_offer_open(struct mh_call *call, const struct mh_signal *sig, unsigned i,
+    const char **reason)
+{
+    int                   err;
+    struct mh_calls      *calls;
+    struct mh_port_pool  *pool;
+
+    calls = call->calls;
+    pool = mh_offer_pool(call, sig, &calls->scratch->a.media[i]);
+
+    err = mh_stream_alloc(&call->streams[i], calls->conf.io, pool, call->tos);
+
+    if (err) {
+        calls->stat.refused++;
+        *reason = (err == ENOSPC || err == EMFILE) ? "Ran out of ports"
+                                                   : "Cannot open a port";
+        mh_warn("call \"%s\" gets no port: %s", call->id,
+                err == ENOSPC ? "all are in use" : strerror(err));
+    }
+
+    return err;
+}
+
+
+/*
+ * ICE anew, for who is in the browser's place now.  Not again before the
+ * answer, which brings the ufrag: the same offer gives the same bytes.
+ */
+
+static int
+mh_offer_restart(struct mh_call *call)
+{
+    int                   err;
+    unsigned              k;
+    struct mh_transport  *t;
+
+    for (k = 0; k < call->links.n; k++) {
+        t = call->links.v[k]->transport;
+
+        if (mh_transport_ice(t)->rufrag[0] == '\0') {
+            continue;
+        }
+
+        err = mh_transport_ice_restart(t);
+        if (err) {
+            return err;
+        }
+    }
 
     return 0;
 }

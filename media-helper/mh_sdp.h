@@ -296,6 +296,9 @@ struct mh_sdp_local {
                                        had one; NULL: never */
     enum mh_sdp_setup  setup;       /* actpass in an offer; else as chosen */
     bool               answer;      /* what will be written is one */
+    bool               raise;       /* the caller raises sess_ver anyway */
+    bool               bundle_only; /* web: new m-lines but the first are for */
+    bool               bundle_zero; /* the bundle only; written with port 0 */
     bool               full_rtcp;   /* IMS: a=rtcp always, with the address */
     const char        *loop;        /* name of this helper to write, or NULL */
 

@@ -251,14 +251,18 @@ static void
 mh_sdp_write_media(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
     const struct mh_sdp_line_plan *line)
 {
+    bool                        only;
     unsigned                    j;
     const struct mh_sdp_media  *m;
 
     m = line->from;
 
+    only = plan->local->bundle_only && line->bundled && !line->transport
+           && line->offer == NULL && !line->map->answered;
+
     mh_sdp_printf(w, "m=%s %u ",
                   m->kind == MH_SDP_AUDIO ? "audio" : "video",
-                  line->local->port);
+                  only && plan->local->bundle_zero ? 0 : line->local->port);
 
     if (line->offer) {
         mh_sdp_printf(w, "%.*s", (int) line->offer->proto_text.l,
@@ -283,6 +287,10 @@ mh_sdp_write_media(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
                       plan->local->addr);
         mh_sdp_write_bandwidth(w, plan, line);
         mh_sdp_write_web(w, plan, line);
+
+        if (only) {
+            mh_sdp_printf(w, "a=bundle-only\r\n");
+        }
     }
 
     for (j = 0; j < line->n; j++) {

@@ -111,7 +111,8 @@ mh_secure_text(struct mh_call *call, const struct mh_signal *sig,
         if (!answer) {
             call->secure[i] = call->streams[i] != NULL
                               && ((sig->savp && !sig->no_sdes)
-                                  || mh_stream_secured(call->streams[i]));
+                                  || (!sig->reset && mh_stream_secured(
+                                                     call->streams[i])));
         }
 
         if (!call->secure[i] || local->media[i].port == 0) {

@@ -133,6 +133,14 @@ mh_stream_peer(struct mh_stream *s, const struct sa *rtp,
 
 
 void
+mh_stream_forget(struct mh_stream *s)
+{
+    sa_init(&s->rtp.signaled, AF_UNSPEC);
+    sa_init(&s->rtcp.signaled, AF_UNSPEC);
+}
+
+
+void
 mh_stream_transport(struct mh_stream *s, struct mh_transport *t)
 {
     mem_ref(t);

@@ -109,6 +109,9 @@ const struct sa *mh_stream_remote(const struct mh_stream *s, bool signaled);
 int mh_stream_peer(struct mh_stream *s, const struct sa *rtp,
     const struct sa *rtcp, enum mh_half_mode mode);
 
+/* Forgets what was learned: the next mh_stream_peer() is as the first one */
+void mh_stream_forget(struct mh_stream *s);
+
 /*
  * The SDES keys of the IMS side, made at the first call; the stream's own.
  * NULL without memory.

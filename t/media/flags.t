@@ -55,6 +55,76 @@ $sdp = up('offer', $web, 'rtcp-mux' => ['offer'],
 is(($sdp =~ /^a=rtcp:(\d+) IN IP4 127\.0\.0\.1\r$/m)[0], port($sdp) + 1,
     'offer: there is a port to fall back to');
 
+# a version of its own for each description
+
+new_call();
+$sdp = up('offer', $web);
+is(version(up('offer', $web)), version($sdp), 'the same is the same version');
+is(version(up('offer', $web, replace => ['force-increment-sdp-ver'])),
+    version($sdp) + 1, 'replace force-increment-sdp-ver');
+is(version(up('offer', $web, flags => ['replace-force_increment SDP ver'])),
+    version($sdp) + 2, 'as a flag');
+is(up('offer', $web, replace => [qw/ origin SDP-version username
+    session-name zero-address /]), up('offer', $web),
+    'all else that replace asks for is always so');
+
+# bundles: what a browser may take out of it, and what not
+
+my $video = $ims . "m=video 40600 RTP/AVP 102\r\na=rtpmap:102 H264/90000\r\n"
+    . "a=fmtp:102 packetization-mode=1;profile-level-id=42e01f\r\n";
+
+new_call();
+$sdp = down('offer', $video);
+is(count($sdp, 'ice-ufrag'), 2, 'either m-line could go alone');
+$sdp = down('offer', $video, bundle => [qw/ accept require /]);
+is(count($sdp, 'ice-ufrag'), 1, 'bundle require: one transport');
+is(count($sdp, 'bundle-only'), 1, 'its second m-line only there');
+is_deeply([ $sdp =~ /^m=\w+ (\d+)/mg ], [ (port($sdp)) x 2 ], 'on one port');
+like($sdp, qr/^a=group:BUNDLE 0 1\r$/m, 'and in the group');
+$sdp = down('offer', $video, flags => ['bundle-strict']);
+is_deeply([ map { $_ > 0 ? 1 : 0 } $sdp =~ /^m=\w+ (\d+)/mg ], [ 1, 0 ],
+    'bundle strict: with port 0');
+my $both = web_video(setup => 'active');
+unlike(up('answer', $both), qr/^m=video 0/m, 'it is answered');
+$sdp = down('offer', $video, flags => ['bundle-strict']);
+unlike($sdp, qr/^a=bundle-only|^m=video 0/m, 'then it is there for good');
+
+new_call();
+like($server->ng('offer', 'call-id' => $call, 'from-tag' => 'A', sdp => $ims,
+    'ICE-lite' => 'off')->{warning}, qr/lite/, 'no full ICE agent');
+like(down('offer', $ims, 'ICE-lite' => $_), qr/^a=ice-lite\r$/m,
+    "ICE-lite $_") for qw/ forward backward both /;
+
+# reset: somebody else is at the far end now
+
+new_call();
+up('offer', $web, 'rtcp-mux' => ['offer']);
+my $ufrag = ufrag(down('answer', $muxed));
+like(up('offer', $web), qr/^a=rtcp-mux\r$/m, 'rtcp-mux is kept');
+$sdp = up('offer', $web, flags => ['reset']);
+unlike($sdp, qr/^a=rtcp/m, 'reset: it is forgotten');
+is(ufrag(down('answer', $ims)), $ufrag, 'the browser sees no change');
+
+new_call();
+$ufrag = ufrag(down('offer', $ims));
+is(ufrag(down('offer', $ims, flags => ['reset'])), $ufrag,
+    'reset: nothing to forget before an answer');
+up('answer', web_answer());
+is(ufrag(down('offer', $ims)), $ufrag, 'an offer keeps ICE as it is');
+$sdp = down('offer', $ims, flags => ['reset']);
+isnt(ufrag($sdp), $ufrag, 'reset: ICE restarts');
+is(down('offer', $ims, flags => ['reset']), $sdp, 'once');
+up('answer', web_answer(ufrag => 'N3wer'));
+is(ufrag(down('offer', $ims)), ufrag($sdp), 'and stays');
+
+new_call();
+$ufrag = ufrag(down('offer', $ims));
+up('answer', web_answer());
+down('offer', $ims, flags => ['reset']);
+up('offer', $web, reverse_tags());
+is(ufrag(down('answer', $ims, reverse_tags())), $ufrag,
+    'but not if that offer was rejected');
+
 # what is empty was not said
 
 new_call();
@@ -100,8 +170,23 @@ sub told {
 sub reverse_tags { return ('from-tag' => 'B', 'to-tag' => 'A') }
 
 sub web_answer {
-    return web_sdp(setup => 'passive') =~ s/ 111 0 8 126/ 8 126/r;
+    return web_sdp(setup => 'passive', @_) =~ s/ 111 0 8 126/ 8 126/r;
 }
+
+# the answer of a browser that takes audio and video
+
+sub web_video {
+    return web_sdp(@_) =~ s/BUNDLE 0/BUNDLE 0 1/r =~ s/ 111 0 8 126/ 8 126/r
+        . "m=video 9 UDP/TLS/RTP/SAVPF 102\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\n"
+        . "a=rtcp-mux\r\na=rtpmap:102 H264/90000\r\na=fmtp:102 "
+        . "packetization-mode=1;profile-level-id=42e01f\r\n";
+}
+
+sub count { my ($sdp, $name) = @_; return scalar(() = $sdp =~ /^a=$name/mg) }
+
+sub version { return ($_[0] =~ /^o=\S+ \S+ (\d+)/m)[0] }
+
+sub ufrag { return ($_[0] =~ /^a=ice-ufrag:(\S+)/m)[0] }
 
 sub port { return ($_[0] =~ /^m=\w+ (\d+)/m)[0] }
 
