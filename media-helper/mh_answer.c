@@ -173,7 +173,9 @@ mh_answer_check(const struct mh_call *call, enum mh_sdp_leg from,
 
     scratch = call->calls->scratch;
 
-    if (scratch->a.mediac != scratch->b.mediac) {
+    if (scratch->a.mediac != scratch->b.mediac
+        || scratch->a.surplusc != scratch->b.surplusc)
+    {
         return EPROTO;
     }
 

@@ -19,6 +19,7 @@
 
 #include "mh_sdp.h"
 #include "mh_sdp_text.h"
+#include "mh_sdp_plan.h"
 
 
 struct mh_sdp_static {
@@ -106,12 +107,17 @@ mh_sdp_parse(struct mh_sdp *sdp, const char *p, size_t len)
             return EBADMSG;
         }
 
-        err = mh_sdp_line(&r, &line);
+        err = mh_sdp_surplus(sdp, &line);
+
+        if (err == ENOENT) {
+            err = mh_sdp_line(&r, &line);
+        }
+
         if (err) {
             return err;
         }
 
-        if (sdp->mediac) {
+        if (sdp->mediac && sdp->surplusc == 0) {
             r.m->lines.l = (size_t) (line.p + line.l - r.m->lines.p);
         }
     }
@@ -127,23 +133,10 @@ mh_sdp_parse(struct mh_sdp *sdp, const char *p, size_t len)
 static int
 mh_sdp_line(struct mh_sdp_reader *r, const struct pl *line)
 {
-    size_t     i;
     struct pl  value;
 
-    /*
-     * A control character would come out again in a copied line, and a bare
-     * CR is a line's end to some.
-     */
-
-    for (i = 0; i < line->l; i++) {
-
-        if ((unsigned char) line->p[i] < 0x20 && line->p[i] != '\t') {
-            return EBADMSG;
-        }
-    }
-
-    if (line->l < 2 || line->p[1] != '=' || line->p[0] < 'a'
-        || line->p[0] > 'z')
+    if (!mh_pl_is_clean(line) || line->l < 2 || line->p[1] != '='
+        || line->p[0] < 'a' || line->p[0] > 'z')
     {
         return EBADMSG;
     }
@@ -295,10 +288,6 @@ mh_sdp_m(struct mh_sdp_reader *r, struct pl value)
     uint64_t              n;
     struct pl             rest, word, port;
     struct mh_sdp_media  *m;
-
-    if (r->sdp->mediac == MH_SDP_MAX_MEDIA) {
-        return EBADMSG;
-    }
 
     m = &r->sdp->media[r->sdp->mediac++];
 

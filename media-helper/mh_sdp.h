@@ -11,9 +11,10 @@
  * bytes.  What is passed on is on an allow list, line by line (SD-19); all
  * else, known or not, stays behind.
  *
- * Five files share this header: mh_sdp.c and mh_sdp_attr.c read,
+ * Six files share this header: mh_sdp.c and mh_sdp_attr.c read,
  * mh_sdp_map.c decides which codecs pass and under which payload numbers,
- * mh_sdp_plan.c what each m-line becomes, mh_sdp_out.c writes.
+ * mh_sdp_plan.c what each m-line becomes, mh_sdp_out.c and mh_sdp_refused.c
+ * write.
  *
  * How a call uses it (leg A makes the offer, leg B answers):
  *
@@ -48,7 +49,8 @@
 enum {
     MH_SDP_MAX_SIZE = 65536,        /* bytes of one body (SD-19) */
     MH_SDP_MAX_LINES = 4096,
-    MH_SDP_MAX_MEDIA = 16,          /* m-lines */
+    MH_SDP_MAX_MEDIA = 16,          /* m-lines that may be in use */
+    MH_SDP_MAX_SURPLUS = 240,       /* m-lines behind them, always refused */
     MH_SDP_MAX_FORMATS = 256,       /* formats of all m-lines together */
     MH_SDP_MAX_FINGERPRINTS = 4,    /* per m-line; more are ignored */
     MH_SDP_MAX_CODEC_RULES = 16,    /* per list of struct mh_sdp_policy */
@@ -193,6 +195,8 @@ struct mh_sdp {
 
     struct mh_sdp_media   media[MH_SDP_MAX_MEDIA];
     unsigned              mediac;
+    struct pl             surplus;  /* from the m-line on that was one too */
+    unsigned              surplusc; /* many; how many there are */
     struct mh_sdp_format  formats[MH_SDP_MAX_FORMATS];
     unsigned              formatc;
 };

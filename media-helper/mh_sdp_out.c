@@ -6,8 +6,7 @@
 
 /*
  * Writes what mh_sdp_plan.c decided, for either leg.  Nothing is taken over
- * from the peer's text but codec parameters and what mh_sdp_kept[] lists;
- * refused m-lines repeat their formats.
+ * from the peer's text but codec parameters and what mh_sdp_kept[] lists.
  */
 
 
@@ -20,24 +19,12 @@
 #include "mh_sdp_plan.h"
 
 
-struct mh_sdp_writer {
-    char                         *p;
-    size_t                        size;
-    size_t                        n;
-    bool                          overflow;
-};
-
-
 static void mh_sdp_write_session(struct mh_sdp_writer *w,
     struct mh_sdp_plan *plan);
 static void mh_sdp_write_group(struct mh_sdp_writer *w,
     struct mh_sdp_plan *plan);
-static void mh_sdp_write_refused(struct mh_sdp_writer *w,
-    const struct mh_sdp_plan *plan, const struct mh_sdp_line_plan *line);
 static void mh_sdp_write_media(struct mh_sdp_writer *w,
     const struct mh_sdp_plan *plan, const struct mh_sdp_line_plan *line);
-static const char *mh_sdp_profile(const struct mh_sdp_plan *plan,
-    const struct mh_sdp_line_plan *line);
 static void mh_sdp_write_bandwidth(struct mh_sdp_writer *w,
     const struct mh_sdp_plan *plan, const struct mh_sdp_line_plan *line);
 static void mh_sdp_write_ims(struct mh_sdp_writer *w,
@@ -54,8 +41,6 @@ static void mh_sdp_write_kept(struct mh_sdp_writer *w,
     const struct mh_sdp_plan *plan, const struct mh_sdp_line_plan *line);
 static enum mh_sdp_dir mh_sdp_write_dir(const struct mh_sdp_plan *plan,
     const struct mh_sdp_line_plan *line);
-static __attribute__((format(printf, 2, 3))) void
-    mh_sdp_printf(struct mh_sdp_writer *w, const char *fmt, ...);
 
 
 /* the allow list of lines that are copied (SD-19) */
@@ -100,6 +85,8 @@ mh_sdp_write(struct mh_sdp_plan *plan, char *buf, size_t size, size_t *len)
             mh_sdp_write_refused(&w, plan, &plan->line[i]);
         }
     }
+
+    mh_sdp_write_surplus(&w, plan);
 
     if (w.overflow) {
         return EOVERFLOW;
@@ -204,50 +191,6 @@ mh_sdp_write_group(struct mh_sdp_writer *w, struct mh_sdp_plan *plan)
 
 
 static void
-mh_sdp_write_refused(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
-    const struct mh_sdp_line_plan *line)
-{
-    const struct mh_sdp_media  *m;
-
-    m = line->offer ? line->offer : line->from;
-
-    mh_sdp_printf(w, "m=%.*s 0 ", (int) m->kind_text.l, m->kind_text.p);
-
-    if (line->offer == NULL && m->kind != MH_SDP_OTHER
-        && m->proto != MH_SDP_PROTO_OTHER)
-    {
-        mh_sdp_printf(w, "%s", mh_sdp_profile(plan, line));
-
-    } else {
-        mh_sdp_printf(w, "%.*s", (int) m->proto_text.l, m->proto_text.p);
-    }
-
-    if (m->formats.l) {
-        mh_sdp_printf(w, " %.*s\r\n", (int) m->formats.l, m->formats.p);
-
-    } else {
-        mh_sdp_printf(w, " 0\r\n");
-    }
-
-    if (plan->local->leg == MH_SDP_IMS) {
-        return;
-    }
-
-    /* a browser compares the mid of refused lines, too */
-
-    mh_sdp_printf(w, "c=IN IP4 0.0.0.0\r\n");
-
-    if (line->offer == NULL) {
-        mh_sdp_printf(w, "a=mid:%s\r\n", line->map->mid);
-
-    } else if (line->offer->mid.l) {
-        mh_sdp_printf(w, "a=mid:%.*s\r\n", (int) line->offer->mid.l,
-                      line->offer->mid.p);
-    }
-}
-
-
-static void
 mh_sdp_write_media(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
     const struct mh_sdp_line_plan *line)
 {
@@ -305,7 +248,7 @@ mh_sdp_write_media(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
 
 /* SD-3; for our offers, an answer repeats the offer's */
 
-static const char *
+const char *
 mh_sdp_profile(const struct mh_sdp_plan *plan,
     const struct mh_sdp_line_plan *line)
 {
@@ -673,7 +616,7 @@ mh_sdp_write_dir(const struct mh_sdp_plan *plan,
 }
 
 
-static void
+void
 mh_sdp_printf(struct mh_sdp_writer *w, const char *fmt, ...)
 {
     int      n;

@@ -50,6 +50,7 @@ mh_sdp_offer(char *buf, size_t size, size_t *len, const struct mh_sdp *offer,
     memset(&plan, 0, sizeof(plan));
 
     plan.local = local;
+    plan.text = offer;
     plan.src = (local->leg == MH_SDP_IMS) ? MH_SDP_WEB : MH_SDP_IMS;
 
     err = mh_sdp_plan_offer(&plan, offer, maps);
@@ -73,6 +74,7 @@ mh_sdp_answer(char *buf, size_t size, size_t *len,
 
     plan.local = local;
     plan.offer = offer;
+    plan.text = offer;
     plan.src = (local->leg == MH_SDP_IMS) ? MH_SDP_WEB : MH_SDP_IMS;
 
     err = mh_sdp_plan_answer(&plan, offer, answer, maps);
@@ -203,7 +205,9 @@ mh_sdp_plan_answer(struct mh_sdp_plan *plan, const struct mh_sdp *offer,
     struct mh_sdp_line_plan    *line;
     const struct mh_sdp_media  *a, *o;
 
-    if (answer->mediac != offer->mediac) {
+    if (answer->mediac != offer->mediac
+        || answer->surplusc != offer->surplusc)
+    {
         return EPROTO;
     }
 

@@ -271,5 +271,25 @@ struct mh_sdp_pt *mh_sdp_map_offer(struct mh_sdp_map *maps, unsigned mapc,
 struct mh_sdp_pt *mh_sdp_map_answer(struct mh_sdp_map *map,
     const struct mh_sdp_format *f, enum mh_sdp_leg answerer);
 
+/*
+ * A control character would come out again in a copied line, and a bare CR
+ * is a line's end to some.
+ */
+
+static inline bool
+mh_pl_is_clean(const struct pl *line)
+{
+    size_t  i;
+
+    for (i = 0; i < line->l; i++) {
+
+        if ((unsigned char) line->p[i] < 0x20 && line->p[i] != '\t') {
+            return false;
+        }
+    }
+
+    return true;
+}
+
 
 #endif /* MH_SDP_TEXT_H */

@@ -16,6 +16,7 @@
 #include "../../media-helper/mh_sdp_map.c"
 #include "../../media-helper/mh_sdp_plan.c"
 #include "../../media-helper/mh_sdp_out.c"
+#include "../../media-helper/mh_sdp_refused.c"
 #include "../../media-helper/mh_sdes.c"
 
 

@@ -193,8 +193,31 @@ my $line = "m=audio 0 UDP/TLS/RTP/SAVPF 0\r\n";
 is(scalar(() = up('offer', $web . $line x 15) =~ /^m=/mg), 16,
     'sixteen m-lines');
 is($server->ng('offer', 'call-id' => $call, 'from-tag' => 'A',
-    sdp => $web . $line x 16)->{'error-reason'}, 'Failed to parse SDP',
-    'but not more');
+    sdp => $web . $line x 256)->{'error-reason'}, 'Failed to parse SDP',
+    'but not 257');
+
+# what a call cannot use is refused alone, and answered so
+
+my $more = "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 0.0.0.0\r\n"
+    . "a=mid:many\r\na=rtcp-mux\r\n";
+$to_ims = up('offer', $web . $line x 15 . $more x 2);
+is(scalar(() = $to_ims =~ /^m=/mg), 18, 'eighteen m-lines');
+is_deeply([ map { $_ ? 1 : 0 } ports($to_ims) ], [ 1, (0) x 17 ],
+    'two of them refused, as those that were');
+like($to_ims, qr!(?:^m=audio 0 UDP/TLS/RTP/SAVPF 0\r\n){2}\z!m, 'at the end');
+my $declined = "m=audio 0 RTP/AVP 0\r\n";
+$to_web = down('answer', $ims . $declined x 17);
+is(scalar(() = ports($to_web)), 18, 'the answer has as many');
+is(scalar(() = $to_web =~ /^m=audio 0 \S+ 0\r\nc=.*\r\na=mid:many\r$/mg), 2,
+    'with their mids');
+like(down('answer', $ims . $declined x 16), qr/does not match/,
+    'but not with fewer');
+
+my $plain = "m=audio 40900 RTP/AVP 8\r\n";
+$to_web = down('offer', $ims . $declined x 15 . $plain x 2, reverse_tags());
+is_deeply([ map { $_ ? 1 : 0 } ports($to_web) ], [ 1, (0) x 17 ],
+    'to a browser, too');
+is(scalar(() = $to_web =~ /^a=mid:surplus(?:16|17)\r$/mg), 2, 'with names');
 
 # tones with each clock, comfort noise, ptime
 

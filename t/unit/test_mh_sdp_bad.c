@@ -124,12 +124,25 @@ test_hostile(void)
 
     n = (size_t) sprintf(text, WEB_HEAD "c=IN IP4 192.0.2.1\r\n");
 
-    for (i = 0; i < 17; i++) {
+    for (i = 0; i < 257; i++) {
         n += (size_t) sprintf(text + n, "m=audio 4000 RTP/AVP 0\r\n");
     }
 
-    is_int(mh_sdp_parse(&a, text, n), EBADMSG, "17 m-lines");
-    is_int(mh_sdp_parse(&a, text, n - 24), 0, "16 m-lines");
+    is_int(mh_sdp_parse(&a, text, n), EBADMSG, "257 m-lines");
+    ok(mh_sdp_parse(&a, text, n - 24) == 0 && a.mediac == 16
+       && a.surplusc == 240, "256 m-lines, 16 of use");
+    ok(mh_sdp_parse(&a, text, n - 241 * 24) == 0 && a.surplusc == 0,
+       "16 m-lines");
+
+    n = (size_t) (n - 240 * 24);
+
+    ok(mh_sdp_parse(&a, text, n) == 0 && a.surplusc == 1
+       && a.surplus.l == 22 && memcmp(a.surplus.p, "m=audio 4000", 12) == 0,
+       "17 m-lines");
+    memcpy(text + n - 22, "m=audio 4000RTP/AVP    ", 22);
+    is_int(mh_sdp_parse(&a, text, n), EBADMSG, "the 17th is malformed");
+    memcpy(text + n - 22, "m=audio 4000 RTP/A\1VP 0", 22);
+    is_int(mh_sdp_parse(&a, text, n), EBADMSG, "or no text");
 
     n = (size_t) sprintf(text, WEB_HEAD "c=IN IP4 192.0.2.1\r\n");
 
