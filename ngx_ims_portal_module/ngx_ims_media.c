@@ -32,6 +32,8 @@ static void ngx_ims_media_complete(ngx_ims_media_req_t *req,
 static void ngx_ims_media_transmit(ngx_ims_media_req_t *req);
 static void ngx_ims_media_reply(ngx_ims_media_helper_t *h, ngx_str_t *cookie,
     ngx_ims_media_reply_t *reply);
+static void ngx_ims_media_quality(ngx_ims_media_req_t *req,
+    ngx_ims_media_reply_t *reply);
 static ngx_ims_media_req_t *ngx_ims_media_find(ngx_ims_media_t *media,
     ngx_str_t *cookie);
 static void ngx_ims_media_lost(ngx_ims_media_helper_t *h);
@@ -285,6 +287,8 @@ ngx_ims_media_start(ngx_ims_media_helper_t *h, ngx_ims_media_cmd_t *cmd,
                              media->prefix, (uint64_t) req->node.key)
                  - buf;
 
+    cmd->figures = (cmd->command == NGX_IMS_MEDIA_DELETE
+                    && h->log->log_level >= NGX_LOG_INFO);
     cmd->srtp = (media->conf.srtp == NGX_IMS_MEDIA_SRTP
                  || (media->conf.srtp == NGX_IMS_MEDIA_PREFER
                      && !cmd->plain));
@@ -297,6 +301,16 @@ ngx_ims_media_start(ngx_ims_media_helper_t *h, ngx_ims_media_cmd_t *cmd,
 
     req->handler = handler;
     req->data = data;
+
+    if (cmd->figures) {
+        req->call_id.data = ngx_alloc(cmd->call_id.len, media->log);
+
+        if (req->call_id.data != NULL) {
+            ngx_memcpy(req->call_id.data, cmd->call_id.data, cmd->call_id.len);
+            req->call_id.len = cmd->call_id.len;
+            req->figures = 1;
+        }
+    }
 
     req->timer.handler = ngx_ims_media_timer;
     req->timer.data = req;
@@ -480,7 +494,28 @@ ngx_ims_media_reply(ngx_ims_media_helper_t *h, ngx_str_t *cookie,
         return;
     }
 
+    if (req->figures) {
+        ngx_ims_media_quality(req, reply);
+    }
+
     ngx_ims_media_complete(req, reply);
+}
+
+
+/* a line for each call, that can be found by its Call-ID */
+
+static void
+ngx_ims_media_quality(ngx_ims_media_req_t *req, ngx_ims_media_reply_t *reply)
+{
+    size_t  len;
+    u_char  text[NGX_IMS_MEDIA_FIGURES];
+
+    len = ngx_ims_media_figures(reply->ssrc, text);
+
+    if (len) {
+        ngx_log_error(NGX_LOG_INFO, req->helper->log, 0,
+                      "media of call \"%V\"%*s", &req->call_id, len, text);
+    }
 }
 
 

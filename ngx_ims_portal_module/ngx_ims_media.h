@@ -58,6 +58,9 @@ typedef struct {
     ngx_str_t                 sdp;
     unsigned                  to_web:1;       /* direction ims -> web */
     unsigned                  no_video:1;     /* takes it out */
+    unsigned                  figures:1;      /* a delete asks for those of the
+                                                 call, see below; set by the
+                                                 log's level */
     unsigned                  plain:1;        /* not SRTP, where it is only
                                                  preferred */
     unsigned                  srtp:1;         /* offers SDES to the IMS; set
@@ -131,7 +134,8 @@ ngx_int_t ngx_ims_media_inherit(ngx_conf_t *cf, ngx_ims_media_conf_t *conf,
  * Call-ID's hash names, or to the next that is not known to be dead; when that
  * one is full, or does not answer, to another yet, three in all, see
  * ngx_ims_media_at().  A command for a helper that is away waits for it as long
- * as its time-out.  handler may be NULL (delete).  Returns a handle for
+ * as its time-out.  handler may be NULL (delete; what the helper tells of the
+ * call's quality then is a line in the log, at level info).  Returns a handle for
  * ngx_ims_media_forget(), or NULL when no helper is usable or memory is short
  * (the handler is then not called).
  */

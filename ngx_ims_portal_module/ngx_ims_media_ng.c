@@ -23,6 +23,8 @@ static void ngx_ims_media_compose_words(ngx_ims_ng_writer_t *w, char *key,
     char *word, ...);
 static ngx_int_t ngx_ims_media_result(ngx_ims_ng_node_t *dict,
     ngx_str_t *sdp, ngx_str_t *reason);
+static int64_t ngx_ims_media_figure(const ngx_ims_ng_node_t *dict,
+    const char *key);
 static void ngx_ims_media_state_of(ngx_ims_ng_node_t *dict,
     ngx_str_t *reason);
 static void ngx_ims_media_span(const ngx_ims_ng_node_t *node, ngx_str_t *s);
@@ -78,10 +80,13 @@ ngx_ims_media_compose(ngx_ims_media_cmd_t *cmd, ngx_str_t *cookie,
 
     if (cmd->command == NGX_IMS_MEDIA_DELETE) {
 
-        /* ports are wanted back at once, and nobody reads statistics */
+        /* ports are wanted back at once */
 
         ngx_ims_ng_write_key_int(&w, "delete-delay", 0);
-        ngx_ims_media_compose_words(&w, "flags", "fast", NULL);
+
+        if (!cmd->figures) {
+            ngx_ims_media_compose_words(&w, "flags", "fast", NULL);
+        }
     }
 
     ngx_ims_ng_write_end(&w);
@@ -243,6 +248,7 @@ ngx_ims_media_read_reply(u_char *p, size_t len, ngx_ims_ng_node_t *nodes,
     reply->started = ngx_ims_ng_get_int(nodes, "started", 0);
     reply->ended_seq = ngx_ims_ng_get_int(nodes, "ended seq", 0);
     reply->ended_lost = (ngx_ims_ng_get_int(nodes, "lost", 0) != 0);
+    reply->ssrc = ngx_ims_ng_get(nodes, "SSRC");
     reply->ended = ngx_ims_ng_get(nodes, "ended");
 
     if (reply->ended != NULL && reply->ended->type != NGX_IMS_NG_LIST) {
@@ -250,6 +256,83 @@ ngx_ims_media_read_reply(u_char *p, size_t len, ngx_ims_ng_node_t *nodes,
     }
 
     return NGX_OK;
+}
+
+
+size_t
+ngx_ims_media_figures(const ngx_ims_ng_node_t *ssrc, u_char *buf)
+{
+    u_char                   *p, *last;
+    int64_t                   n, mos, lowest, lost, packets, jitter;
+    ngx_ims_ng_iter_t         it;
+    const ngx_ims_ng_node_t  *one, *key, *average;
+
+    mos = lowest = lost = packets = jitter = -1;
+
+    ngx_ims_ng_iter(&it, ssrc);
+
+    while ((one = ngx_ims_ng_next_pair(&it, &key)) != NULL) {
+
+        average = ngx_ims_ng_get(one, "average MOS");
+
+        n = ngx_ims_media_figure(average, "MOS");
+        mos = (n >= 0 && (mos < 0 || n < mos)) ? n : mos;
+
+        n = ngx_ims_media_figure(ngx_ims_ng_get(one, "lowest MOS"), "MOS");
+        lowest = (n >= 0 && (lowest < 0 || n < lowest)) ? n : lowest;
+
+        n = ngx_ims_media_figure(one, "jitter");
+        jitter = ngx_max(jitter, n);
+
+        if (n < 0) {
+            n = ngx_ims_media_figure(average, "jitter");
+            jitter = ngx_max(jitter, n);
+        }
+
+        n = ngx_ims_media_figure(one, "cumulative loss");
+        lost = (n >= 0) ? ngx_max(lost, 0) + n : lost;
+
+        n = ngx_ims_media_figure(one, "packets");
+        packets = (n >= 0) ? ngx_max(packets, 0) + n : packets;
+    }
+
+    p = buf;
+    last = buf + NGX_IMS_MEDIA_FIGURES;
+
+    if (mos >= 0) {
+        p = ngx_slprintf(p, last, ", MOS %L.%L", mos / 10, mos % 10);
+    }
+
+    if (lowest >= 0) {
+        p = ngx_slprintf(p, last, ", lowest %L.%L", lowest / 10, lowest % 10);
+    }
+
+    if (lost >= 0) {
+        p = ngx_slprintf(p, last, ", packets lost %L", lost);
+    }
+
+    if (packets >= 0) {
+        p = ngx_slprintf(p, last, ", received %L", packets);
+    }
+
+    if (jitter >= 0) {
+        p = ngx_slprintf(p, last, ", jitter %L ms", jitter);
+    }
+
+    return p - buf;
+}
+
+
+/* 31 bits, so that sums fit; -1: there is none */
+
+static int64_t
+ngx_ims_media_figure(const ngx_ims_ng_node_t *dict, const char *key)
+{
+    int64_t  n;
+
+    n = ngx_ims_ng_get_int(dict, key, -1);
+
+    return (n < 0) ? -1 : ngx_min(n, 0x7fffffff);
 }
 
 

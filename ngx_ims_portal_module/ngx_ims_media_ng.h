@@ -18,7 +18,9 @@
 enum {
 
     /* a delete may bring statistics of each stream, asked for or not */
-    NGX_IMS_MEDIA_NODES = 4096
+    NGX_IMS_MEDIA_NODES = 4096,
+
+    NGX_IMS_MEDIA_FIGURES = 256          /* bytes */
 };
 
 
@@ -32,6 +34,8 @@ typedef struct {
     const ngx_ims_ng_node_t  *ended;          /* of a ping: a list, or NULL */
     int64_t                   ended_seq;      /* number of its last */
     unsigned                  ended_lost:1;   /* ... there were others */
+    const ngx_ims_ng_node_t  *ssrc;           /* of a delete: a dictionary of
+                                                 sources, or NULL */
 } ngx_ims_media_reply_t;
 
 
@@ -56,6 +60,16 @@ u_char *ngx_ims_media_compose(ngx_ims_media_cmd_t *cmd, ngx_str_t *cookie,
 ngx_int_t ngx_ims_media_read_reply(u_char *p, size_t len,
     ngx_ims_ng_node_t *nodes, ngx_str_t *cookie, ngx_ims_media_reply_t *reply,
     size_t *used);
+
+/*
+ * What a reply tells of the quality of a call, for a line in the log: the worst
+ * mean opinion score of any source, packets lost of all, the worst jitter.
+ *
+ * buf       NGX_IMS_MEDIA_FIGURES bytes
+ *
+ * Returns the bytes written; 0: it tells nothing.
+ */
+size_t ngx_ims_media_figures(const ngx_ims_ng_node_t *ssrc, u_char *buf);
 
 
 #endif /* _NGX_IMS_MEDIA_NG_H_INCLUDED_ */

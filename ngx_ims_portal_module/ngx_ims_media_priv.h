@@ -87,9 +87,11 @@ struct ngx_ims_media_req_s {
     size_t                    len;
     uint64_t                  tried;          /* helpers, by index */
     ngx_uint_t                moves;          /* left */
-    ngx_str_t                 call_id;        /* while it may move */
+    ngx_str_t                 call_id;        /* while it may move, or for the
+                                                 log */
     unsigned                  sent:1;         /* on the present connection */
     unsigned                  hasten:1;       /* its helper went away */
+    unsigned                  figures:1;      /* its reply goes into the log */
 };
 
 

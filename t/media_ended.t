@@ -29,7 +29,7 @@ select STDOUT; $| = 1;
 my $missing = IMS::Flow::missing();
 BAIL_OUT($missing) if $missing;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(28);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(29);
 
 my $lost = 'SIP;cause=503;text="media lost"';
 my $jwt = IMS::JWT->new($t);
@@ -106,6 +106,13 @@ $mary->{flow}->freeze();
 ended($mary, $lost, 'after a reload');
 ok($b{bob}->none('BYE'), 'the other call goes on');
 is(hang_up($b{bob}, $call{bob}{web}, $core), 200, 'until it is hung up');
+
+# how that call was
+
+my $id = $call{bob}{sent}->h('Call-ID');
+ok(IMS::Loop::wait_for(sub { $t->read_file('error.log') =~ /media\ of\ call\ "
+    \Q$id\E~[0-9a-f]{8}o",\ MOS\ [1-4]\.\d,\ lowest\ [1-4]\.\d,\ packets\ lost\ \d+,
+    \ received\ \d{3,},\ jitter\ \d+\ ms/x }, 20), 'its quality is in the log');
 
 # another process counts from one again
 

@@ -27,7 +27,7 @@ use Time::HiRes qw/ time /;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(28);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(29);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -159,6 +159,10 @@ ended($call, 'SIP;cause=488;text="DTLS failed"', 'off');
 
 $call = call_up($mary, $core);
 is(hang_up($mary, $call->{web}, $core), 200, 'calls as ever');
+
+# a helper that tells nothing of their quality
+
+unlike($t->read_file('error.log'), qr/media of call "/, 'no line on that');
 
 $mary->close();
 

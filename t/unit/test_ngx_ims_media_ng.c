@@ -56,6 +56,10 @@ test_compose(void)
     composed(&cmd, "ab_1 d7:command6:delete7:call-id1:c12:delete-delayi0e"
              "5:flagsl4:fastee", "delete of a whole call");
 
+    cmd.figures = 1;
+    composed(&cmd, "ab_1 d7:command6:delete7:call-id1:c12:delete-delayi0ee",
+             "delete that asks for figures");
+
     cmd.command = NGX_IMS_MEDIA_OFFER;
     set(&cmd.from_tag, "f");
     set(&cmd.via_branch, "z9");
@@ -176,11 +180,66 @@ test_read(void)
 }
 
 
+static void
+figures(const char *ssrc, const char *expected, const char *name)
+{
+    int                     n;
+    char                    text[1024];
+    size_t                  used;
+    u_char                  out[NGX_IMS_MEDIA_FIGURES];
+    ngx_str_t               cookie;
+    ngx_ims_media_reply_t   r;
+
+    n = snprintf(text, sizeof(text), "c d6:result2:ok%se", ssrc);
+
+    is_int(ngx_ims_media_read_reply((u_char *) text, (size_t) n, nodes, &cookie, &r,
+                                    &used),
+           NGX_OK, name);
+    used = ngx_ims_media_figures(r.ssrc, out);
+    is_str(out, used, expected, name);
+}
+
+
+static void
+test_figures(void)
+{
+    figures("", "", "a reply without figures");
+    figures("4:SSRCde", "", "without sources");
+    figures("4:SSRC3:all", "", "of another kind");
+    figures("4:SSRCd1:1i7ee", "", "a source that is none");
+
+    figures("4:SSRCd3:111d5:bytesi9e7:packetsi100e15:cumulative lossi2e"
+            "6:jitteri3e11:average MOSd3:MOSi43e6:jitteri9ee"
+            "10:lowest MOSd3:MOSi40eee"
+            "3:222d7:packetsi50e15:cumulative lossi0e6:jitteri1e"
+            "11:average MOSd3:MOSi44ee10:lowest MOSd3:MOSi41eeee",
+            ", MOS 4.3, lowest 4.0, packets lost 2, received 150, jitter 3 ms",
+            "both sides: the worse, and all packets");
+
+    figures("4:SSRCd3:111d7:packetsi10e15:cumulative lossi0e6:jitteri0eee",
+            ", packets lost 0, received 10, jitter 0 ms", "a short call");
+
+    figures("4:SSRCd3:111d15:cumulative lossi-5e11:average MOSd3:MOSi9e"
+            "6:jitteri4eeee", ", MOS 0.9, jitter 4 ms",
+            "as another helper has it");
+
+    figures("4:SSRCd3:111d7:packetsi9223372036854775807e"
+            "15:cumulative lossi9223372036854775807e"
+            "6:jitteri9223372036854775807e11:average MOS"
+            "d3:MOSi9223372036854775807ee10:lowest MOS"
+            "d3:MOSi9223372036854775807eeee",
+            ", MOS 214748364.7, lowest 214748364.7, packets lost 2147483647, "
+            "received 2147483647, jitter 2147483647 ms",
+            "the largest there are");
+}
+
+
 int
 main(void)
 {
     test_compose();
     test_read();
+    test_figures();
 
     is_int(standin_blocks, 0, "nothing leaks");
     is_int(log_standin.alerts, 0, "no alert");

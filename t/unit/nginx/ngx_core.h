@@ -84,6 +84,7 @@ ngx_int_t ngx_hextoi(u_char *line, size_t n);
 u_char *ngx_sprintf(u_char *buf, const char *fmt, ...);
 u_char *ngx_hex_dump(u_char *dst, u_char *src, size_t len);
 u_char *ngx_snprintf(u_char *buf, size_t max, const char *fmt, ...);
+u_char *ngx_slprintf(u_char *buf, u_char *last, const char *fmt, ...);
 
 
 typedef struct {

@@ -108,6 +108,13 @@ standin_vslprintf(u_char *p, u_char *last, const char *fmt, va_list args)
             s = num;
             break;
 
+        case 'L':
+            len = standin_number(num, sizeof(num),
+                                 (uint64_t) va_arg(args, int64_t), hex, width,
+                                 zero);
+            s = num;
+            break;
+
         default:
             fprintf(stderr, "format \"%s\" is not known here\n", fmt);
             abort();
@@ -157,6 +164,20 @@ ngx_snprintf(u_char *buf, size_t max, const char *fmt, ...)
 
     va_start(args, fmt);
     p = standin_vslprintf(buf, buf + max, fmt, args);
+    va_end(args);
+
+    return p;
+}
+
+
+u_char *
+ngx_slprintf(u_char *buf, u_char *last, const char *fmt, ...)
+{
+    u_char   *p;
+    va_list   args;
+
+    va_start(args, fmt);
+    p = standin_vslprintf(buf, last, fmt, args);
     va_end(args);
 
     return p;
