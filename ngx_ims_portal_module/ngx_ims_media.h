@@ -135,9 +135,9 @@ ngx_int_t ngx_ims_media_inherit(ngx_conf_t *cf, ngx_ims_media_conf_t *conf,
  * one is full, or does not answer, to another yet, three in all, see
  * ngx_ims_media_at().  A command for a helper that is away waits for it as long
  * as its time-out.  handler may be NULL (delete; what the helper tells of the
- * call's quality then is a line in the log, at level info).  Returns a handle for
- * ngx_ims_media_forget(), or NULL when no helper is usable or memory is short
- * (the handler is then not called).
+ * call's quality then is a line in the log, at level info).  Returns a handle
+ * for ngx_ims_media_forget(), or NULL when no helper is usable or memory is
+ * short (the handler is then not called).
  */
 ngx_ims_media_req_t *ngx_ims_media_send(ngx_ims_media_t *media,
     ngx_ims_media_cmd_t *cmd, ngx_ims_media_handler_pt handler, void *data);

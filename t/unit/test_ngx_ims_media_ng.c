@@ -192,8 +192,8 @@ figures(const char *ssrc, const char *expected, const char *name)
 
     n = snprintf(text, sizeof(text), "c d6:result2:ok%se", ssrc);
 
-    is_int(ngx_ims_media_read_reply((u_char *) text, (size_t) n, nodes, &cookie, &r,
-                                    &used),
+    is_int(ngx_ims_media_read_reply((u_char *) text, (size_t) n, nodes,
+                                    &cookie, &r, &used),
            NGX_OK, name);
     used = ngx_ims_media_figures(r.ssrc, out);
     is_str(out, used, expected, name);
@@ -213,7 +213,8 @@ test_figures(void)
             "10:lowest MOSd3:MOSi40eee"
             "3:222d7:packetsi50e15:cumulative lossi0e6:jitteri1e"
             "11:average MOSd3:MOSi44ee10:lowest MOSd3:MOSi41eeee",
-            ", MOS 4.3, lowest 4.0, packets lost 2, received 150, jitter 3 ms",
+            ", MOS 4.3, lowest 4.0, packets lost 2, received 150, "
+            "jitter 3 ms",
             "both sides: the worse, and all packets");
 
     figures("4:SSRCd3:111d7:packetsi10e15:cumulative lossi0e6:jitteri0eee",
