@@ -365,6 +365,32 @@ out:
 }
 
 
+int
+mh_call_maps(struct mh_call *call, unsigned n)
+{
+    struct mh_sdp_map  *maps;
+
+    if (n <= call->mapc) {
+        return 0;
+    }
+
+    maps = mem_zalloc(n * sizeof(*maps), NULL);
+    if (maps == NULL) {
+        return ENOMEM;
+    }
+
+    if (call->maps != NULL) {
+        memcpy(maps, call->maps, call->mapc * sizeof(*maps));
+        mem_deref(call->maps);
+    }
+
+    call->maps = maps;
+    call->mapc = n;
+
+    return 0;
+}
+
+
 /* a name that no other helper has */
 
 static int
@@ -440,6 +466,7 @@ mh_call_destroy(void *data)
         mem_deref(call->branches[i]);
     }
 
+    mem_deref(call->maps);
     mem_deref(call->id);
 
     if (call->calls != NULL) {

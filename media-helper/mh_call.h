@@ -166,7 +166,8 @@ struct mh_call {
                                            which m-line uses which */
     struct mh_stream     *streams[MH_SDP_MAX_MEDIA];
     uint8_t               kinds[MH_SDP_MAX_MEDIA];  /* enum mh_sdp_kind */
-    struct mh_sdp_map     maps[MH_SDP_MAX_MEDIA];
+    struct mh_sdp_map    *maps;         /* of the m-lines, mapc of them */
+    unsigned              mapc;
     unsigned              mediac;
     bool                  dropped[MH_SDP_MAX_MEDIA];    /* by the offer:
                                            closed with its answer */
@@ -330,6 +331,9 @@ void mh_call_drop(struct mh_call *call, unsigned i);
 
 /* frees a description; there may be keys in it */
 void mh_call_text_free(char *text, size_t len);
+
+/* room for the payload maps of n m-lines; those there stay; 0 or ENOMEM */
+int mh_call_maps(struct mh_call *call, unsigned n);
 
 int mh_call_alloc(struct mh_call **cp, struct mh_calls *calls,
     const struct pl *id);

@@ -373,6 +373,12 @@ mh_offer_streams(struct mh_call *call, const struct mh_signal *sig,
         return EPROTONOSUPPORT;
     }
 
+    err = mh_call_maps(call, sdp->mediac);
+    if (err) {
+        *reason = "Out of memory";
+        return err;
+    }
+
     for (i = 0; i < sdp->mediac; i++) {
         call->kinds[i] = (uint8_t) sdp->media[i].kind;
         call->dropped[i] = !wants[i];

@@ -93,21 +93,27 @@ bool
 mh_transport_is(const struct mh_transport *t, const struct pl *ufrag)
 {
     return pl_strcmp(ufrag, t->ice.rufrag) == 0
-           || (t->former_he.list != NULL
-               && pl_strcmp(ufrag, t->former.rufrag) == 0);
+           || (t->former != NULL
+               && pl_strcmp(ufrag, t->former->rufrag) == 0);
 }
 
 
 int
 mh_transport_ice_restart(struct mh_transport *t)
 {
-    int            err;
-    struct mh_ice  former;
+    int             err;
+    struct mh_ice  *former;
 
-    former = t->ice;
+    former = mem_alloc(sizeof(*former), NULL);
+    if (former == NULL) {
+        return ENOMEM;
+    }
+
+    *former = t->ice;
 
     err = mh_ice_restart(&t->ice, mh_clock());
     if (err) {
+        mem_deref(former);
         return err;
     }
 
@@ -116,11 +122,14 @@ mh_transport_ice_restart(struct mh_transport *t)
 
     /* of several restarts in a row the pair in use belongs to the first */
 
-    if (t->former_he.list == NULL) {
-        t->former = former;
-        hash_append(t->web->ufrags, hash_joaat_str(t->former.ufrag),
-                    &t->former_he, t);
+    if (t->former != NULL) {
+        mem_deref(former);
+        return 0;
     }
+
+    t->former = former;
+    hash_append(t->web->ufrags, hash_joaat_str(former->ufrag), &t->former_he,
+                t);
 
     return 0;
 }
@@ -129,13 +138,11 @@ mh_transport_ice_restart(struct mh_transport *t)
 bool
 mh_transport_ice_rollback(struct mh_transport *t, const struct pl *ufrag)
 {
-    if (t->former_he.list == NULL
-        || pl_strcmp(ufrag, t->former.rufrag) != 0)
-    {
+    if (t->former == NULL || pl_strcmp(ufrag, t->former->rufrag) != 0) {
         return false;
     }
 
-    t->ice = t->former;
+    t->ice = *t->former;
     mh_transport_restarted(t);
 
     hash_unlink(&t->he);
@@ -149,6 +156,7 @@ void
 mh_transport_restarted(struct mh_transport *t)
 {
     hash_unlink(&t->former_he);
+    t->former = mem_deref(t->former);
 }
 
 
@@ -353,7 +361,7 @@ bool
 mh_transport_expired(const struct mh_transport *t, uint64_t now)
 {
     return mh_ice_expired(&t->ice, now)
-           && (t->former_he.list == NULL || mh_ice_expired(&t->former, now));
+           && (t->former == NULL || mh_ice_expired(t->former, now));
 }
 
 
@@ -420,8 +428,8 @@ mh_transport_move(struct mh_transport *t, struct mh_path *path)
 
     mh_ice_select(&t->ice, &path->addr, mh_io_now(t->web->io));
 
-    if (t->former_he.list != NULL) {
-        mh_ice_select(&t->former, &path->addr, mh_io_now(t->web->io));
+    if (t->former != NULL) {
+        mh_ice_select(t->former, &path->addr, mh_io_now(t->web->io));
     }
 
     if (t->state == MH_TRANSPORT_NEW) {
@@ -552,6 +560,7 @@ mh_transport_destroy(void *data)
     hash_unlink(&t->he);
     hash_unlink(&t->former_he);
 
+    mem_deref(t->former);
     mem_deref(t->dtls);
     mem_deref(t->rx);
     mem_deref(t->tx);

@@ -54,10 +54,10 @@ struct mh_path {
 struct mh_transport {
     struct mh_web             *web;
     struct mh_ice              ice;
-    struct mh_ice              former;      /* what a restart replaced */
+    struct mh_ice             *former;      /* what a restart replaced, or
+                                               NULL */
     struct le                  he;          /* in web->ufrags */
-    struct le                  former_he;   /* there, too; unlinked if
-                                               there is no former */
+    struct le                  former_he;   /* there, too */
     struct le                  busy_le;     /* in web->busy */
     struct list                paths;
     struct mh_path            *path;        /* the nominated one, or NULL */

@@ -479,7 +479,7 @@ mh_web_stun(struct mh_web_sock *ws, struct mh_tcp_conn *conn, uint8_t *buf,
     path->heard = mh_io_now(web->io);
 
     if (ev.nominated && t->path != path) {
-        mh_transport_nominated(t, path, t->former_he.list != NULL
+        mh_transport_nominated(t, path, t->former != NULL
                                         && ev.ice == &t->ice);
     }
 
@@ -505,7 +505,7 @@ mh_web_find_h(const struct pl *ufrag, void *arg)
     t = le->data;
     found->transport = t;
 
-    return (le == &t->he) ? &t->ice : &t->former;
+    return (le == &t->he) ? &t->ice : t->former;
 }
 
 
@@ -515,7 +515,7 @@ mh_web_ufrag_h(struct le *le, void *arg)
     const struct pl      *ufrag = arg;
     struct mh_transport  *t = le->data;
 
-    return pl_strcmp(ufrag, (le == &t->he) ? t->ice.ufrag : t->former.ufrag)
+    return pl_strcmp(ufrag, (le == &t->he) ? t->ice.ufrag : t->former->ufrag)
            == 0;
 }
 
