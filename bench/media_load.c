@@ -8,6 +8,7 @@
  *
  * usage: media_load -c SOCKET -P PID -n CALLS -r RATE -s SECONDS [-w SECONDS]
  *
+ *     -c  the server's ng, or relay:PORT:PORT, ports of relay.c on 127.0.0.1
  *     -r  packets per second and direction of each call; several, with a
  *         comma between them, are run one after the other
  *     -s  seconds that each rate is measured
@@ -18,6 +19,7 @@
  */
 
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -58,6 +60,7 @@ struct one {
 
 
 static pid_t           server;
+static unsigned        relay[2];            /* ports */
 static unsigned        ncalls, seconds, total, rest;
 static struct one     *ones;
 static int             ep;
@@ -173,6 +176,74 @@ hear(int fd, unsigned i, unsigned direction)
 }
 
 
+static void
+room(struct one *o)
+{
+    o->sealed = malloc((size_t) total * SEALED);
+    o->size = calloc(total, sizeof(*o->size));
+    o->sent[0] = calloc(total, sizeof(double));
+    o->sent[1] = calloc(total, sizeof(double));
+
+    if (o->sealed == NULL || o->size == NULL || o->sent[0] == NULL
+        || o->sent[1] == NULL)
+    {
+        fprintf(stderr, "media_load: no memory\n");
+        exit(1);
+    }
+}
+
+
+/* one end of a call of the relay, which is told its number */
+
+static int
+end(struct sockaddr_storage *to, unsigned port, uint32_t i)
+{
+    int                  fd;
+    struct sockaddr_in  *sin;
+
+    sin = (struct sockaddr_in *) to;
+    sin->sin_family = AF_INET;
+    sin->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    sin->sin_port = htons((uint16_t) port);
+
+    fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+    if (fd == -1
+        || sendto(fd, &i, sizeof(i), 0, (struct sockaddr *) sin, sizeof(*sin))
+           != sizeof(i))
+    {
+        fprintf(stderr, "media_load: %s\n", strerror(errno));
+        exit(1);
+    }
+
+    return fd;
+}
+
+
+static void
+set_up_relay(unsigned i)
+{
+    unsigned     k;
+    struct one  *o;
+
+    o = &ones[i];
+    o->len = sizeof(struct sockaddr_in);
+    o->web = end(&o->to[0], relay[0], i);
+    o->ims = end(&o->to[1], relay[1] + 2 * i, i);
+
+    room(o);
+
+    for (k = 0; k < total; k++) {
+        rtp(o->sealed + (size_t) k * SEALED, i + 1, k + 1);
+        o->size[k] = PACKET + 10;       /* as long as SRTP */
+    }
+
+    hear(o->web, i, DOWN);
+    hear(o->ims, i, UP);
+    usleep(100);
+}
+
+
 /* a call, of which only the sockets and the packets stay */
 
 static void
@@ -201,17 +272,7 @@ set_up(struct ng *ng, unsigned i)
     o->to[1] = c.ims.peer[0];
     o->len = c.ims.len;
 
-    o->sealed = malloc((size_t) total * SEALED);
-    o->size = calloc(total, sizeof(*o->size));
-    o->sent[0] = calloc(total, sizeof(double));
-    o->sent[1] = calloc(total, sizeof(double));
-
-    if (o->sealed == NULL || o->size == NULL || o->sent[0] == NULL
-        || o->sent[1] == NULL)
-    {
-        fprintf(stderr, "media_load: no memory\n");
-        exit(1);
-    }
+    room(o);
 
     for (k = 0; k < total; k++) {
         rtp(buf, i + 1, k + 1);
@@ -310,7 +371,7 @@ consent(void)
 {
     unsigned  i;
 
-    for (i = 0; i < ncalls; i++) {
+    for (i = 0; i < ncalls && relay[0] == 0; i++) {
         (void) sendto(ones[i].web, ones[i].check, ones[i].check_len, 0,
                       (struct sockaddr *) &ones[i].to[0], ones[i].len);
 
@@ -461,14 +522,16 @@ main(int argc, char **argv)
 
     if (ng_spec == NULL || server == 0 || ncalls == 0 || total == 0
         || total > 65000 || ones == NULL
-        || srtp_init() != srtp_err_status_ok || ng_open(&ng, ng_spec) != 0)
+        || srtp_init() != srtp_err_status_ok
+        || (sscanf(ng_spec, "relay:%u:%u", &relay[0], &relay[1]) != 2
+            && ng_open(&ng, ng_spec) != 0))
     {
         fprintf(stderr, "usage: media_load -c SOCKET -P PID -n CALLS "
                 "-r RATE[,RATE] -s SECONDS\n");
         return 2;
     }
 
-    for (i = 0; i < WARM; i++) {
+    for (i = 0; i < WARM && relay[0] == 0; i++) {
         set_up(&ng, ncalls + i);
     }
 
@@ -476,7 +539,12 @@ main(int argc, char **argv)
     before = memory();
 
     for (i = 0; i < ncalls; i++) {
-        set_up(&ng, i);
+        if (relay[0]) {
+            set_up_relay(i);
+
+        } else {
+            set_up(&ng, i);
+        }
     }
 
     printf("setups_per_cpu_s %.0f\n", ncalls / (cpu() - used));
