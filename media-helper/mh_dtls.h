@@ -18,7 +18,7 @@
  *     mh_dtls_recv() ...           every datagram with first octet 20..63
  *       -> established handler     once; handshake done AND the certificate
  *                                  has a signalled fingerprint
- *     mh_dtls_release()            some seconds later: frees the 48 KiB of
+ *     mh_dtls_release()            a moment later: frees the 48 KiB of
  *                                  the SSL object, keeps the last flight
  *     mem_deref()
  *

@@ -36,7 +36,7 @@
 enum mh_web_limits {
     MH_WEB_SOCKS = 8,           /* addresses of the browser side */
     MH_WEB_PATHS = 8,           /* 5-tuples a transport may have at once */
-    MH_WEB_RELEASE_MS = 10000,  /* the SSL object lives on for that long */
+    MH_WEB_RELEASE_MS = 200,    /* the SSL object lives on for that long */
     MH_WEB_HOLD_MS = 7000,      /* after a check the pair in use stays with
                                    its call: browsers repeat every 6 s */
     MH_WEB_BURST = 64,          /* SSL objects, see mh_web_settled() */
