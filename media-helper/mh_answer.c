@@ -41,8 +41,10 @@ static bool mh_answer_muxes(const struct mh_call *call,
     const struct mh_sdp *ims, unsigned i);
 static int mh_answer_dtls(struct mh_call *call, const struct mh_signal *sig,
     const struct mh_sdp *web, const uint8_t via[MH_SDP_MAX_MEDIA]);
-static int mh_answer_link(struct mh_transport *t, bool active,
+static int mh_answer_link(struct mh_link *link, bool active,
     const struct mh_sdp_media *m);
+static int mh_answer_associate(struct mh_link *link, bool active,
+    const struct mh_sdp_media *m, bool anew);
 static bool mh_answer_known(const struct mh_transport *t,
     const struct mh_sdp_media *m);
 static enum mh_dtls_role mh_answer_role(bool active,
@@ -294,8 +296,8 @@ mh_answer_dtls(struct mh_call *call, const struct mh_signal *sig,
 
         (void) mh_transport_remote(call->links.v[k]->transport, &m->ufrag);
 
-        err = mh_answer_link(call->links.v[k]->transport,
-                             sig->active || call->active, m);
+        err = mh_answer_link(call->links.v[k], sig->active || call->active,
+                             m);
         if (err) {
             return err;
         }
@@ -305,20 +307,70 @@ mh_answer_dtls(struct mh_call *call, const struct mh_signal *sig,
 }
 
 
+/*
+ * The same certificate is the same association, unless a tls-id says that it
+ * is another one (RFC 8842 4).  In an answer of ours it gets another one of
+ * ours; in an offer it had that already.
+ */
+
 static int
-mh_answer_link(struct mh_transport *t, bool active,
+mh_answer_link(struct mh_link *link, bool active,
     const struct mh_sdp_media *m)
+{
+    int    err;
+    bool   anew;
+    char  *tls_id;
+
+    anew = link->peer_tls_id != NULL && pl_isset(&m->tls_id)
+           && pl_strcmp(&m->tls_id, link->peer_tls_id) != 0;
+
+    if (!anew && mh_answer_known(link->transport, m)) {
+        link->answered = true;
+
+    } else {
+        err = mh_answer_associate(link, active, m, anew);
+
+        if (err == 0 && link->answered
+            && link->call->offerer == MH_SDP_WEB)
+        {
+            err = mh_link_name(link);
+        }
+
+        if (err) {
+            return err;
+        }
+
+        link->answered = true;
+    }
+
+    if (!pl_isset(&m->tls_id) || (link->peer_tls_id != NULL && !anew)) {
+        return 0;
+    }
+
+    err = pl_strdup(&tls_id, &m->tls_id);
+    if (err) {
+        return err;
+    }
+
+    mem_deref(link->peer_tls_id);
+    link->peer_tls_id = tls_id;
+
+    return 0;
+}
+
+
+static int
+mh_answer_associate(struct mh_link *link, bool active,
+    const struct mh_sdp_media *m, bool anew)
 {
     int                               err, ok;
     char                              hash[16], value[256];
     unsigned                          i;
     enum mh_dtls_role                 role;
+    struct mh_transport              *t;
     const struct mh_sdp_fingerprint  *fp;
 
-    if (mh_answer_known(t, m)) {
-        return 0;
-    }
-
+    t = link->transport;
     role = mh_answer_role(active, m);
     ok = EKEYREJECTED;
 
@@ -333,7 +385,7 @@ mh_answer_link(struct mh_transport *t, bool active,
 
         err = (ok == 0)
               ? mh_transport_fingerprint(t, hash, value)
-              : mh_transport_dtls(t, role, hash, value);
+              : mh_transport_dtls(t, role, hash, value, anew);
 
         if (err == ENOMEM) {
             return err;

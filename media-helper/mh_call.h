@@ -109,6 +109,7 @@ struct mh_signal {
     bool               handover;    /* the IMS side may move by itself */
     bool               reset;       /* offer: what its receiver could do is
                                        forgotten, ICE restarts */
+    bool               no_tls_id;   /* to a browser: no a=tls-id */
     bool               raise;       /* o= version goes up in any case */
     bool               bundle_only; /* to a browser: new m-lines only in the */
     bool               bundle_zero; /* bundle; with port 0 */

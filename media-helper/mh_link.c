@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include <re.h>
 
@@ -50,6 +51,22 @@ mh_links_init(struct mh_call *call)
     call->links.group = MH_LINK_NONE;
 
     return mh_link_add(call, &k);
+}
+
+
+int
+mh_link_name(struct mh_link *link)
+{
+    uint8_t  bytes[MH_LINK_TLS / 2];
+
+    if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes)) {
+        return errno;
+    }
+
+    (void) re_snprintf(link->tls_id, sizeof(link->tls_id), "%w", bytes,
+                       sizeof(bytes));
+
+    return 0;
 }
 
 
@@ -257,6 +274,7 @@ mh_link_destroy(void *data)
     struct mh_link  *link = data;
 
     mem_deref(link->transport);
+    mem_deref(link->peer_tls_id);
 }
 
 
@@ -274,8 +292,13 @@ mh_link_add(struct mh_call *call, uint8_t *k)
         return ENOMEM;
     }
 
-    err = mh_transport_alloc(&link->transport, call->calls->conf.web,
-                             mh_link_media_h, mh_link_state_h, link);
+    err = mh_link_name(link);
+
+    if (err == 0) {
+        err = mh_transport_alloc(&link->transport, call->calls->conf.web,
+                                 mh_link_media_h, mh_link_state_h, link);
+    }
+
     if (err) {
         mem_deref(link);
         return err;

@@ -29,7 +29,8 @@
 
 
 enum {
-    MH_LINK_NONE = 0xff         /* in place of an index */
+    MH_LINK_NONE = 0xff,        /* in place of an index */
+    MH_LINK_TLS = 32            /* characters of our a=tls-id */
 };
 
 
@@ -41,6 +42,9 @@ struct mh_link {
     struct mh_transport  *transport;
     struct mh_bundle      bundle;
     bool                  failed;       /* DTLS */
+    char                  tls_id[MH_LINK_TLS + 1];  /* ours, RFC 8842 4 */
+    char                 *peer_tls_id;  /* NULL: it has never said one */
+    bool                  answered;     /* an association was agreed on */
 };
 
 
@@ -58,6 +62,9 @@ struct mh_links {
 
 /* Makes the first link.  Returns 0 or an errno of mh_transport_alloc() */
 int mh_links_init(struct mh_call *call);
+
+/* Another tls-id, for another association.  Returns 0 or an errno */
+int mh_link_name(struct mh_link *link);
 
 /* Frees all; the call's streams are gone already */
 void mh_links_free(struct mh_call *call);

@@ -60,6 +60,7 @@ mh_local_init(struct mh_call *call, enum mh_sdp_leg leg,
     policy->single_codec = sig->single_codec;
     local->full_rtcp = sig->full_rtcp;
     local->raise = sig->raise;
+    local->no_tls_id = sig->no_tls_id;
     local->bundle_only = sig->bundle_only;
     local->bundle_zero = sig->bundle_zero;
     local->loop = sig->loop_protect ? call->calls->loop : NULL;
@@ -155,6 +156,7 @@ mh_local_links(struct mh_call *call, const struct mh_sdp *sdp,
 
         m->ufrag = ice->ufrag;
         m->pwd = ice->pwd;
+        m->tls_id = local->no_tls_id ? NULL : call->links.v[k]->tls_id;
         m->own = !seen[k];
         m->alone = (call->links.settled && k != call->links.group);
         m->setup = local->answer && mh_transport_role(t, &role)

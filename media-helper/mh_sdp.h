@@ -270,6 +270,7 @@ struct mh_sdp_local_media {
     const char        *ufrag;       /* web: of the transport that the m-line
                                        uses; NULL: those of mh_sdp_local */
     const char        *pwd;
+    const char        *tls_id;      /* as in mh_sdp_local; with ufrag */
     enum mh_sdp_setup  setup;       /* used with ufrag */
     bool               own;         /* our offer: has ICE and DTLS of its own
                                        in spite of the BUNDLE group */
@@ -300,6 +301,7 @@ struct mh_sdp_local {
                                        had one; NULL: never */
     enum mh_sdp_setup  setup;       /* actpass in an offer; else as chosen */
     bool               answer;      /* what will be written is one */
+    bool               no_tls_id;   /* web: the caller gives none */
     bool               raise;       /* the caller raises sess_ver anyway */
     bool               bundle_only; /* web: new m-lines but the first are for */
     bool               bundle_zero; /* the bundle only; written with port 0 */

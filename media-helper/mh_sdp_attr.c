@@ -520,7 +520,11 @@ mh_sdp_a_setup(struct mh_sdp_reader *r, struct pl value)
 static int
 mh_sdp_a_tls_id(struct mh_sdp_reader *r, struct pl value)
 {
-    r->m->tls_id = value;
+    /* RFC 8842 4: up to 255 characters; a longer one says nothing */
+
+    if (value.l <= 255) {
+        r->m->tls_id = value;
+    }
 
     return 0;
 }

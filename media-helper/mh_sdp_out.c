@@ -362,6 +362,7 @@ mh_sdp_write_web(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
     const struct mh_sdp_line_plan *line)
 {
     bool                        own;
+    const char                 *tls_id;
     enum mh_sdp_setup           setup;
     const struct mh_sdp_local  *local;
     static const char          *names[] = {
@@ -414,8 +415,10 @@ mh_sdp_write_web(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
 
     mh_sdp_printf(w, "a=setup:%s\r\n", names[setup]);
 
-    if (local->tls_id && (line->offer == NULL || line->offer->tls_id.l)) {
-        mh_sdp_printf(w, "a=tls-id:%s\r\n", local->tls_id);
+    tls_id = own ? line->local->tls_id : local->tls_id;
+
+    if (tls_id && (line->offer == NULL || line->offer->tls_id.l)) {
+        mh_sdp_printf(w, "a=tls-id:%s\r\n", tls_id);
     }
 }
 

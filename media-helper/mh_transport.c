@@ -162,12 +162,12 @@ mh_transport_restarted(struct mh_transport *t)
 
 int
 mh_transport_dtls(struct mh_transport *t, enum mh_dtls_role role,
-    const char *hash, const char *value)
+    const char *hash, const char *value, bool anew)
 {
     int              err;
     struct mh_dtls  *dtls;
 
-    if (t->dtls != NULL && t->role == role) {
+    if (t->dtls != NULL && t->role == role && !anew) {
 
         if (mh_dtls_fingerprint_known(t->dtls, hash, value)) {
             return 0;

@@ -201,11 +201,12 @@ bool mh_transport_ice_rollback(struct mh_transport *t,
  * @param role   ours
  * @param hash   of the fingerprint, e.g. "sha-256"
  * @param value  hex with colons
+ * @param anew   true: a new association in any case
  *
  * @return 0, ENOMEM, ENOTSUP or EBADMSG (fingerprint)
  */
 int mh_transport_dtls(struct mh_transport *t, enum mh_dtls_role role,
-    const char *hash, const char *value);
+    const char *hash, const char *value, bool anew);
 
 /* Adds a further fingerprint to the association, see mh_dtls.h */
 int mh_transport_fingerprint(struct mh_transport *t, const char *hash,

@@ -167,6 +167,15 @@ browser_open(struct browser *b, const char *addr, const char *profiles)
 int
 browser_renew(struct browser *b)
 {
+    browser_again(b);
+
+    return make_certificate(b);
+}
+
+
+void
+browser_again(struct browser *b)
+{
     SSL_free(b->ssl);
     b->ssl = NULL;
     b->connected = 0;
@@ -178,8 +187,6 @@ browser_renew(struct browser *b)
 
     b->tx = NULL;
     b->rx = NULL;
-
-    return make_certificate(b);
 }
 
 

@@ -61,6 +61,7 @@ struct browser {
     int                      video;         /* its SDP has video, too */
     const char              *video_fb;      /* then: a=rtcp-fb lines of 97 */
     int                      no_audio;      /* and has given audio up */
+    const char              *tls_id;        /* in its SDP, or NULL */
     int                      group;         /* enum group_mode */
     unsigned                 skip;          /* candidates of its family that
                                                it does not take */
@@ -131,6 +132,9 @@ int browser_check(struct browser *b, const char *pwd);
 
 /* another certificate, for a new DTLS association; @return 0 or -1 */
 int browser_renew(struct browser *b);
+
+/* a new DTLS association with the same one */
+void browser_again(struct browser *b);
 
 /* a new ufrag and password for the next SDP */
 void browser_restart(struct browser *b);

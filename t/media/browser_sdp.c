@@ -103,6 +103,11 @@ browser_sdp(struct browser *b, char *sdp, const char *formats,
     n += (size_t) snprintf(sdp + n, BROWSER_SDP - n,
                            "a=ssrc:287454020 cname:mary\r\n");
 
+    if (b->tls_id != NULL) {
+        n += (size_t) snprintf(sdp + n, BROWSER_SDP - n, "a=tls-id:%s\r\n",
+                               b->tls_id);
+    }
+
     v = b->second ? b->second : b;
 
     if (b->video) {

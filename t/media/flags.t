@@ -125,6 +125,32 @@ up('offer', $web, reverse_tags());
 is(ufrag(down('answer', $ims, reverse_tags())), $ufrag,
     'but not if that offer was rejected');
 
+# tls-id
+
+new_call();
+my $named = $web =~ s/(a=setup:actpass\r\n)/$1a=tls-id:abcdefghijklmnopqrst\r\n/r;
+up('offer', $web);
+unlike(down('answer', $ims), qr/tls-id/, 'no tls-id, and none in the answer');
+new_call();
+up('offer', $named);
+my $tls_id = tls_id(down('answer', $ims));
+like($tls_id, qr/^[0-9a-f]{32}$/, 'tls-id: is answered');
+is(tls_id(down('answer', $ims)), $tls_id, 'once more: the same');
+up('offer', $named);
+is(tls_id(down('answer', $ims)), $tls_id, 'and in the next answer');
+is(tls_id(down('offer', $ims, reverse_tags())), $tls_id, 'and offer');
+up('answer', $named =~ s/actpass/active/r =~ s/ 111 0 8 126/ 8 126/r,
+    reverse_tags());
+up('offer', $named =~ s/tls-id:ab/tls-id:x/r);
+isnt(tls_id($sdp = down('answer', $ims)), $tls_id,
+    'another tls-id gets another one');
+is(down('answer', $ims), $sdp, 'but not twice');
+up('offer', $web);
+unlike(down('answer', $ims), qr/tls-id/, 'none is no other');
+is(tls_id(down('offer', $ims, reverse_tags())), tls_id($sdp), 'it stays');
+new_call();
+unlike(down('offer', $ims, flags => ['no-tls-id']), qr/tls-id/, 'no-tls-id');
+
 # what is empty was not said
 
 new_call();
@@ -185,6 +211,8 @@ sub web_video {
 sub count { my ($sdp, $name) = @_; return scalar(() = $sdp =~ /^a=$name/mg) }
 
 sub version { return ($_[0] =~ /^o=\S+ \S+ (\d+)/m)[0] }
+
+sub tls_id { return ($_[0] =~ /^a=tls-id:(\S+)/m)[0] }
 
 sub ufrag { return ($_[0] =~ /^a=ice-ufrag:(\S+)/m)[0] }
 

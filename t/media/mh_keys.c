@@ -244,6 +244,61 @@ test_handover(struct ng *ng, const char *flags)
 
 
 static void
+own_tls_id(const struct call *c, char tls_id[64])
+{
+    const char  *p;
+
+    p = strstr(c->to_web.sdp, "a=tls-id:");
+    tls_id[0] = '\0';
+
+    if (p != NULL) {
+        (void) sscanf(p, "a=tls-id:%63[^\r\n]", tls_id);
+    }
+}
+
+
+/* one certificate, but two associations (RFC 8842) */
+
+static void
+test_tls_id(struct ng *ng)
+{
+    char         first[64], second[64];
+    struct call  c;
+
+    call_init(&c, ng, "127.0.0.1", BROWSER_OFFERS, ALL_PROFILES);
+    c.web.tls_id = "abcdefghijklmnopqrstuvwxyz";
+    pass_wait_ms = 10000;
+
+    if (ok(call_setup(&c, "actpass", "passive") == 1
+           && browser_connect(&c.web, 20000)
+           && pass_up(&c, MARY, 8, 1, 160), "a browser with a tls-id"))
+    {
+        own_tls_id(&c, first);
+        ok(strlen(first) >= 20, "gets one");
+
+        ok(call_setup_again(&c, "actpass", "sendrecv", "passive") == 1
+           && pass_up(&c, MARY, 8, 2, 160), "and keeps its keys with it");
+        own_tls_id(&c, second);
+        ok(strcmp(first, second) == 0, "the same one");
+
+        c.web.tls_id = "zyxwvutsrqponmlkjihgfedcba";
+        browser_again(&c.web);
+        ok(call_setup_again(&c, "actpass", "sendrecv", "passive") == 1
+           && browser_connect(&c.web, 20000)
+           && pass_up(&c, MARY, 8, 3, 160) && pass_down(&c, BOB, 8, 3, 160),
+           "another tls-id, the same certificate: new keys");
+        own_tls_id(&c, second);
+        ok(second[0] != '\0' && strcmp(first, second) != 0,
+           "and another one of ours");
+    }
+
+    pass_wait_ms = 500;
+    (void) call_delete(&c);
+    call_close(&c);
+}
+
+
+static void
 test_figures(struct ng *ng)
 {
     uint16_t     seq;
@@ -316,6 +371,7 @@ main(int argc, char **argv)
     test_mux(&ng);
     test_handover(&ng, NULL);
     test_handover(&ng, "media-handover");
+    test_tls_id(&ng);
     test_figures(&ng);
 
     ng_close(&ng);
