@@ -99,6 +99,7 @@ struct mh_signal {
     unsigned           offerc;
     bool               savp;        /* to IMS: RTP/SAVP or RTP/SAVPF, if it
                                        goes there */
+    bool               osrtp;       /* the same under RTP/AVP, RFC 8643 */
     bool               no_sdes;     /* to IMS: no new a=crypto */
     bool               sdes_pad;    /* base64 of ours ends with "=" */
     uint32_t           suites;      /* masks: of an IMS offer may be taken, */
@@ -183,6 +184,8 @@ struct mh_call {
     bool                  failed;       /* DTLS failed, e.g. a certificate
                                            that was not signalled */
     bool                  secure[MH_SDP_MAX_MEDIA]; /* see mh_secure.c */
+    bool                  osrtp[MH_SDP_MAX_MEDIA];  /* these, too */
+    bool                  optional[MH_SDP_MAX_MEDIA];
 
     unsigned              blocked[MH_CALL_LEGS];    /* what comes from it */
     bool                  mux[MH_SDP_MAX_MEDIA];    /* in force with the IMS */

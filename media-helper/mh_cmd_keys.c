@@ -60,7 +60,6 @@ static const struct mh_cmd_key_entry  mh_cmd_key_table[] = {
     { "codec-accept", NULL },       /* known, see docs/media-helper.md */
     { "codec-ignore", NULL },
     { "codec-set", NULL },
-    { "OSRTP", NULL },
     { "T38", NULL },
     { "T.38", NULL },
     { "ptime", NULL },

@@ -26,7 +26,7 @@ static uint32_t mh_cmd_suite(const struct pl *name);
 static mh_cmd_key_h  mh_cmd_key_address, mh_cmd_key_bundle,
     mh_cmd_key_dtls, mh_cmd_key_family, mh_cmd_key_fingerprint,
     mh_cmd_key_ice, mh_cmd_key_learning, mh_cmd_key_lite, mh_cmd_key_mux,
-    mh_cmd_key_offer, mh_cmd_key_received, mh_cmd_key_remove,
+    mh_cmd_key_offer, mh_cmd_key_osrtp, mh_cmd_key_received, mh_cmd_key_remove,
     mh_cmd_key_replace, mh_cmd_key_reverse, mh_cmd_key_sdes,
     mh_cmd_key_strip, mh_cmd_key_tos, mh_cmd_key_transcode;
 
@@ -38,6 +38,7 @@ static const struct mh_cmd_key_entry  mh_cmd_media_table[] = {
     { "DTLS-reverse", mh_cmd_key_reverse },
     { "DTLS-fingerprint", mh_cmd_key_fingerprint },
     { "SDES", mh_cmd_key_sdes },
+    { "OSRTP", mh_cmd_key_osrtp },
     { "rtcp-mux", mh_cmd_key_mux },
     { "bundle", mh_cmd_key_bundle },
     { "replace", mh_cmd_key_replace },
@@ -134,6 +135,17 @@ mh_cmd_key_sdes(struct mh_cmd_keys *k, const struct pl *value)
 
     } else if (mh_cmd_prefix(&word, "no-")) {
         k->sdes.no |= mh_cmd_suite(&word);
+    }
+}
+
+
+/* what is offered so by the other side is taken anyway */
+
+static void
+mh_cmd_key_osrtp(struct mh_cmd_keys *k, const struct pl *value)
+{
+    if (mh_cmd_same(value, "offer") || mh_cmd_same(value, "offer-RFC")) {
+        k->sig->osrtp = true;
     }
 }
 

@@ -200,6 +200,7 @@ mh_query_media(ngx_ims_ng_writer_t *w, const struct mh_call *call,
     ngx_ims_ng_write_key_word(w, "protocol", leg == MH_SDP_WEB
                                 ? "UDP/TLS/RTP/SAVPF"
                                 : mh_stream_secured(call->streams[i]) != NULL
+                                  && !call->osrtp[i]
                                   ? "RTP/SAVP" : "RTP/AVP");
     codec = mh_query_codec(&call->maps[i]);
 

@@ -267,6 +267,7 @@ struct mh_sdp_local_media {
     bool               rtcp_mux;    /* IMS only: write a=rtcp-mux */
     const char        *crypto;      /* IMS only: a=crypto lines to write, the
                                        profile then is SAVP; NULL: none */
+    bool               osrtp;       /* with crypto: it is AVP in spite of it */
     const char        *ufrag;       /* web: of the transport that the m-line
                                        uses; NULL: those of mh_sdp_local */
     const char        *pwd;

@@ -252,24 +252,27 @@ const char *
 mh_sdp_profile(const struct mh_sdp_plan *plan,
     const struct mh_sdp_line_plan *line)
 {
+    bool      savp;
     unsigned  j;
 
     if (plan->local->leg == MH_SDP_WEB) {
         return "UDP/TLS/RTP/SAVPF";
     }
 
+    savp = line->local->crypto != NULL && !line->local->osrtp;
+
     if (plan->local->policy.avpf) {
-        return line->local->crypto ? "RTP/SAVPF" : "RTP/AVPF";
+        return savp ? "RTP/SAVPF" : "RTP/AVPF";
     }
 
     for (j = 0; j < line->n; j++) {
 
         if (line->codec[j].nack || line->codec[j].pli || line->codec[j].fir) {
-            return line->local->crypto ? "RTP/SAVPF" : "RTP/AVPF";
+            return savp ? "RTP/SAVPF" : "RTP/AVPF";
         }
     }
 
-    return line->local->crypto ? "RTP/SAVP" : "RTP/AVP";
+    return savp ? "RTP/SAVP" : "RTP/AVP";
 }
 
 

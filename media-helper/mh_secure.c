@@ -7,7 +7,8 @@
 /*
  * Joins descriptions and keys.  Owns call->secure[], which says of each
  * m-line whether the last offer, whoever made it, means SRTP on the IMS
- * side.  No timer.
+ * side; call->osrtp[], whether under RTP/AVP (RFC 8643), and optional[],
+ * whether its answer may do without.  No timer.
  */
 
 
@@ -20,6 +21,8 @@
 #include "mh_secure.h"
 
 
+static void mh_secure_want(struct mh_call *call, const struct mh_signal *sig,
+    unsigned i);
 static bool mh_secure_profile(const struct mh_sdp_media *m);
 
 
@@ -56,6 +59,8 @@ mh_secure_offered(struct mh_call *call, const struct mh_sdp *sdp,
         }
 
         call->secure[i] = true;
+        call->osrtp[i] = !mh_secure_profile(m);
+        call->optional[i] = false;
     }
 
     return 0;
@@ -109,10 +114,7 @@ mh_secure_text(struct mh_call *call, const struct mh_signal *sig,
     for (i = 0; i < call->mediac; i++) {
 
         if (!answer) {
-            call->secure[i] = call->streams[i] != NULL
-                              && ((sig->savp && !sig->no_sdes)
-                                  || (!sig->reset && mh_stream_secured(
-                                                     call->streams[i])));
+            mh_secure_want(call, sig, i);
         }
 
         if (!call->secure[i] || local->media[i].port == 0) {
@@ -142,9 +144,34 @@ mh_secure_text(struct mh_call *call, const struct mh_signal *sig,
         }
 
         local->media[i].crypto = scratch->crypto[i];
+        local->media[i].osrtp = call->osrtp[i];
     }
 
     return 0;
+}
+
+
+/*
+ * What the IMS is offered on m-line i.  A stream that is SRTP stays so, in
+ * the way in which it was agreed on unless SAVP is asked for.
+ */
+
+static void
+mh_secure_want(struct mh_call *call, const struct mh_signal *sig, unsigned i)
+{
+    bool  savp, now;
+
+    if (call->streams[i] == NULL) {
+        call->secure[i] = false;
+        return;
+    }
+
+    savp = sig->savp && !sig->no_sdes;
+    now = !sig->reset && mh_stream_secured(call->streams[i]) != NULL;
+
+    call->secure[i] = savp || now || (sig->osrtp && !sig->no_sdes);
+    call->osrtp[i] = !savp && (!now || call->osrtp[i]);
+    call->optional[i] = call->osrtp[i] && !now;
 }
 
 
@@ -152,6 +179,7 @@ int
 mh_secure_answered(struct mh_call *call, const struct mh_sdp *sdp)
 {
     int                         err;
+    bool                        secure;
     unsigned                    i;
     const struct mh_sdp_media  *m;
 
@@ -162,11 +190,13 @@ mh_secure_answered(struct mh_call *call, const struct mh_sdp *sdp)
             continue;
         }
 
-        if (mh_secure_profile(m) != call->secure[i]) {
+        secure = call->secure[i] && !(call->optional[i] && m->cryptoc == 0);
+
+        if (mh_secure_profile(m) != (secure && !call->osrtp[i])) {
             return EPROTO;
         }
 
-        if (call->secure[i]) {
+        if (secure) {
             err = mh_keys_answered(mh_stream_keys(call->streams[i]),
                                    m->cryptos, m->cryptoc);
             if (err) {
@@ -174,7 +204,7 @@ mh_secure_answered(struct mh_call *call, const struct mh_sdp *sdp)
             }
         }
 
-        mh_stream_secure(call->streams[i], call->secure[i]);
+        mh_stream_secure(call->streams[i], secure);
     }
 
     return 0;

@@ -32,7 +32,8 @@ int mh_secure_apply(struct mh_call *call);
 
 /*
  * Writes our a=crypto lines into scratch->local, for an offer or an answer
- * to the IMS side; a stream that is SRTP once is always offered so.
+ * to the IMS side; a stream that is SRTP once is always offered so, unless
+ * the request says "reset".
  *
  * @return 0, ENOMEM, or an errno of getrandom(2)
  */

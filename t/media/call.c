@@ -291,6 +291,10 @@ command(struct call *c, const char *name, int to, const char *sdp,
         ng_list(c->ng, "SDES", c->sdes->words);
     }
 
+    if (c->sdes != NULL && c->sdes->osrtp != NULL) {
+        ng_list(c->ng, "OSRTP", c->sdes->osrtp);
+    }
+
     ng_str(c->ng, "ICE-lite", "both");
 
     if (strcmp(c->af, "IP6") == 0 || strcmp(c->web_af, "IP6") == 0) {
@@ -305,6 +309,10 @@ command(struct call *c, const char *name, int to, const char *sdp,
         ng_str(c->ng, "DTLS", dtls ? dtls : "off");
         ng_list(c->ng, "rtcp-mux", "demux");
         ng_list(c->ng, "direction", "web ims");
+
+        if (c->up_flags != NULL) {
+            ng_list(c->ng, "flags", c->up_flags);
+        }
 
     } else {
         ng_str(c->ng, "transport-protocol", "UDP/TLS/RTP/SAVPF");

@@ -54,6 +54,7 @@ struct call {
     char             id[64];
     const char      *ims_tag;
     const char      *flags;     /* more of them with what the IMS says */
+    const char      *up_flags;  /* and with what the browser says */
     unsigned         version;
     struct browser   web;
     struct ims       ims;

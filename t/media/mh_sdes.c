@@ -390,6 +390,76 @@ test_profiles(struct ng *ng, const char *addr)
 }
 
 
+/* SRTP that is offered under RTP/AVP and may be declined (RFC 8643) */
+
+static void
+test_osrtp(struct ng *ng, const char *addr)
+{
+    struct call   c;
+    struct sdes   s;
+
+    begin(&c, &s, ng, addr, BROWSER_OFFERS, suites[0]);
+    s.profile = s.transport = "RTP/AVP";
+    s.osrtp = "offer";
+    c.video_fb = NULL;
+    ok(call_setup(&c, "actpass", "passive") == 1
+       && strstr(c.to_ims.sdp, " RTP/AVP ") != NULL
+       && browser_connect(&c.web, 20000) && media(&c, 1, 1),
+       "OSRTP offered, and taken");
+
+    if (!reference) {
+        ok(call_setup_again(&c, "actpass", "sendrecv", "passive") == 1
+           && strstr(c.to_ims.sdp, " RTP/AVP ") != NULL && media(&c, 1, 20),
+           "the next offer is as the first one");
+
+        s.none = 1;
+        ok(call_setup_again(&c, "actpass", "sendrecv", "passive") == 0
+           && strstr(ng_get(ng, "error-reason"), "a=crypto") != NULL,
+           "but cannot be declined any more");
+
+        c.up_flags = "reset";
+        s.words = "off";
+        c.sdes = NULL;
+        ok(call_setup_again(&c, "actpass", "sendrecv", "passive") == 1
+           && strstr(c.to_ims.sdp, "a=crypto") == NULL && media(&c, 1, 40),
+           "reset: somebody without SRTP is there now");
+        c.sdes = &s;
+    }
+
+    end(&c, &s);
+
+    begin(&c, &s, ng, addr, BROWSER_OFFERS, suites[0]);
+    s.profile = s.transport = "RTP/AVP";
+    s.osrtp = "offer";
+    s.none = 1;
+    c.video_fb = NULL;
+    ok(call_offer(&c, "actpass", "sendrecv") == 1
+       && strstr(c.to_ims.sdp, "a=crypto") != NULL
+       && call_remote(&c, IMS) == 0
+       && call_answer(&c, "8 126", "sendrecv", "passive") == 1
+       && call_remote(&c, WEB) == 0, "OSRTP offered, and declined");
+    c.sdes = NULL;
+    ok(browser_connect(&c.web, 20000) && media(&c, 1, 1),
+       "media in the clear");
+    c.sdes = &s;
+    end(&c, &s);
+
+    if (reference) {
+        return;
+    }
+
+    begin(&c, &s, ng, addr, BROWSER_OFFERS, suites[0]);
+    s.profile = s.transport = "RTP/AVP";
+    s.osrtp = "offer";
+    s.wrong_tag = 1;
+    ok(call_offer(&c, "actpass", "sendrecv") == 1
+       && call_remote(&c, IMS) == 0
+       && call_answer(&c, "8 126", "sendrecv", "passive") == 0,
+       "OSRTP answered with what was not offered");
+    end(&c, &s);
+}
+
+
 int
 main(int argc, char **argv)
 {
@@ -433,6 +503,8 @@ main(int argc, char **argv)
         test_suite(&ng, v4, BROWSER_OFFERS, suites[i]);
         test_suite(&ng, v4, IMS_OFFERS, suites[i]);
     }
+
+    test_osrtp(&ng, v4);
 
     if (!reference) {
         test_video(&ng, v4, BROWSER_OFFERS);

@@ -22,6 +22,7 @@ struct sdes {
     const char  *profile;       /* in the end's m-line */
     const char  *transport;     /* asked for towards the IMS */
     const char  *words;         /* of the list SDES, NULL = none */
+    const char  *osrtp;         /* of the list OSRTP, NULL = none */
     const char  *suite;         /* that the end wants */
     const char  *before;        /* lines that its offer begins with, or NULL */
     const char  *after;         /* that are added to its own line, or NULL */
