@@ -76,7 +76,7 @@ ngx_http_ims_media_before(ngx_conf_t *cf)
 }
 
 
-/* ims_portal_media unix:path | udp:address:port ... */
+/* ims_portal_media unix:path | udp:address:port | tcp:address:port ... */
 
 char *
 ngx_http_ims_media(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
@@ -85,7 +85,7 @@ ngx_http_ims_media(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_str_t   *value;
     ngx_url_t    u;
-    ngx_uint_t   i, udp;
+    ngx_uint_t   i, tcp, net;
     ngx_addr_t  *addr;
 
     if (imcf->media.addrs.nelts) {
@@ -96,27 +96,29 @@ ngx_http_ims_media(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (i = 1; i < cf->args->nelts; i++) {
 
-        udp = (ngx_strncmp(value[i].data, "udp:", 4) == 0);
+        tcp = (ngx_strncmp(value[i].data, "tcp:", 4) == 0);
+        net = tcp || (ngx_strncmp(value[i].data, "udp:", 4) == 0);
 
-        if (!udp && ngx_strncmp(value[i].data, "unix:", 5) != 0) {
+        if (!net && ngx_strncmp(value[i].data, "unix:", 5) != 0) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid address \"%V\" in "
                                "\"ims_portal_media\", it begins with "
-                               "\"unix:\" or \"udp:\"", &value[i]);
+                               "\"unix:\", \"udp:\" or \"tcp:\"",
+                               &value[i]);
             return NGX_CONF_ERROR;
         }
 
         ngx_memzero(&u, sizeof(ngx_url_t));
         u.url = value[i];
 
-        if (udp) {
+        if (net) {
             u.url.data += 4;
             u.url.len -= 4;
             u.default_port = 2223;
         }
 
         if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0
-            || (u.family == AF_UNIX) == udp)
+            || (u.family == AF_UNIX) == net)
         {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "%s in \"ims_portal_media\" \"%V\"",
@@ -130,6 +132,19 @@ ngx_http_ims_media(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
 
         *addr = u.addrs[0];
+
+        if (!tcp) {
+            continue;
+        }
+
+        addr->name.data = ngx_pnalloc(cf->pool, u.addrs[0].name.len + 4);
+        if (addr->name.data == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        addr->name.len = ngx_sprintf(addr->name.data, "tcp:%V",
+                                     &u.addrs[0].name)
+                         - addr->name.data;
     }
 
     return NGX_CONF_OK;

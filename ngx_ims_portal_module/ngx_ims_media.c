@@ -103,7 +103,9 @@ ngx_ims_media_add(ngx_ims_media_t *media, ngx_addr_t *addr,
     h->addr = *addr;
     h->id = ngx_crc32_long(addr->name.data, addr->name.len) & 0x7fffffff;
     h->drained = drained;
-    h->stream = (addr->sockaddr->sa_family == AF_UNIX);
+    h->tcp = (addr->name.len > 4
+              && ngx_strncmp(addr->name.data, "tcp:", 4) == 0);
+    h->stream = (h->tcp || addr->sockaddr->sa_family == AF_UNIX);
     h->reply = ngx_ims_media_reply;
     h->lost = ngx_ims_media_lost;
 
@@ -578,7 +580,7 @@ ngx_ims_media_connect(ngx_ims_media_helper_t *h)
 
     h->failed = 0;
 
-    if (h->down && h->stream && !ngx_ims_media_open(h)) {
+    if (h->down && h->stream && !h->tcp && !ngx_ims_media_open(h)) {
 
         /* it had no socket, now it has; whether it answers is seen soon */
 

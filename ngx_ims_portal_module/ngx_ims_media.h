@@ -74,7 +74,8 @@ typedef struct {
 
 
 typedef struct {
-    ngx_array_t               addrs;          /* ngx_addr_t: unix: or udp: */
+    ngx_array_t               addrs;          /* ngx_addr_t; the names of those
+                                                 by TCP begin with "tcp:" */
     ngx_array_t               drain;          /* ngx_addr_t: no new calls */
     ngx_msec_t                timeout;        /* ms for one command, 2000 */
     ngx_msec_t                lost;           /* ms of silence: it is dead */
@@ -99,13 +100,14 @@ typedef struct {
 /*
  * In init_process; nothing is connected yet.  Unix addresses are stream
  * sockets, connected on first use and again after a failure (after 200 ms, then
- * at most once a second); several commands are under way at once, told apart by
- * cookie, and sent again on a new connection.  UDP commands are repeated with
- * the same cookie.  Each helper is pinged once a second.  One that left a ping
- * or a command unanswered comes last for new calls, and gets none after
- * max_fails commands in a row, or while it is dead, until it answers anything.
- * Connections are marked so that a graceful exit does not wait for them.  Lives
- * in cycle->pool; NULL on failure.
+ * at most once a second), and so are those of TCP, where a connection on which
+ * a helper is silent for conf->lost is given up, too.  Several commands are
+ * under way at once, told apart by cookie, and sent again on a new connection.
+ * UDP commands are repeated with the same cookie.  Each helper is pinged once a
+ * second.  One that left a ping or a command unanswered comes last for new
+ * calls, and gets none after max_fails commands in a row, or while it is dead,
+ * until it answers anything.  Connections are marked so that a graceful exit
+ * does not wait for them.  Lives in cycle->pool; NULL on failure.
  *
  * A helper is named by 31 bits that follow from its address, so that a record
  * finds it again when the configuration lists the helpers in another order.

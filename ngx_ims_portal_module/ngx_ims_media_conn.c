@@ -1,8 +1,8 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * One media helper's socket: a Unix stream, on which replies are found by
- * parsing them, or a connected UDP socket, where one datagram is one reply.
+ * One media helper's socket: a Unix or TCP stream, on which replies are found
+ * by parsing them, or a connected UDP socket, where one datagram is one reply.
  * Whoever owns the helper is told of replies and of a lost stream through
  * its handlers.  No timers.
  *
@@ -39,8 +39,11 @@ static ngx_int_t ngx_ims_media_buf_room(ngx_ims_media_buf_t *b, size_t room,
 ngx_int_t
 ngx_ims_media_conn_open(ngx_ims_media_helper_t *h)
 {
+    int           on;
     ngx_err_t     err;
     ngx_socket_t  s;
+
+    on = 1;
 
     if (h->nodes == NULL) {
         h->nodes = ngx_alloc(NGX_IMS_MEDIA_NODES * sizeof(ngx_ims_ng_node_t),
@@ -60,9 +63,21 @@ ngx_ims_media_conn_open(ngx_ims_media_helper_t *h)
         return NGX_ERROR;
     }
 
-    /* a Unix stream connects at once or not at all */
+    if (h->tcp
+        && setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(int)) == -1)
+    {
+        ngx_log_error(NGX_LOG_ALERT, h->log, ngx_socket_errno,
+                      "setsockopt(TCP_NODELAY) for media helper failed");
+    }
 
-    if (connect(s, h->addr.sockaddr, h->addr.socklen) == -1) {
+    /*
+     * A Unix stream connects at once or not at all.  Over TCP what is sent
+     * waits until it does; that it does not is read.
+     */
+
+    if (connect(s, h->addr.sockaddr, h->addr.socklen) == -1
+        && !(h->tcp && ngx_socket_errno == NGX_EINPROGRESS))
+    {
         err = ngx_socket_errno;
 
         if (!h->down) {
@@ -249,8 +264,10 @@ static void
 ngx_ims_media_conn_broken(ngx_ims_media_helper_t *h, char *what,
     ngx_err_t err)
 {
-    ngx_log_error(NGX_LOG_ERR, h->log, err, "media helper \"%V\" %s",
-                  &h->addr.name, what);
+    if (!h->down) {
+        ngx_log_error(NGX_LOG_ERR, h->log, err, "media helper \"%V\" %s",
+                      &h->addr.name, what);
+    }
 
     h->lost(h);
 }

@@ -86,7 +86,14 @@ ngx_ims_media_watch(ngx_event_t *ev)
 
     if (h->pinged) {
 
-        /* nothing has come for a whole turn */
+        /* nothing has come for a whole turn; its host may be another now */
+
+        if (h->tcp && h->connection != NULL
+            && (h->silent + ngx_ims_media_turn(h)) / h->media->conf.lost
+               > h->silent / h->media->conf.lost)
+        {
+            h->lost(h);
+        }
 
         h->suspect = 1;
         h->away = 1;

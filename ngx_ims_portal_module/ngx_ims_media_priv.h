@@ -63,6 +63,7 @@ struct ngx_ims_media_helper_s {
                                                  it told of */
 
     unsigned                  stream:1;
+    unsigned                  tcp:1;          /* a stream to another host */
     unsigned                  failed:1;
     unsigned                  down:1;         /* as it is said and shown */
     unsigned                  drained:1;
