@@ -478,6 +478,7 @@ mh_answer_streams(struct mh_call *call, const struct mh_sdp *web,
         }
 
         mh_answer_table(call, i);
+        mh_call_tones(call, i);
 
         mh_sdp_clocks(&call->maps[i], MH_SDP_IMS, from_ims);
         mh_sdp_clocks(&call->maps[i], MH_SDP_WEB, from_web);
@@ -528,22 +529,14 @@ int
 mh_call_block(struct mh_call *call, const struct mh_signal *sig,
     unsigned what, bool on)
 {
-    bool            any, found;
-    unsigned        i;
-    struct mh_leg  *leg;
+    bool      found;
+    unsigned  i;
 
-    any = sig->all || !(pl_isset(&sig->from_tag) || pl_isset(&sig->label));
-    found = any;
+    found = false;
 
     for (i = 0; i < MH_CALL_LEGS; i++) {
-        leg = &call->legs[i];
 
-        if (any
-            || (pl_isset(&sig->from_tag) && leg->tag != NULL
-                && pl_strcmp(&sig->from_tag, leg->tag) == 0)
-            || (!pl_isset(&sig->from_tag) && leg->label != NULL
-                && pl_strcmp(&sig->label, leg->label) == 0))
-        {
+        if (mh_call_named(call, sig, (enum mh_sdp_leg) i)) {
             call->blocked[i] = on ? call->blocked[i] | what
                                   : call->blocked[i] & ~what;
             found = true;

@@ -29,6 +29,7 @@
 
 #include <re.h>
 
+#include "mh_dtmf.h"
 #include "mh_ended.h"
 #include "mh_io.h"
 #include "mh_link.h"
@@ -129,6 +130,8 @@ struct mh_signal {
     int                tos;         /* of the IMS side; -1 = not said */
     int                delete_delay;    /* seconds; -1 = not said */
     int                limit;       /* list: calls; -1 = not said */
+    struct mh_dtmf_event  tone;     /* play DTMF; a code above 15: none said,
+                                       or a wrong one */
     const char        *warning;     /* what cannot be done, or NULL */
 };
 
@@ -294,6 +297,16 @@ int mh_call_block(struct mh_call *call, const struct mh_signal *sig,
     unsigned what, bool on);
 
 /*
+ * Plays a tone, sig->tone, into the audio of one leg or of both, chosen in
+ * the same way.  It is carried by the leg's own packets.
+ *
+ * @return 0; ENOENT; ENOTSUP (no telephone-event was agreed on); ENOSPC;
+ *         ENOMEM; with a text for ng's error-reason
+ */
+int mh_call_play(struct mh_call *call, const struct mh_signal *sig,
+    const char **reason);
+
+/*
  * While there is a reason, new calls are refused with it (EUSERS); calls
  * that there are go on.
  *
@@ -329,6 +342,13 @@ struct mh_calls {
     const char           *shed;     /* why new calls are refused, or NULL */
     char                  loop[33]; /* hex; tells our own descriptions */
 };
+
+/* whether a command is about that leg: by "all", tag, label, or none */
+bool mh_call_named(const struct mh_call *call, const struct mh_signal *sig,
+    enum mh_sdp_leg leg);
+
+/* m-line i has a stream, and payload numbers have been agreed on */
+void mh_call_tones(struct mh_call *call, unsigned i);
 
 /* ends the stream of an m-line, if it has one; its figures stay */
 void mh_call_drop(struct mh_call *call, unsigned i);

@@ -58,6 +58,11 @@ static void mh_cmd_sdp(ngx_ims_ng_writer_t *w, const struct mh_signal *sig,
     const struct pl *out);
 static void mh_cmd_block(struct mh_cmd *cmd, const ngx_ims_ng_node_t *dict,
     ngx_ims_ng_writer_t *w, const struct mh_cmd_entry *entry);
+static void mh_cmd_play(struct mh_cmd *cmd, const ngx_ims_ng_node_t *dict,
+    ngx_ims_ng_writer_t *w);
+static struct mh_call *mh_cmd_call(struct mh_cmd *cmd,
+    const ngx_ims_ng_node_t *dict, struct mh_signal *sig,
+    ngx_ims_ng_writer_t *w);
 static void mh_cmd_error(ngx_ims_ng_writer_t *w, const char *reason);
 static bool mh_cmd_name(const struct pl *pl);
 static const char *mh_cmd_signal(const ngx_ims_ng_node_t *dict,
@@ -78,6 +83,7 @@ static const struct mh_cmd_entry  mh_cmd_table[] = {
     { "unsilence media", NULL, MH_CALL_BLOCK_AUDIO, false },
     { "block DTMF", NULL, MH_CALL_BLOCK_DTMF, true },
     { "unblock DTMF", NULL, MH_CALL_BLOCK_DTMF, false },
+    { "play DTMF", mh_cmd_play, 0, false },
     { NULL, NULL, 0, false }
 };
 
@@ -306,17 +312,9 @@ mh_cmd_query(struct mh_cmd *cmd, const ngx_ims_ng_node_t *dict,
     struct mh_call    *call;
     struct mh_signal   sig;
 
-    mh_cmd_keys(dict, &sig);
-
-    if (!pl_isset(&sig.call_id)) {
-        mh_cmd_error(w, "No call-id in message");
-        return;
-    }
-
-    call = mh_call_find(cmd->calls, &sig.call_id);
+    call = mh_cmd_call(cmd, dict, &sig, w);
 
     if (call == NULL) {
-        mh_cmd_error(w, "Unknown call-id");
         return;
     }
 
@@ -375,17 +373,9 @@ mh_cmd_block(struct mh_cmd *cmd, const ngx_ims_ng_node_t *dict,
     struct mh_call    *call;
     struct mh_signal   sig;
 
-    mh_cmd_keys(dict, &sig);
-
-    if (!pl_isset(&sig.call_id)) {
-        mh_cmd_error(w, "No call-id in message");
-        return;
-    }
-
-    call = mh_call_find(cmd->calls, &sig.call_id);
+    call = mh_cmd_call(cmd, dict, &sig, w);
 
     if (call == NULL) {
-        mh_cmd_error(w, "Unknown call-id");
         return;
     }
 
@@ -395,6 +385,66 @@ mh_cmd_block(struct mh_cmd *cmd, const ngx_ims_ng_node_t *dict,
     }
 
     ngx_ims_ng_write_key_word(w, "result", "ok");
+}
+
+
+/* a tone into the audio of one side, or of both */
+
+static void
+mh_cmd_play(struct mh_cmd *cmd, const ngx_ims_ng_node_t *dict,
+    ngx_ims_ng_writer_t *w)
+{
+    const char        *reason;
+    struct mh_call    *call;
+    struct mh_signal   sig;
+
+    call = mh_cmd_call(cmd, dict, &sig, w);
+
+    if (call == NULL) {
+        return;
+    }
+
+    if (!sig.all && !pl_isset(&sig.from_tag) && !pl_isset(&sig.label)) {
+        mh_cmd_error(w, "No participant party specified");
+        return;
+    }
+
+    if (sig.tone.code > 15) {
+        mh_cmd_error(w, "Out of range 'code' specified");
+        return;
+    }
+
+    if (mh_call_play(call, &sig, &reason) != 0) {
+        mh_cmd_error(w, reason);
+        return;
+    }
+
+    ngx_ims_ng_write_key_word(w, "result", "ok");
+}
+
+
+/* the call that a command names; NULL: an error was written */
+
+static struct mh_call *
+mh_cmd_call(struct mh_cmd *cmd, const ngx_ims_ng_node_t *dict,
+    struct mh_signal *sig, ngx_ims_ng_writer_t *w)
+{
+    struct mh_call  *call;
+
+    mh_cmd_keys(dict, sig);
+
+    if (!pl_isset(&sig->call_id)) {
+        mh_cmd_error(w, "No call-id in message");
+        return NULL;
+    }
+
+    call = mh_call_find(cmd->calls, &sig->call_id);
+
+    if (call == NULL) {
+        mh_cmd_error(w, "Unknown call-id");
+    }
+
+    return call;
 }
 
 

@@ -81,6 +81,7 @@ static const struct mh_cmd_word  mh_cmd_words[] = {
     { "early-media", MH_FLAG_NONE },
     { "generate-mid", MH_FLAG_NONE },
     { "generate-RTCP", MH_FLAG_NONE },
+    { "inject-DTMF", MH_FLAG_NONE },
     { "NAT-wait", MH_FLAG_NONE },
     { "no-redis-update", MH_FLAG_NONE },
     { "no-rtcp-attribute", MH_FLAG_NONE },

@@ -89,6 +89,10 @@ mh_cmd_keys(const ngx_ims_ng_node_t *dict, struct mh_signal *sig)
     sig->tos = -1;
     sig->delete_delay = -1;
     sig->limit = -1;
+    sig->tone.code = UINT8_MAX;
+    sig->tone.volume = 8;
+    sig->tone.duration = 250;
+    sig->tone.pause = 100;
 
     k.sig = sig;
     k.ice = -1;

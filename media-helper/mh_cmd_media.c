@@ -21,14 +21,16 @@
 
 static void mh_cmd_rule(struct pl *rules, unsigned *n,
     const struct pl *value);
+static void mh_cmd_time(uint16_t *ms, const struct pl *value);
 static uint32_t mh_cmd_suite(const struct pl *name);
 
-static mh_cmd_key_h  mh_cmd_key_address, mh_cmd_key_bundle,
-    mh_cmd_key_dtls, mh_cmd_key_family, mh_cmd_key_fingerprint,
-    mh_cmd_key_ice, mh_cmd_key_learning, mh_cmd_key_lite, mh_cmd_key_mux,
-    mh_cmd_key_offer, mh_cmd_key_osrtp, mh_cmd_key_received, mh_cmd_key_remove,
-    mh_cmd_key_replace, mh_cmd_key_reverse, mh_cmd_key_sdes,
-    mh_cmd_key_strip, mh_cmd_key_tos, mh_cmd_key_transcode;
+static mh_cmd_key_h  mh_cmd_key_address, mh_cmd_key_bundle, mh_cmd_key_code,
+    mh_cmd_key_dtls, mh_cmd_key_duration, mh_cmd_key_family,
+    mh_cmd_key_fingerprint, mh_cmd_key_ice, mh_cmd_key_learning,
+    mh_cmd_key_lite, mh_cmd_key_mux, mh_cmd_key_offer, mh_cmd_key_osrtp,
+    mh_cmd_key_pause, mh_cmd_key_received, mh_cmd_key_remove,
+    mh_cmd_key_replace, mh_cmd_key_reverse, mh_cmd_key_sdes, mh_cmd_key_strip,
+    mh_cmd_key_tos, mh_cmd_key_transcode, mh_cmd_key_volume;
 
 
 static const struct mh_cmd_key_entry  mh_cmd_media_table[] = {
@@ -56,6 +58,12 @@ static const struct mh_cmd_key_entry  mh_cmd_media_table[] = {
     { "codec-transcode", mh_cmd_key_transcode },
     { "transcode", mh_cmd_key_transcode },
     { "TOS", mh_cmd_key_tos },
+
+    { "code", mh_cmd_key_code },
+    { "digit", mh_cmd_key_code },
+    { "duration", mh_cmd_key_duration },
+    { "pause", mh_cmd_key_pause },
+    { "volume", mh_cmd_key_volume },
 
     { NULL, NULL }
 };
@@ -309,5 +317,80 @@ mh_cmd_key_tos(struct mh_cmd_keys *k, const struct pl *value)
 
     if (mh_pl_number(value, 255, &tos)) {
         k->sig->tos = (int) tos;
+    }
+}
+
+
+/* of "play DTMF": one of 0-9, *, #, A-D, or a number from 0 to 15 */
+
+static void
+mh_cmd_key_code(struct mh_cmd_keys *k, const struct pl *value)
+{
+    char         c;
+    uint64_t     code;
+    const char  *p;
+
+    static const char  names[] = "0123456789*#ABCD";
+
+    k->sig->tone.code = UINT8_MAX;
+
+    if (value->l == 1) {
+        c = value->p[0];
+        c = (c >= 'a' && c <= 'z') ? (char) (c & ~0x20) : c;
+        p = memchr(names, c, sizeof(names) - 1);
+
+        if (p != NULL) {
+            k->sig->tone.code = (uint8_t) (p - names);
+        }
+
+    } else if (mh_pl_number(value, 15, &code)) {
+        k->sig->tone.code = (uint8_t) code;
+    }
+}
+
+
+static void
+mh_cmd_key_duration(struct mh_cmd_keys *k, const struct pl *value)
+{
+    mh_cmd_time(&k->sig->tone.duration, value);
+}
+
+
+static void
+mh_cmd_key_pause(struct mh_cmd_keys *k, const struct pl *value)
+{
+    mh_cmd_time(&k->sig->tone.pause, value);
+}
+
+
+/* what is out of range is the next that is not */
+
+static void
+mh_cmd_time(uint16_t *ms, const struct pl *value)
+{
+    uint64_t  n;
+
+    if (mh_pl_number(value, UINT64_MAX, &n) && n) {
+        *ms = (uint16_t) (n < 100 ? 100 : n > 5000 ? 5000 : n);
+    }
+}
+
+
+/* dB below the loudest, with a sign or without */
+
+static void
+mh_cmd_key_volume(struct mh_cmd_keys *k, const struct pl *value)
+{
+    uint64_t   n;
+    struct pl  number;
+
+    number = *value;
+
+    if (number.l && number.p[0] == '-') {
+        pl_advance(&number, 1);
+    }
+
+    if (mh_pl_number(&number, UINT64_MAX, &n)) {
+        k->sig->tone.volume = (uint8_t) (n > 63 ? 63 : n);
     }
 }

@@ -44,6 +44,8 @@ struct mh_stream {
     struct mh_stream_stat  stat;
     struct mh_quality      quality[2];      /* of what comes from that leg */
     struct mh_video       *video;           /* NULL for audio */
+    struct mh_dtmf        *dtmf[2];         /* into what comes from there;
+                                               NULL before the first tone */
     bool                   due[2];          /* feedback for that leg */
 };
 
@@ -167,6 +169,35 @@ mh_stream_clocks(struct mh_stream *s, enum mh_stream_leg from,
 
 
 int
+mh_stream_play(struct mh_stream *s, enum mh_stream_leg from,
+    const struct mh_dtmf_event *event, const uint8_t pt[MH_DTMF_CLOCKS])
+{
+    int  err;
+
+    if (s->dtmf[from] == NULL) {
+        err = mh_dtmf_alloc(&s->dtmf[from]);
+        if (err) {
+            return err;
+        }
+    }
+
+    mh_dtmf_numbers(s->dtmf[from], pt);
+
+    return mh_dtmf_add(s->dtmf[from], event, mh_io_now(s->io));
+}
+
+
+void
+mh_stream_tones(struct mh_stream *s, enum mh_stream_leg from,
+    const uint8_t pt[MH_DTMF_CLOCKS])
+{
+    if (s->dtmf[from] != NULL) {
+        mh_dtmf_numbers(s->dtmf[from], pt);
+    }
+}
+
+
+int
 mh_stream_feedback(struct mh_stream *s, const unsigned can[2],
     const uint8_t codecs[2][128], uint32_t cap)
 {
@@ -285,6 +316,8 @@ mh_stream_destroy(void *data)
     }
 
     mh_port_close(&s->pair);
+    mem_deref(s->dtmf[MH_STREAM_IMS]);
+    mem_deref(s->dtmf[MH_STREAM_WEB]);
     mem_deref(s->video);
     mem_deref(s->keys);
     mem_deref(s->transport);
@@ -399,7 +432,7 @@ mh_stream_rtp(struct mh_stream *s, enum mh_stream_leg from, uint8_t **bufp,
     size_t *len)
 {
     size_t              bytes;
-    uint8_t             pt, *p;
+    uint8_t             pt, khz, *p;
     uint32_t            ssrc;
     struct mh_counter  *c;
 
@@ -433,8 +466,10 @@ mh_stream_rtp(struct mh_stream *s, enum mh_stream_leg from, uint8_t **bufp,
         s->stat.ssrcs[from]++;
     }
 
-    mh_quality_rtp(&s->quality[from], p, s->clocks[from][p[1] & 0x7f],
-                   s->quality[!from].rtt, s->stat.last[from]);
+    khz = s->clocks[from][p[1] & 0x7f];
+
+    mh_quality_rtp(&s->quality[from], p, khz, s->quality[!from].rtt,
+                   s->stat.last[from]);
 
     if (s->video != NULL) {
         s->due[from] = mh_video_rtp(s->video, from, p, *len,
@@ -442,6 +477,10 @@ mh_stream_rtp(struct mh_stream *s, enum mh_stream_leg from, uint8_t **bufp,
     }
 
     p[1] = (uint8_t) ((p[1] & 0x80) | pt);
+
+    if (s->dtmf[from] != NULL) {
+        mh_dtmf_packet(s->dtmf[from], p, len, khz, s->stat.last[from]);
+    }
 
     return true;
 }

@@ -25,6 +25,7 @@
 
 #include <re.h>
 
+#include "mh_dtmf.h"
 #include "mh_half.h"
 #include "mh_io.h"
 #include "mh_keys.h"
@@ -159,6 +160,20 @@ const struct mh_stream_stat *mh_stream_stat(const struct mh_stream *s);
  */
 void mh_stream_clocks(struct mh_stream *s, enum mh_stream_leg from,
     const uint8_t clocks[128]);
+
+/*
+ * Plays a tone into the audio of a leg, see mh_dtmf.h.
+ *
+ * @param pt  numbers of telephone-event in what the other leg receives
+ *
+ * @return 0, ENOMEM, ENOSPC
+ */
+int mh_stream_play(struct mh_stream *s, enum mh_stream_leg from,
+    const struct mh_dtmf_event *event, const uint8_t pt[MH_DTMF_CLOCKS]);
+
+/* These numbers from now on, for what still waits */
+void mh_stream_tones(struct mh_stream *s, enum mh_stream_leg from,
+    const uint8_t pt[MH_DTMF_CLOCKS]);
 
 /*
  * Makes it a stream of video, with feedback between its legs as an answer

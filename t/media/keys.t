@@ -274,6 +274,39 @@ is(ng('block media', 'call-id' => $call, 'from-tag' => 'x')->{result}, 'error',
 is(ng('block media', 'call-id' => 'nobody')->{'error-reason'},
     'Unknown call-id', 'no such call');
 
+# tones
+
+my %play = ('call-id' => $call, 'from-tag' => 'A', code => 5);
+is(ng('play DTMF', %play)->{result}, 'ok', 'play DTMF');
+is(ng('play DTMF', %play, code => $_)->{result}, 'ok', "code $_")
+    for 0, 9, '*', '#', 'a', 'D', 10, 15;
+is(ng('play DTMF', %play, code => $_)->{'error-reason'},
+    "Out of range 'code' specified", "not $_") for 'E', '16', '1#', '';
+is(ng('play-dtmf', %play)->{result}, 'ok', 'by another spelling');
+delete $play{code};
+is(ng('play DTMF', %play, digit => '#', volume => -70, duration => 1e6,
+    pause => 1)->{result}, 'ok', 'digit, with what is out of range');
+is(ng('play DTMF', %play, 'from-tag' => '', code => 1)->{'error-reason'},
+    'No participant party specified', 'of nobody');
+is(ng('play DTMF', 'call-id' => $call, label => 'mary', code => 1)->{result},
+    'ok', 'by label');
+is(ng('play DTMF', 'call-id' => $call, flags => ['all'], code => 1)->{result},
+    'ok', 'of both');
+is(ng('play DTMF', %play, 'from-tag' => 'x', code => 1)->{'error-reason'},
+    'From-tag given, but no such tag exists', 'of no such tag');
+is((grep { ng('play DTMF', %play, code => 1)->{result} eq 'error' } 1 .. 40) > 5,
+    1, 'too many at once');
+is(ng('play DTMF', 'call-id' => 'nobody', code => 1)->{'error-reason'},
+    'Unknown call-id', 'play DTMF: no such call');
+
+$call = new_call();
+offer($call, $web, direction => [qw/ web ims /]);
+like(ng('play DTMF', 'call-id' => $call, 'from-tag' => 'A', code => 1)
+    ->{'error-reason'}, qr/^There is no sink media/, 'before the answer');
+answer($call, $ims =~ s/ 8 126/ 8/r);
+like(ng('play DTMF', 'call-id' => $call, 'from-tag' => 'A', code => 1)
+    ->{'error-reason'}, qr/^There is no sink media/, 'to who has none');
+
 # what is not there
 
 is(ng($_, 'call-id' => $call)->{'error-reason'}, 'Unrecognized command', $_)

@@ -7,8 +7,10 @@
  *     mh_keys -c SOCKET
  */
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -243,6 +245,81 @@ test_handover(struct ng *ng, const char *flags)
 }
 
 
+/* the next packet of a side, or what it has become at the other one */
+
+static size_t
+through(struct call *c, int direction, uint16_t seq, uint8_t *buf)
+{
+    size_t         len;
+    ssize_t        n;
+    struct pollfd  pfd;
+
+    len = rtp_make(buf, direction == UP ? MARY : BOB, 8, seq, 160);
+
+    if (direction == DOWN) {
+        ims_raw(c, 0, buf, len);
+        return browser_recv(&c->web, buf, 0, 10000);
+    }
+
+    (void) browser_send(&c->web, buf, len);
+
+    pfd.fd = c->ims.fd[0];
+    pfd.events = POLLIN;
+    n = poll(&pfd, 1, 10000) == 1 ? recv(pfd.fd, buf, NG_MAX, 0) : 0;
+
+    return n > 0 ? (size_t) n : 0;
+}
+
+
+/* "play DTMF" of one side comes out at the other one, as telephone-event */
+
+static void
+test_play(struct ng *ng, int direction)
+{
+    size_t       len;
+    uint8_t      buf[NG_MAX];
+    unsigned     i, tones, ends, marks, gaps;
+    struct call  c;
+
+    call_init(&c, ng, "127.0.0.1", BROWSER_OFFERS, ALL_PROFILES);
+
+    if (ok(call_setup(&c, "actpass", "passive") == 1
+           && browser_connect(&c.web, 20000), "a call"))
+    {
+        ng_begin(ng, "play DTMF");
+        ng_str(ng, "call-id", c.id);
+        ng_str(ng, "from-tag", direction == UP ? "web" : c.ims_tag);
+        ng_str(ng, "code", "#");
+        ng_str(ng, "duration", "100");
+        ng_str(ng, "volume", "-12");
+        ok(ng_send(ng) == 1, "play DTMF");
+
+        tones = ends = marks = gaps = 0;
+
+        for (i = 1; i <= 10; i++) {
+            len = through(&c, direction, (uint16_t) i, buf);
+            gaps += (len < 12 || buf[3] != i);
+
+            if (len == 16 && (buf[1] & 0x7f) == 126 && buf[12] == 11
+                && (buf[13] & 0x3f) == 12)
+            {
+                tones++;
+                ends += (buf[13] & 0x80) && buf[14] == 3 && buf[15] == 32;
+                marks += buf[1] >> 7;
+            }
+        }
+
+        ok(tones == 7 && ends == 3 && marks == 1,
+           "comes as telephone-event, %s (%u, %u, %u)",
+           direction == UP ? "up" : "down", tones, ends, marks);
+        ok(gaps == 0, "in the place of speech");
+    }
+
+    (void) call_delete(&c);
+    call_close(&c);
+}
+
+
 static void
 own_tls_id(const struct call *c, char tls_id[64])
 {
@@ -372,6 +449,8 @@ main(int argc, char **argv)
     test_handover(&ng, NULL);
     test_handover(&ng, "media-handover");
     test_tls_id(&ng);
+    test_play(&ng, UP);
+    test_play(&ng, DOWN);
     test_figures(&ng);
 
     ng_close(&ng);
