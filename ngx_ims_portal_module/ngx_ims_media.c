@@ -24,6 +24,8 @@ enum {
 
 static void ngx_ims_media_add(ngx_ims_media_t *media, ngx_addr_t *addr,
     ngx_uint_t drained, ngx_log_t *log);
+static u_char *ngx_ims_media_message(ngx_ims_media_helper_t *h,
+    ngx_ims_media_cmd_t *cmd, ngx_str_t *cookie, size_t *len);
 static void ngx_ims_media_timer(ngx_event_t *ev);
 static void ngx_ims_media_unlink(ngx_ims_media_req_t *req);
 static void ngx_ims_media_free(ngx_ims_media_req_t *req);
@@ -249,6 +251,7 @@ ngx_ims_media_life(ngx_ims_media_t *media, ngx_uint_t i,
     life->helper = h->id;
     life->back = h->back;
     life->dead = h->dead;
+    life->tells = h->tells;
     life->drained = h->drained;
 
     return NGX_OK;
@@ -294,7 +297,7 @@ ngx_ims_media_start(ngx_ims_media_helper_t *h, ngx_ims_media_cmd_t *cmd,
     cmd->srtp = (media->conf.srtp == NGX_IMS_MEDIA_SRTP
                  || (media->conf.srtp == NGX_IMS_MEDIA_PREFER
                      && !cmd->plain));
-    req->msg = ngx_ims_media_compose(cmd, &cookie, &req->len, media->log);
+    req->msg = ngx_ims_media_message(h, cmd, &cookie, &req->len);
 
     if (req->msg == NULL) {
         ngx_free(req);
@@ -323,6 +326,38 @@ ngx_ims_media_start(ngx_ims_media_helper_t *h, ngx_ims_media_cmd_t *cmd,
     ngx_ims_media_enter(req, h);
 
     return req;
+}
+
+
+/* the helper takes video out by itself, rtpengine 10.5 does not */
+
+static u_char *
+ngx_ims_media_message(ngx_ims_media_helper_t *h, ngx_ims_media_cmd_t *cmd,
+    ngx_str_t *cookie, size_t *len)
+{
+    u_char     *msg;
+    ngx_str_t   sdp;
+
+    if (h->tells || !cmd->no_video || cmd->sdp.len == 0) {
+        return ngx_ims_media_compose(cmd, cookie, len, h->log);
+    }
+
+    sdp = cmd->sdp;
+
+    cmd->sdp.data = ngx_alloc(sdp.len, h->log);
+    if (cmd->sdp.data == NULL) {
+        cmd->sdp = sdp;
+        return NULL;
+    }
+
+    cmd->sdp.len = ngx_ims_media_no_video(&sdp, cmd->sdp.data);
+
+    msg = ngx_ims_media_compose(cmd, cookie, len, h->log);
+
+    ngx_free(cmd->sdp.data);
+    cmd->sdp = sdp;
+
+    return msg;
 }
 
 

@@ -93,6 +93,7 @@ typedef struct {
     ngx_uint_t                back;           /* how often it was back after a
                                                  silence, the first word too */
     unsigned                  dead:1;         /* silent for conf->lost */
+    unsigned                  tells:1;        /* of calls that ended */
     unsigned                  drained:1;      /* no longer configured */
 } ngx_ims_media_life_t;
 

@@ -141,6 +141,10 @@ ngx_ims_media_told(ngx_ims_media_helper_t *h, ngx_ims_media_reply_t *reply)
     ngx_ims_ng_iter_t         it;
     const ngx_ims_ng_node_t  *one, *node;
 
+    if (reply->pong) {
+        h->tells = (reply->ended != NULL);
+    }
+
     if (reply->started && reply->started != h->process) {
 
         /* another process counts anew; this reply went by the old number */

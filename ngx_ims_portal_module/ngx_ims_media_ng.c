@@ -245,6 +245,7 @@ ngx_ims_media_read_reply(u_char *p, size_t len, ngx_ims_ng_node_t *nodes,
         ngx_ims_media_state_of(nodes, &reply->reason);
     }
 
+    reply->pong = ngx_ims_ng_is(ngx_ims_ng_get_str(nodes, "result"), "pong");
     reply->started = ngx_ims_ng_get_int(nodes, "started", 0);
     reply->ended_seq = ngx_ims_ng_get_int(nodes, "ended seq", 0);
     reply->ended_lost = (ngx_ims_ng_get_int(nodes, "lost", 0) != 0);

@@ -30,6 +30,7 @@ typedef struct {
     ngx_int_t                 rc;
     ngx_str_t                 sdp;
     ngx_str_t                 reason;
+    unsigned                  pong:1;         /* of a ping */
     uint64_t                  started;        /* of a ping; 0: not said */
     const ngx_ims_ng_node_t  *ended;          /* of a ping: a list, or NULL */
     int64_t                   ended_seq;      /* number of its last */
@@ -70,6 +71,15 @@ ngx_int_t ngx_ims_media_read_reply(u_char *p, size_t len,
  * Returns the bytes written; 0: it tells nothing.
  */
 size_t ngx_ims_media_figures(const ngx_ims_ng_node_t *ssrc, u_char *buf);
+
+/*
+ * A description whose video is refused, by port 0.
+ *
+ * out       at least sdp->len bytes
+ *
+ * Returns its length.
+ */
+size_t ngx_ims_media_no_video(ngx_str_t *sdp, u_char *out);
 
 
 #endif /* _NGX_IMS_MEDIA_NG_H_INCLUDED_ */

@@ -64,6 +64,8 @@ struct ngx_ims_media_helper_s {
 
     unsigned                  stream:1;
     unsigned                  tcp:1;          /* a stream to another host */
+    unsigned                  tells:1;        /* of calls that ended: it is a
+                                                 media helper, no rtpengine */
     unsigned                  failed:1;
     unsigned                  down:1;         /* as it is said and shown */
     unsigned                  drained:1;

@@ -15,6 +15,9 @@ enum {
     NGX_IMS_RECOVER_TICK = 250,          /* ms */
     NGX_IMS_RECOVER_LOOK = 16384,        /* records looked at in a tick */
     NGX_IMS_RECOVER_CALLS = 50,          /* of them, ended or asked about */
+    NGX_IMS_RECOVER_PACE = 30,           /* s from a round to the next, where
+                                            a helper has to be asked */
+    NGX_IMS_RECOVER_PACES = 6,           /* ... of the time without consent */
     NGX_IMS_RECOVER_AGAIN = 10           /* s until the second round, for
                                             browsers that moved meanwhile */
 };
@@ -29,6 +32,7 @@ typedef struct {
     ngx_uint_t                pool;
     uint32_t                  record;
     time_t                    again;          /* s; 0: no second round */
+    time_t                    poll;           /* s, where it does not tell */
     unsigned                  asking:1;       /* a round is under way */
 } ngx_ims_recover_t;
 
@@ -54,6 +58,7 @@ typedef struct {
 
 static void ngx_ims_recover_tick(ngx_event_t *ev);
 static void ngx_ims_recover_helper(ngx_ims_recover_t *r);
+static time_t ngx_ims_recover_pace(ngx_ims_media_t *media);
 static ngx_uint_t ngx_ims_recover_round(ngx_ims_recover_t *r);
 static ngx_uint_t ngx_ims_recover_names(ngx_ims_worker_t *w,
     ngx_int_t helper);
@@ -188,6 +193,14 @@ ngx_ims_recover_helper(ngx_ims_recover_t *r)
 
     begin = 0;
 
+    if (r->back && !r->life.tells && !r->asking
+        && r->poll <= ngx_time())
+    {
+        /* it takes calls away without a word, when they have no media */
+
+        begin = 1;
+    }
+
     if (r->back != r->life.back) {
         r->back = r->life.back;
         r->again = ngx_time() + NGX_IMS_RECOVER_AGAIN;
@@ -199,6 +212,7 @@ ngx_ims_recover_helper(ngx_ims_recover_t *r)
     }
 
     if (begin) {
+        r->poll = ngx_time() + ngx_ims_recover_pace(r->worker->media);
         r->asking = 1;
         r->pool = 0;
         r->record = 0;
@@ -207,6 +221,22 @@ ngx_ims_recover_helper(ngx_ims_recover_t *r)
     if (r->asking && ngx_ims_recover_round(r)) {
         r->asking = 0;
     }
+}
+
+
+/* s from one round of questions to the next */
+
+static time_t
+ngx_ims_recover_pace(ngx_ims_media_t *media)
+{
+    ngx_msec_t  wait;
+
+    if (ngx_ims_media_consent(media, &wait) != NGX_OK) {
+        return NGX_IMS_RECOVER_PACE;
+    }
+
+    return ngx_max((time_t) (wait * NGX_IMS_RECOVER_PACES / 1000),
+                   NGX_IMS_RECOVER_PACES);
 }
 
 

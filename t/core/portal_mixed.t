@@ -21,12 +21,7 @@ use IMS::Conf;
 use IMS::Core;
 use IMS::Flow;
 use IMS::JWT;
-use IMS::Loop;
-use IMS::NG;
-use IMS::SIP;
-use IO::Select;
-use IO::Socket::IP;
-use Socket qw/ SOCK_DGRAM /;
+use IMS::RtpEngine;
 use Test::Nginx;
 
 select STDERR; $| = 1;
@@ -34,20 +29,13 @@ select STDOUT; $| = 1;
 
 my $missing = IMS::Flow::missing();
 BAIL_OUT($missing) if $missing;
-my ($rtpengine) = grep { -x } map { "$_/rtpengine" } split(/:/, $ENV{PATH}),
-    '/usr/sbin', '/usr/bin';
-BAIL_OUT('rtpengine is not installed') unless $rtpengine;
+BAIL_OUT('rtpengine is not installed') unless IMS::RtpEngine::program();
 
 my $t = Test::Nginx->new()->has(qw/ http /)->plan(13);
 
-my $pid = start();
-
-END {
-    my $code = $?;
-    stop();
-    $? = $code;
-}
-
+my $rtpengine = IMS::RtpEngine->new(dir => $t->testdir(),
+    control => [ '--listen-ng=[::1]:28790' ], peer => [ '::1', 28790 ],
+    ports => '28800-28899');
 my $helper = IMS::Flow->helper($t->testdir() . '/1.sock', web => 28990,
     ports => '28900-28939');
 my $jwt = IMS::JWT->new($t);
@@ -85,7 +73,7 @@ for (1 .. 40) {
 }
 
 is(join(' ', sort keys %call), 'helper rtpengine', 'each has a call');
-is(scalar calls(), 1, 'one at rtpengine');
+is(scalar $rtpengine->calls(), 1, 'one at rtpengine');
 is(scalar $helper->calls(), 1, 'one at the helper');
 
 for (sort keys %call) {
@@ -95,7 +83,7 @@ for (sort keys %call) {
 
 # rtpengine is gone
 
-stop();
+$rtpengine->stop();
 
 for my $end ([ $b{$call{rtpengine}{name}} => 'browser' ], [ $core => 'core' ])
 {
@@ -125,53 +113,6 @@ undef $t;
 
 ###############################################################################
 
-sub start {
-    my $child = fork();
-    die "fork: $!\n" unless defined $child;
-
-    if (!$child) {
-        open STDERR, '>>', $t->testdir() . '/rtpengine.log';
-        open STDOUT, '>&', \*STDERR;
-        exec $rtpengine, '-f', '--config-file=none', '--table=-1', '-E',
-            '--interface=web/127.0.0.1', '--interface=ims/127.0.0.1',
-            '--listen-ng=[::1]:28790', '--port-min=28800',
-            '--port-max=28899', '--delete-delay=0';
-        die "can't run $rtpengine: $!\n";
-    }
-
-    $pid = $child;
-
-    IMS::Loop::wait_for(sub { ng('ping')->{result} }, 30);
-
-    return $child;
-}
-
-sub stop {
-    my $child = $pid or return;
-
-    $pid = 0;
-    kill KILL => $child;
-    waitpid $child, 0;
-}
-
-sub ng {
-    my ($command) = @_;
-    my $s = IO::Socket::IP->new(Type => SOCK_DGRAM, PeerHost => '::1',
-        PeerPort => 28790) or return {};
-    my $cookie = IMS::SIP::unique('q');
-    my $got = '';
-
-    syswrite $s, "$cookie " . IMS::NG::encode({ command => $command });
-    IO::Select->new($s)->can_read(5) or return {};
-    sysread $s, $got, 65536 or return {};
-
-    my ($reply) = IMS::NG::decode($got, 1 + length $cookie);
-
-    return $reply || {};
-}
-
-sub calls { return @{ng('list')->{calls} || []} }
-
 sub up {
     my ($name) = @_;
     my $flow = IMS::Flow->new();
@@ -185,16 +126,8 @@ sub up {
     return $call;
 }
 
-# packets go there and come back
-
 sub media {
     my ($call, $name) = @_;
-    my $back = 0;
 
-    $call->{flow}->now();
-
-    IMS::Loop::wait_for(sub { $back += ($call->{flow}->now())[1] // 0;
-        $back >= 20 }, 20);
-
-    cmp_ok($back, '>=', 20, "$name: media both ways");
+    cmp_ok($call->{flow}->back(), '>=', 20, "$name: media both ways");
 }

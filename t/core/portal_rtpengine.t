@@ -4,7 +4,8 @@
 
 # rtpengine in the media helper's place: calls with media up and down, hold and
 # resume, a re-INVITE of the far end, no port left behind; full, paused,
-# restarted, gone. Beside the media helper it is in portal_mixed.t.
+# restarted, gone; by TCP, calls without media, users without video. Beside the
+# media helper it is in portal_mixed.t.
 
 use warnings;
 use strict;
@@ -22,32 +23,23 @@ use IMS::Core;
 use IMS::Flow;
 use IMS::JWT;
 use IMS::Loop;
-use IMS::NG;
-use IMS::SIP;
-use IO::Select;
-use IO::Socket::INET;
+use IMS::RtpEngine;
+use JSON::PP;
 use Test::Nginx;
-use Time::HiRes qw/ sleep /;
 
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
 my $missing = IMS::Flow::missing();
 BAIL_OUT($missing) if $missing;
-my ($rtpengine) = grep { -x } map { "$_/rtpengine" } split(/:/, $ENV{PATH}),
-    '/usr/sbin', '/usr/bin';
-BAIL_OUT('rtpengine is not installed') unless $rtpengine;
+BAIL_OUT('rtpengine is not installed') unless IMS::RtpEngine::program();
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(36);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(44);
 
-my $pid = start();
-
-END {
-    my $code = $?;
-    stop();
-    $? = $code;
-}
-
+my $rtpengine = IMS::RtpEngine->new(dir => $t->testdir(),
+    control => [ '--listen-ng=127.0.0.1:28590',
+        '--listen-tcp-ng=127.0.0.1:28591' ], peer => [ '127.0.0.1', 28590 ],
+    ports => '28600-28699');
 my $jwt = IMS::JWT->new($t);
 
 $t->write_file_expand('nginx.conf', ims_conf(workers => 2, grace => '5s',
@@ -121,28 +113,28 @@ media($up, 'after that');
 
 # over
 
-is(scalar calls(), 2, 'two calls there');
+is(scalar $rtpengine->calls(), 2, 'two calls there');
 is(hang_up($mary, $up->{web}, $core), 200, 'BYE up');
 is(hang_up($core, $down->{core}, $bob), 200, 'BYE down');
-ok(IMS::Loop::wait_for(sub { calls() == 0 }, 10), 'nothing is left');
+ok(IMS::Loop::wait_for(sub { $rtpengine->calls() == 0 }, 10), 'nothing is left');
 
 # paused: what comes meanwhile is answered when it goes on
 
-kill STOP => $pid;
+$rtpengine->pause();
 my $flow = IMS::Flow->new();
 $mary->start('INVITE', sdp_body($flow->sdp()));
 ok($core->none('INVITE', 0.3), 'paused: no INVITE yet');
-kill CONT => $pid;
+$rtpengine->resume();
 $seen = $core->expect('INVITE', 10);
 ok($seen, 'then there is');
 $core->reply($seen, 486, 'Busy Here');
 is($mary->final('INVITE')->{code}, 486, 'and refused');
-ok(IMS::Loop::wait_for(sub { calls() == 0 }, 10), 'nothing is left');
+ok(IMS::Loop::wait_for(sub { $rtpengine->calls() == 0 }, 10), 'nothing is left');
 
 # full
 
-stop();
-$pid = start('--max-sessions=1');
+$rtpengine->stop();
+$rtpengine->start('--max-sessions=1');
 $up = up($mary);
 is($up->{state}, 'connected', 'after a restart');
 $bob->start('INVITE', sdp_body(IMS::Flow->new()->sdp()));
@@ -150,7 +142,7 @@ is($bob->final('INVITE')->{code}, 503, 'full: refused');
 
 # gone: its call ends
 
-stop('KILL');
+$rtpengine->stop();
 
 for my $end ([ $mary => 'browser' ], [ $core => 'core' ]) {
     my $bye = $end->[0]->expect('BYE', 30);
@@ -161,63 +153,59 @@ for my $end ([ $mary => 'browser' ], [ $core => 'core' ]) {
 
 $_->close() for $mary, $bob;
 
+# by TCP; it takes calls away that have no media, and leaves video as it is
+
+$t->write_file_expand('nginx.conf', ims_conf(workers => 2, grace => '5s',
+    media => 'tcp:127.0.0.1:28591', media_lost => '4s',
+    server => 'ims_portal_claim video video;',
+    http => "ims_portal_media_timeout 10s;\nims_portal_media_consent 1s;"));
+$rtpengine->start('--timeout=5');
+$t->reload();
+IMS::Loop::wait_for(sub { $t->read_file('error.log')
+    =~ /(?:gracefully shutting down.*){2}/s }, 30);
+
+my ($zoe, $eve) = map {
+    my @token = @$_;
+    IMS::Loop::wait_for(sub {
+        eval { IMS::Browser->open(token => $jwt->token(@token)) } }, 20);
+} [ 'zoe', video => JSON::PP::true ], [ 'eve', video => JSON::PP::false ];
+
+for ([ $zoe, '[1-9]\d*', 'video' ], [ $eve, '0', 'no video' ]) {
+    my ($web, $port, $name) = @$_;
+    my $video = video(IMS::Flow->new()->sdp());
+
+    $web->register();
+    $web->start('INVITE', sdp_body($video));
+    $seen = $core->expect('INVITE', 20);
+    like($seen->{body}, qr/^m=audio [1-9]\d* .*^m=video $port /ms,
+        "by TCP, a token with $name");
+    $core->reply($seen, 486, 'Busy Here');
+    $web->final('INVITE');
+}
+
+$up = up($zoe);
+is($up->{state}, 'connected', 'by TCP: ICE and DTLS');
+media($up, 'by TCP');
+my $other = up($eve);
+$up->{flow}->freeze();
+
+for my $end ([ $zoe => 'browser' ], [ $core => 'core' ]) {
+    my $bye = $end->[0]->expect('BYE', 60);
+    is($bye && $bye->h('Reason'), 'SIP;cause=503;text="media lost"',
+        "no media: BYE to the $end->[1]");
+    $end->[0]->reply($bye, 200, 'OK') if $bye;
+}
+
+media($other, 'no media: another call');
+is(hang_up($eve, $other->{web}, $core), 200, 'no media: it is hung up');
+
+$_->close() for $zoe, $eve;
+
 # the log is looked at before the end
 
 undef $t;
 
 ###############################################################################
-
-sub start {
-    my $child = fork();
-    die "fork: $!\n" unless defined $child;
-
-    if (!$child) {
-        open STDERR, '>>', $t->testdir() . '/rtpengine.log';
-        open STDOUT, '>&', \*STDERR;
-        exec $rtpengine, '-f', '--config-file=none', '--table=-1', '-E',
-            '--interface=web/127.0.0.1', '--interface=ims/127.0.0.1',
-            '--listen-ng=127.0.0.1:28590', '--port-min=28600',
-            '--port-max=28699', '--delete-delay=0', @_;
-        die "can't run $rtpengine: $!\n";
-    }
-
-    $pid = $child;
-
-    for (1 .. 400) {
-        last if ng('ping')->{result};
-        sleep 0.05;
-    }
-
-    return $child;
-}
-
-sub stop {
-    my ($signal) = @_;
-    my $child = $pid or return;
-
-    $pid = 0;
-    kill CONT => $child;
-    kill $signal || 'KILL', $child;
-    waitpid $child, 0;
-}
-
-sub ng {
-    my ($command, @keys) = @_;
-    my $s = IO::Socket::INET->new(Proto => 'udp', PeerAddr => '127.0.0.1',
-        PeerPort => 28590) or return {};
-    my $cookie = IMS::SIP::unique('q');
-    my $got = '';
-
-    syswrite $s, "$cookie " . IMS::NG::encode({ command => $command, @keys });
-    IO::Select->new($s)->can_read(5) or return {};
-    sysread $s, $got, 65536 or return {};
-
-    my ($reply) = IMS::NG::decode($got, 1 + length $cookie);
-
-    return $reply || {};
-}
-
-sub calls { return @{ng('list')->{calls} || []} }
 
 sub up {
     my ($web) = @_;
@@ -255,22 +243,24 @@ sub down {
     return $call;
 }
 
-# packets go there and come back
+# an offer with video in its bundle
+
+sub video {
+    my ($sdp) = @_;
+    my ($transport) = $sdp =~ /^m=audio.*?\r\n(.*)/ms;
+
+    $transport =~ s/^a=(?:mid|rtpmap|fmtp|ptime):.*\r\n//mg;
+    $sdp =~ s/^(a=group:BUNDLE \S+)/$1 v/m;
+
+    return "${sdp}m=video 9 UDP/TLS/RTP/SAVPF 102\r\n$transport"
+        . "a=mid:v\r\na=rtpmap:102 H264/90000\r\n"
+        . "a=fmtp:102 packetization-mode=1;profile-level-id=42e01f\r\n";
+}
 
 sub media {
     my ($call, $name) = @_;
-    my ($sent, $back) = (0, 0);
 
-    $call->{flow}->now();
-
-    IMS::Loop::wait_for(sub {
-        my ($n, $m) = $call->{flow}->now();
-        $sent += $n // 0;
-        $back += $m // 0;
-        return $back >= 20;
-    }, 20);
-
-    cmp_ok($back, '>=', 20, "$name: media both ways");
+    cmp_ok($call->{flow}->back(), '>=', 20, "$name: media both ways");
 }
 
 sub version {

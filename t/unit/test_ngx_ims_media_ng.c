@@ -235,9 +235,52 @@ test_figures(void)
 }
 
 
+static void
+without(const char *text, const char *expected, const char *name)
+{
+    size_t      len;
+    u_char     *p, *out;
+    ngx_str_t   sdp;
+
+    len = strlen(text);
+    p = guarded_copy(text, len);
+    out = guarded_copy(text, len);
+
+    sdp.data = p;
+    sdp.len = len;
+
+    len = ngx_ims_media_no_video(&sdp, out);
+    is_str(out, len, expected, name);
+
+    guarded_free(p, sdp.len);
+    guarded_free(out, sdp.len);
+}
+
+
+static void
+test_no_video(void)
+{
+    without("v=0\r\nm=audio 9 RTP/AVP 8\r\na=mid:0\r\n"
+            "m=video 9 RTP/AVP 99\r\na=mid:1\r\nm=audio 7 RTP/AVP 0\r\n",
+            "v=0\r\nm=audio 9 RTP/AVP 8\r\na=mid:0\r\n"
+            "m=video 0 RTP/AVP 99\r\na=mid:1\r\nm=audio 7 RTP/AVP 0\r\n",
+            "video is refused");
+    without("m=audio 0 A 8\na=bundle-only\nm=video 0 A 9\na=bundle-only\n"
+            "a=mid:1", "m=audio 0 A 8\na=bundle-only\nm=video 0 A 9\na=mid:1",
+            "bundle-only, too");
+    without("m=video 4000/2 A 9", "m=video 0 A 9", "two ports, no line's end");
+    without("m=audio 9 A 8\r\n", "m=audio 9 A 8\r\n", "none is there");
+    without("m=video 9\r\nm=video \r\nm=video\r\nm=video  9 A 1\r\n",
+            "m=video 9\r\nm=video \r\nm=video\r\nm=video  9 A 1\r\n",
+            "what is no m-line");
+    without("", "", "nothing at all");
+}
+
+
 int
 main(void)
 {
+    test_no_video();
     test_compose();
     test_read();
     test_figures();

@@ -59,10 +59,10 @@ sub helper {
     return bless { pid => $pid, socket => $socket }, 'IMS::Flow::Server';
 }
 
-# a far end's media: an SDP for it
+# a far end's media: its port, or an SDP for it
 
-sub echo {
-    my ($class, $t) = @_;
+sub echo_port {
+    my ($t) = @_;
     my $s = IO::Socket::INET->new(Proto => 'udp', LocalAddr => '127.0.0.1')
         or die "no socket: $!\n";
 
@@ -73,7 +73,13 @@ sub echo {
         }
     });
 
-    return ims_sdp(port => $s->sockport()) =~ s/192\.0\.2\.9/127.0.0.1/gr;
+    return $s->sockport();
+}
+
+sub echo {
+    my ($class, $t) = @_;
+
+    return ims_sdp(port => echo_port($t)) =~ s/192\.0\.2\.9/127.0.0.1/gr;
 }
 
 # a browser's media; how: see mh_flow
@@ -122,15 +128,34 @@ sub go {
 sub freeze { kill STOP => $_[0]{pid} }
 sub thaw { kill CONT => $_[0]{pid} }
 
-# packets sent and received since it was asked last
+# What became of the packets since it was asked last: sent, received, gap (ms,
+# by packets that were lost), delay (ms, but for what this host's load did).
 
-sub now {
+sub figures {
     my ($self) = @_;
 
     print {$self->{in}} "now\n";
     $self->{in}->flush();
 
-    return (split ' ', $self->line())[0, 1];
+    my ($sent, $received, $run, $delay, $late) = split ' ', $self->line();
+
+    return { sent => $sent // 0, received => $received // 0,
+        gap => 20 * ($run // 1e6), delay => ($delay // 1e6) - ($late // 0) };
+}
+
+sub now { return @{$_[0]->figures()}{qw/ sent received /} }
+
+# packets go there and come back; how many did, of 20 that are wanted
+
+sub back {
+    my ($self) = @_;
+    my $back = 0;
+
+    $self->now();
+
+    IMS::Loop::wait_for(sub { $back += ($self->now())[1]; $back >= 20 }, 20);
+
+    return $back;
 }
 
 sub DESTROY {
