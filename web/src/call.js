@@ -11,6 +11,9 @@ import { causeOf, explain, isLimit, parseReason } from './causes.js';
 /* ms in which the portal repeats an answer on a new socket */
 const REPEATED = 3000;
 
+/* ms from one try to find another way for the media to the next */
+const AGAIN = 5000;
+
 
 /** @typedef {'calling'|'ringing'|'early'|'active'|'held'|'ended'} CallState */
 
@@ -26,6 +29,7 @@ export class Call extends EventTarget {
     #session;
     #options;
     #heard = 0;         /* provisional answers, repetitions included */
+    #again = null;
 
     /** @type {'outgoing'|'incoming'} */
     direction;
@@ -62,6 +66,8 @@ export class Call extends EventTarget {
      * @param {object} [options.request] the INVITE that came
      * @param {boolean} [options.video]
      * @param {() => object} options.media  what JsSIP's answer() gets
+     * @param {() => void} options.lost  the way of the media is lost: is the
+     *                                   socket, too?
      */
     constructor(session, options) {
         super();
@@ -233,8 +239,6 @@ export class Call extends EventTarget {
      * @param {boolean} fresh  it is another socket
      */
     recover(fresh) {
-        const ice = this.connection?.iceConnectionState;
-
         if (fresh && this.direction === 'outgoing'
             && !this.#session.isEstablished())
         {
@@ -247,12 +251,31 @@ export class Call extends EventTarget {
             }, REPEATED);
         }
 
-        if (this.#session.isEstablished()
-            && (ice === 'disconnected' || ice === 'failed'))
-        {
+        if (this.#broken) {
             this.#session.renegotiate({
                 rtcOfferConstraints: { iceRestart: true },
             });
+        }
+    }
+
+    /* Of a call that goes on, the way of its media is lost. */
+    get #broken() {
+        return this.#session.isEstablished()
+               && ['disconnected', 'failed'].includes(
+                   this.connection?.iceConnectionState);
+    }
+
+    /*
+     * Another address, or another network, of which no event tells.  The
+     * portal asks its socket, which may be gone as well, and has recover()
+     * called; while there is no network at all that does not help at once.
+     */
+    #seek() {
+        clearTimeout(this.#again);
+
+        if (this.#broken) {
+            this.#options.lost();
+            this.#again = setTimeout(() => this.#seek(), AGAIN);
         }
     }
 
@@ -336,6 +359,8 @@ export class Call extends EventTarget {
                     this.#options.gatherMs);
             }
         });
+
+        pc.addEventListener('iceconnectionstatechange', () => this.#seek());
 
         pc.addEventListener('track', ({ track, streams }) => {
             this.remoteStream = streams[0] ?? this.remoteStream

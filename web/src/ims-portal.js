@@ -594,6 +594,7 @@ export class ImsPortal extends EventTarget {
             domain: this.session.domain,
             gatherMs: this.#options.gatherMs,
             media: (wish) => this.#media(wish),
+            lost: () => this.#askSocket(),
         });
 
         this.#calls.add(call);
@@ -638,34 +639,48 @@ export class ImsPortal extends EventTarget {
         online: () => this.#onOnline(),
     });
 
+    #onOnline() {
+        if (this.#state === 'connecting') {
+            this.#tryAgain(0, true);
+
+        } else {
+            this.#askSocket();
+        }
+    }
+
     /*
      * Another network: the old socket may look alive for minutes.  Ask it;
      * if nothing at all comes back, take a new one.
      */
-    #onOnline() {
+    #askSocket() {
         const socket = this.#socket;
-
-        if (this.#state === 'connecting') {
-            this.#tryAgain(0, true);
-            return;
-        }
 
         if (this.#state !== 'registered' || !socket?.live) {
             return;
         }
 
         const before = socket.received;
+        let left = 20;
 
         this.#ua.register();
 
-        setTimeout(() => {
-            if (this.#socket === socket && socket.live
-                && socket.received === before)
-            {
+        const look = setInterval(() => {
+            const same = this.#socket === socket && socket.live;
+
+            if (same && socket.received === before && --left > 0) {
+                return;
+            }
+
+            clearInterval(look);
+
+            if (same && left > 0) {
+                this.#calls.forEach((call) => call.recover(false));
+
+            } else if (same) {
                 socket.drop();
                 this.#onDown({ code: 1006, reason: '', opened: true });
             }
-        }, 4000);
+        }, 200);
     }
 
     #mustBeRegistered() {
