@@ -451,7 +451,12 @@ export class Pair {
         this.keys = keys;
     }
 
-    /** One offer of leg `n` and its answer, through both calls. */
+    /**
+     * One offer of leg `n` and its answer, through both calls.
+     *
+     * @param {object} [options]  iceRestart, change: of the answer;
+     *   connected: false if that cannot be yet
+     */
     async negotiate(n = 0, options = {}) {
         const [a, b] = n === 0 ? this.legs : [...this.legs].reverse();
         const [ida, idb] = n === 0 ? this.ids : [...this.ids].reverse();
@@ -476,7 +481,10 @@ export class Pair {
         sdp = await ask('answer', sdp, { ...tags(ida, 'web', 'ims'),
                                          ...this.keys.answer }, down);
         await a.answered(sdp);
-        await Promise.all([a.connected(), b.connected()]);
+
+        if (options.connected !== false) {
+            await Promise.all([a.connected(), b.connected()]);
+        }
     }
 
     /** Packets, tones, and with video pictures, in both directions. */
