@@ -65,9 +65,15 @@ struct mh_main {
 };
 
 
-static int mh_main_srtp(struct mh_main *m);
 static int mh_main_user(struct mh_main *m);
+static void mh_main_ignore(void);
 static int mh_main_open(struct mh_main *m);
+static int mh_main_open_web(struct mh_main *m);
+static int mh_main_open_ims(struct mh_main *m);
+static int mh_main_open_control(struct mh_main *m);
+static int mh_main_srtp(struct mh_main *m);
+static unsigned mh_main_files(struct mh_main *m);
+static int mh_main_run(struct mh_main *m, unsigned files);
 static int mh_main_daemon(const struct mh_conf *conf);
 static int mh_main_loop(struct mh_main *m, unsigned files);
 static int mh_main_calls(struct mh_main *m);
@@ -81,12 +87,10 @@ static void mh_main_close(struct mh_main *m);
 int
 main(int argc, char **argv)
 {
-    int                     err;
-    bool                    filter;
-    const char             *reach;
-    unsigned                i, files, tcp, want;
-    static struct mh_conf   conf;
-    static struct mh_main   m;
+    int                    err;
+    unsigned               files;
+    static struct mh_conf  conf;
+    static struct mh_main  m;
 
     switch (mh_conf_parse(&conf, argc, argv)) {
 
@@ -115,78 +119,21 @@ main(int argc, char **argv)
         return 0;
     }
 
-    /* what others are told to do by signals must not end calls here */
-
-    (void) signal(SIGPIPE, SIG_IGN);
-    (void) signal(SIGHUP, SIG_IGN);
-    (void) signal(SIGUSR1, SIG_IGN);
-    (void) signal(SIGUSR2, SIG_IGN);
+    mh_main_ignore();
 
     err = mh_main_open(&m);
-    if (err) {
-        goto out;
-    }
 
-    tcp = 0;
-    want = MH_FILES_SPARE;
+    if (err == 0) {
+        files = mh_main_files(&m);
 
-    for (i = 0; i < conf.imsc; i++) {
-        want += 2 * mh_port_total(m.pools[i]);
-    }
+        if (!conf.foreground) {
+            err = mh_main_daemon(&conf);
+        }
 
-    if (conf.tcp_port) {
-        /* about one for each call, as far as that goes */
-        tcp = MH_TCP_STRANGERS + (want - MH_FILES_SPARE) / 2;
-        tcp = (tcp < MH_TCP_MAX) ? tcp : MH_TCP_MAX;
-        want += tcp * conf.webc;
-    }
-
-    files = mh_sandbox_files(want);
-    mh_watch_limits(&conf, m.web, want);
-
-    if (conf.tcp_port && files < want) {
-        tcp = files / 4 / conf.webc;
-    }
-
-    mh_web_tcp_limit(m.web, tcp);
-
-    if (files < want) {
-        mh_warn("%u open files allowed, the port range needs %u", files,
-                want);
-
-        for (i = 0; i < conf.imsc; i++) {
-            mh_port_limit(m.pools[i], files / 4 / conf.imsc);
+        if (err == 0) {
+            err = mh_main_run(&m, files);
         }
     }
-
-    if (!conf.foreground) {
-        err = mh_main_daemon(&conf);
-        if (err) {
-            goto out;
-        }
-    }
-
-    err = mh_sandbox_drop(m.uid, m.gid, &reach);
-    if (err) {
-        mh_err("giving up privileges failed: %s", strerror(err));
-        goto out;
-    }
-
-    err = mh_sandbox_enter(&filter);
-    if (err) {
-        mh_err("sandbox failed: %s", strerror(err));
-        goto out;
-    }
-
-    mh_info("media-helper started, srtp \"%s\", system calls %s, files %s",
-            conf.backend, filter ? "filtered" : "not filtered", reach);
-
-    err = mh_main_loop(&m, files);
-
-    mh_log_tick(UINT64_MAX);
-    mh_info("media-helper stopped");
-
-out:
 
     mh_main_close(&m);
 
@@ -222,23 +169,52 @@ mh_main_user(struct mh_main *m)
 }
 
 
+/* what others are told to do by signals must not end calls here */
+
+static void
+mh_main_ignore(void)
+{
+    (void) signal(SIGPIPE, SIG_IGN);
+    (void) signal(SIGHUP, SIG_IGN);
+    (void) signal(SIGUSR1, SIG_IGN);
+    (void) signal(SIGUSR2, SIG_IGN);
+}
+
+
 /* all that needs a name, a file or a privilege */
 
 static int
 mh_main_open(struct mh_main *m)
 {
-    int                  err;
-    unsigned             i;
-    struct mh_conf      *conf;
-    struct mh_port_pair  pair;
-
-    conf = m->conf;
+    int  err;
 
     err = mh_main_srtp(m);
     if (err) {
-        mh_err("srtp backend \"%s\": %s", conf->backend, strerror(err));
+        mh_err("srtp backend \"%s\": %s", m->conf->backend, strerror(err));
         return err;
     }
+
+    err = mh_main_open_web(m);
+
+    if (err == 0) {
+        err = mh_main_open_ims(m);
+    }
+
+    if (err == 0) {
+        err = mh_main_open_control(m);
+    }
+
+    return err;
+}
+
+
+static int
+mh_main_open_web(struct mh_main *m)
+{
+    int              err;
+    struct mh_conf  *conf;
+
+    conf = m->conf;
 
     err = mh_web_alloc(&m->web, conf->web, conf->webc, conf->tos);
     if (err) {
@@ -260,8 +236,21 @@ mh_main_open(struct mh_main *m)
     err = mh_web_certificate(m->web);
     if (err) {
         mh_err("no certificate: %s", strerror(err));
-        return err;
     }
+
+    return err;
+}
+
+
+static int
+mh_main_open_ims(struct mh_main *m)
+{
+    int                  err;
+    unsigned             i;
+    struct mh_conf      *conf;
+    struct mh_port_pair  pair;
+
+    conf = m->conf;
 
     for (i = 0; i < conf->imsc; i++) {
         err = mh_port_pool_alloc(&m->pools[i], &conf->ims[i],
@@ -283,6 +272,19 @@ mh_main_open(struct mh_main *m)
 
         mh_port_close(&pair);
     }
+
+    return 0;
+}
+
+
+static int
+mh_main_open_control(struct mh_main *m)
+{
+    int              err;
+    unsigned         i;
+    struct mh_conf  *conf;
+
+    conf = m->conf;
 
     err = mh_ctl_alloc(&m->ctl);
     if (err) {
@@ -337,6 +339,55 @@ mh_main_srtp(struct mh_main *m)
     }
 
     return err;
+}
+
+
+/*
+ * Descriptors for the whole port range and for TCP, or shares of what is
+ * allowed.  Returns how many there may be.
+ */
+
+static unsigned
+mh_main_files(struct mh_main *m)
+{
+    unsigned         i, files, tcp, want;
+    struct mh_conf  *conf;
+
+    conf = m->conf;
+
+    tcp = 0;
+    want = MH_FILES_SPARE;
+
+    for (i = 0; i < conf->imsc; i++) {
+        want += 2 * mh_port_total(m->pools[i]);
+    }
+
+    if (conf->tcp_port) {
+        /* about one for each call, as far as that goes */
+        tcp = MH_TCP_STRANGERS + (want - MH_FILES_SPARE) / 2;
+        tcp = (tcp < MH_TCP_MAX) ? tcp : MH_TCP_MAX;
+        want += tcp * conf->webc;
+    }
+
+    files = mh_sandbox_files(want);
+    mh_watch_limits(conf, m->web, want);
+
+    if (conf->tcp_port && files < want) {
+        tcp = files / 4 / conf->webc;
+    }
+
+    mh_web_tcp_limit(m->web, tcp);
+
+    if (files < want) {
+        mh_warn("%u open files allowed, the port range needs %u", files,
+                want);
+
+        for (i = 0; i < conf->imsc; i++) {
+            mh_port_limit(m->pools[i], files / 4 / conf->imsc);
+        }
+    }
+
+    return files;
 }
 
 
@@ -400,6 +451,39 @@ mh_main_daemon(const struct mh_conf *conf)
     }
 
     return 0;
+}
+
+
+/* from here on without privileges and files */
+
+static int
+mh_main_run(struct mh_main *m, unsigned files)
+{
+    int          err;
+    bool         filter;
+    const char  *reach;
+
+    err = mh_sandbox_drop(m->uid, m->gid, &reach);
+    if (err) {
+        mh_err("giving up privileges failed: %s", strerror(err));
+        return err;
+    }
+
+    err = mh_sandbox_enter(&filter);
+    if (err) {
+        mh_err("sandbox failed: %s", strerror(err));
+        return err;
+    }
+
+    mh_info("media-helper started, srtp \"%s\", system calls %s, files %s",
+            m->conf->backend, filter ? "filtered" : "not filtered", reach);
+
+    err = mh_main_loop(m, files);
+
+    mh_log_tick(UINT64_MAX);
+    mh_info("media-helper stopped");
+
+    return err;
 }
 
 
