@@ -10,17 +10,16 @@
  */
 
 
-#include <errno.h>
 #include <grp.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <re.h>
 
 #include "mh_conf.h"
+#include "mh_conf_value.h"
 #include "mh_ice.h"
 #include "mh_listen.h"
 #include "mh_srtp.h"
@@ -36,8 +35,7 @@ enum {
     MH_CONF_MEDIA_TIMEOUT = 60,
     MH_CONF_OFFER_TIMEOUT = 240,
     MH_CONF_CPU = 97,
-    MH_CONF_LATE = 500,
-    MH_CONF_TEXT = 160
+    MH_CONF_LATE = 500
 };
 
 
@@ -77,10 +75,6 @@ static const char *mh_conf_foreground(struct mh_conf *conf,
     const char *value);
 static const char *mh_conf_debug(struct mh_conf *conf, const char *value);
 static const char *mh_conf_test(struct mh_conf *conf, const char *value);
-static const char *mh_conf_number(const char *value, unsigned max,
-    unsigned *n);
-static const char *mh_conf_addrs(const char *value, struct sa *addrs,
-    unsigned *n, uint16_t *port);
 static const char *mh_conf_check(struct mh_conf *conf);
 static const char *mh_conf_pair(struct mh_conf *conf);
 static void mh_conf_usage(FILE *f);
@@ -474,124 +468,6 @@ mh_conf_test(struct mh_conf *conf, const char *value)
     (void) value;
 
     conf->test = true;
-
-    return NULL;
-}
-
-
-static const char *
-mh_conf_number(const char *value, unsigned max, unsigned *n)
-{
-    char           *end;
-    unsigned long   v;
-
-    if (value[0] < '0' || value[0] > '9') {
-        return "invalid number";
-    }
-
-    errno = 0;
-    v = strtoul(value, &end, 10);
-
-    if (errno || *end != '\0' || v > max) {
-        return "invalid number";
-    }
-
-    *n = (unsigned) v;
-
-    return NULL;
-}
-
-
-/*
- * Addresses, separated by a comma; an IPv6 address in brackets where a port
- * follows.  Without a port none is accepted.
- */
-
-static const char *
-mh_conf_addrs(const char *value, struct sa *addrs, unsigned *n,
-    uint16_t *port)
-{
-    char       text[MH_CONF_TEXT], *p, *next, *colon, *end;
-    unsigned   i, number;
-    struct sa  sa;
-
-    *n = 0;
-
-    if (strlen(value) >= sizeof(text)) {
-        return "invalid address";
-    }
-
-    (void) strcpy(text, value);
-
-    for (p = text; p != NULL; p = next) {
-        next = strchr(p, ',');
-
-        if (next != NULL) {
-            *next++ = '\0';
-        }
-
-        end = NULL;
-        colon = strchr(p, ':');
-
-        if (*p == '[') {
-            p++;
-            end = strchr(p, ']');
-
-            if (end == NULL) {
-                return "invalid address";
-            }
-
-            *end = '\0';
-            colon = (end[1] == ':') ? end + 1 : NULL;
-
-            if (colon == NULL && end[1] != '\0') {
-                return "invalid address";
-            }
-
-        } else if (colon != NULL && strchr(colon + 1, ':') != NULL) {
-            /* IPv6 without a port */
-            colon = NULL;
-        }
-
-        if (colon != NULL) {
-
-            if (port == NULL || next != NULL
-                || mh_conf_number(colon + 1, 65535, &number) != NULL
-                || number == 0)
-            {
-                return "invalid port of an address in";
-            }
-
-            *colon = '\0';
-            *port = (uint16_t) number;
-        }
-
-        /* libre leaves the flow and the scope of IPv6 as they are */
-
-        memset(&sa, 0, sizeof(sa));
-
-        if (sa_set_str(&sa, p, 0) != 0 || sa_is_any(&sa)) {
-            return "invalid address";
-        }
-
-        /* it says nothing without an interface, and no router knows it */
-
-        if (sa_is_linklocal(&sa)) {
-            return "link-local address in";
-        }
-
-        if (*n == MH_WEB_SOCKS) {
-            return "too many addresses in";
-        }
-
-        for (i = 0; i < *n; i++) {
-            if (sa_cmp(&addrs[i], &sa, SA_ADDR)) {
-                return "the same address twice in";
-            }
-        }
-
-        sa_cpy(&addrs[(*n)++], &sa);
-    }
 
     return NULL;
 }
