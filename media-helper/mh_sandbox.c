@@ -290,14 +290,14 @@ mh_sandbox_rules(scmp_filter_ctx ctx)
 
     if (rc == 0) {
         rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-                              SCMP_A0(SCMP_CMP_EQ, AF_INET),
+                              SCMP_A0(SCMP_CMP_EQ, AF_INET, 0),
                               SCMP_A1(SCMP_CMP_MASKED_EQ, ~flags,
                                       SOCK_DGRAM));
     }
 
     if (rc == 0) {
         rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-                              SCMP_A0(SCMP_CMP_EQ, AF_INET6),
+                              SCMP_A0(SCMP_CMP_EQ, AF_INET6, 0),
                               SCMP_A1(SCMP_CMP_MASKED_EQ, ~flags,
                                       SOCK_DGRAM));
     }
