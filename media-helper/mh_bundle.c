@@ -49,6 +49,8 @@ static void mh_bundle_put(struct mh_bundle_part *part, const uint8_t *p,
 static struct mh_stream *mh_bundle_only(const struct mh_bundle *b);
 static int mh_bundle_by_mid(const struct mh_bundle *b, const uint8_t *buf,
     size_t len);
+static int mh_bundle_named(const struct mh_bundle *b, const uint8_t *mid,
+    size_t len);
 static int mh_bundle_by_ssrc(const struct mh_bundle *b, uint32_t ssrc);
 static int mh_bundle_by_source(const struct mh_bundle *b, uint32_t ssrc);
 static void mh_bundle_learn(struct mh_bundle *b, uint32_t ssrc, unsigned i);
@@ -434,7 +436,6 @@ mh_bundle_by_mid(const struct mh_bundle *b, const uint8_t *buf, size_t len)
     bool            two;
     size_t          head, n;
     uint8_t         id;
-    unsigned        i;
     const uint8_t  *p, *end;
 
     head = 12 + 4 * (size_t) (buf[0] & 0x0f);
@@ -481,19 +482,27 @@ mh_bundle_by_mid(const struct mh_bundle *b, const uint8_t *buf, size_t len)
         }
 
         if (id == b->mid_ext) {
-
-            for (i = 0; i < b->n; i++) {
-                if (b->streams[i] != NULL && strlen(b->mids[i]) == n
-                    && memcmp(b->mids[i], p, n) == 0)
-                {
-                    return i;
-                }
-            }
-
-            return -1;
+            return mh_bundle_named(b, p, n);
         }
 
         p += n;
+    }
+
+    return -1;
+}
+
+
+static int
+mh_bundle_named(const struct mh_bundle *b, const uint8_t *mid, size_t len)
+{
+    unsigned  i;
+
+    for (i = 0; i < b->n; i++) {
+        if (b->streams[i] != NULL && strlen(b->mids[i]) == len
+            && memcmp(b->mids[i], mid, len) == 0)
+        {
+            return i;
+        }
     }
 
     return -1;

@@ -58,6 +58,7 @@ static void mh_ctl_destroy(void *data);
 static int mh_ctl_hear(struct mh_ctl_sock *s);
 static void mh_ctl_accept_h(int flags, void *arg);
 static bool mh_ctl_accept(struct mh_ctl_sock *s);
+static bool mh_ctl_untaken(struct mh_ctl_sock *s, int err);
 static void mh_ctl_udp_h(int flags, void *arg);
 static bool mh_ctl_allowed(const struct mh_ctl *ctl, const struct sa *src);
 static bool mh_ctl_tell(struct mh_ctl *ctl);
@@ -250,34 +251,7 @@ mh_ctl_accept(struct mh_ctl_sock *s)
                  SOCK_NONBLOCK|SOCK_CLOEXEC);
 
     if (fd == -1) {
-        err = errno;
-
-        if (err == EAGAIN) {
-            return false;
-        }
-
-        if (err != EMFILE && err != ENFILE && err != ENOBUFS
-            && err != ENOMEM)
-        {
-            return true;        /* of the one that was waiting */
-        }
-
-        /*
-         * It waits and would be told again and again: not to hear of it for
-         * a second is all that helps, if nobody can be let go.
-         */
-
-        if (mh_ctl_tell(ctl)) {
-            mh_warn("control connections cannot be taken: %s",
-                    strerror(err));
-        }
-
-        if (!mh_conn_evict(ctl->conns)) {
-            fd_close(s->listen.fd);
-            s->paused = true;
-        }
-
-        return false;
+        return mh_ctl_untaken(s, errno);
     }
 
     inet = sa_af(&src) == AF_INET || sa_af(&src) == AF_INET6;
@@ -297,6 +271,37 @@ mh_ctl_accept(struct mh_ctl_sock *s)
     }
 
     return true;
+}
+
+
+/* accept4() failed; returns false when there are no more */
+
+static bool
+mh_ctl_untaken(struct mh_ctl_sock *s, int err)
+{
+    if (err == EAGAIN) {
+        return false;
+    }
+
+    if (err != EMFILE && err != ENFILE && err != ENOBUFS && err != ENOMEM) {
+        return true;        /* of the one that was waiting */
+    }
+
+    /*
+     * It waits and would be told again and again: not to hear of it for a
+     * second is all that helps, if nobody can be let go.
+     */
+
+    if (mh_ctl_tell(s->ctl)) {
+        mh_warn("control connections cannot be taken: %s", strerror(err));
+    }
+
+    if (!mh_conn_evict(s->ctl->conns)) {
+        fd_close(s->listen.fd);
+        s->paused = true;
+    }
+
+    return false;
 }
 
 

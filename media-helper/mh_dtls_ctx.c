@@ -163,28 +163,17 @@ ctx_settings(SSL_CTX *c)
 }
 
 
-int
-mh_dtls_ctx_alloc(struct mh_dtls_ctx **ctxp)
+/* a key and a certificate of its own, and what is signalled of it */
+
+static int
+ctx_identity(struct mh_dtls_ctx *ctx)
 {
-    int                  err;
-    X509                *cert;
-    EVP_PKEY            *key;
-    struct mh_dtls_ctx  *ctx;
+    int        err;
+    X509      *cert;
+    EVP_PKEY  *key;
 
     cert = NULL;
-    key = NULL;
     err = ENOMEM;
-
-    ctx = mem_zalloc(sizeof(*ctx), ctx_destructor);
-    if (ctx == NULL) {
-        return ENOMEM;
-    }
-
-    ctx->ssl_ctx = SSL_CTX_new(DTLS_method());
-    ctx->method = mh_dtls_bio_method();
-    if (ctx->ssl_ctx == NULL || ctx->method == NULL) {
-        goto out;
-    }
 
     key = EVP_EC_gen("P-256");
     if (key == NULL) {
@@ -199,22 +188,50 @@ mh_dtls_ctx_alloc(struct mh_dtls_ctx **ctxp)
         goto out;
     }
 
-    SSL_CTX_set_verify(ctx->ssl_ctx, SSL_VERIFY_PEER
-                                     | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
-                       NULL);
-    SSL_CTX_set_cert_verify_callback(ctx->ssl_ctx, mh_dtls_verify, NULL);
-
-    err = ctx_settings(ctx->ssl_ctx);
-    if (err) {
-        goto out;
-    }
-
     err = cert_fingerprint(cert, ctx->fingerprint, sizeof(ctx->fingerprint));
 
 out:
 
     X509_free(cert);
     EVP_PKEY_free(key);
+
+    return err;
+}
+
+
+int
+mh_dtls_ctx_alloc(struct mh_dtls_ctx **ctxp)
+{
+    int                  err;
+    struct mh_dtls_ctx  *ctx;
+
+    err = ENOMEM;
+
+    ctx = mem_zalloc(sizeof(*ctx), ctx_destructor);
+    if (ctx == NULL) {
+        return ENOMEM;
+    }
+
+    ctx->ssl_ctx = SSL_CTX_new(DTLS_method());
+    ctx->method = mh_dtls_bio_method();
+    if (ctx->ssl_ctx == NULL || ctx->method == NULL) {
+        goto out;
+    }
+
+    err = ctx_identity(ctx);
+    if (err) {
+        goto out;
+    }
+
+    SSL_CTX_set_verify(ctx->ssl_ctx, SSL_VERIFY_PEER
+                                     | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+                       NULL);
+    SSL_CTX_set_cert_verify_callback(ctx->ssl_ctx, mh_dtls_verify, NULL);
+
+    err = ctx_settings(ctx->ssl_ctx);
+
+out:
+
     ERR_clear_error();
 
     if (err) {

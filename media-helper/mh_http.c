@@ -24,6 +24,8 @@ static int mh_http_line(struct mh_http *h, const char *p, const char *end);
 static int mh_http_target(struct mh_http *h, const char *p, const char *end);
 static int mh_http_field(struct mh_http *h, const char *p, const char *end,
     size_t max, bool *host);
+static int mh_http_known(struct mh_http *h, const struct pl *name,
+    const struct pl *value, size_t max, bool *host);
 static int mh_http_length(struct mh_http *h, const struct pl *value,
     size_t max);
 static bool mh_http_token(const char *p, const char *end);
@@ -186,7 +188,19 @@ mh_http_field(struct mh_http *h, const char *p, const char *end, size_t max,
     value.p = s;
     value.l = end - s;
 
-    if (pl_strcasecmp(&name, "host") == 0) {
+    return mh_http_known(h, &name, &value, max, host);
+}
+
+
+/* what a field means here; most mean nothing */
+
+static int
+mh_http_known(struct mh_http *h, const struct pl *name,
+    const struct pl *value, size_t max, bool *host)
+{
+    const char  *s;
+
+    if (pl_strcasecmp(name, "host") == 0) {
 
         if (*host) {
             return 400;
@@ -194,29 +208,29 @@ mh_http_field(struct mh_http *h, const char *p, const char *end, size_t max,
 
         *host = true;
 
-    } else if (pl_strcasecmp(&name, "content-length") == 0) {
-        return mh_http_length(h, &value, max);
+    } else if (pl_strcasecmp(name, "content-length") == 0) {
+        return mh_http_length(h, value, max);
 
-    } else if (pl_strcasecmp(&name, "transfer-encoding") == 0) {
+    } else if (pl_strcasecmp(name, "transfer-encoding") == 0) {
         return 501;
 
-    } else if (pl_strcasecmp(&name, "content-type") == 0) {
-        s = memchr(value.p, ';', value.l);
-        h->type.p = value.p;
-        h->type.l = s ? (size_t) (s - value.p) : value.l;
+    } else if (pl_strcasecmp(name, "content-type") == 0) {
+        s = memchr(value->p, ';', value->l);
+        h->type.p = value->p;
+        h->type.l = s ? (size_t) (s - value->p) : value->l;
 
         while (h->type.l && h->type.p[h->type.l - 1] == ' ') {
             h->type.l--;
         }
 
-    } else if (pl_strcasecmp(&name, "connection") == 0) {
+    } else if (pl_strcasecmp(name, "connection") == 0) {
 
-        if (mh_http_listed(&value, "close")) {
+        if (mh_http_listed(value, "close")) {
             h->keep = false;
         }
 
-    } else if (pl_strcasecmp(&name, "expect") == 0) {
-        h->wait = (pl_strcasecmp(&value, "100-continue") == 0);
+    } else if (pl_strcasecmp(name, "expect") == 0) {
+        h->wait = (pl_strcasecmp(value, "100-continue") == 0);
     }
 
     return 0;

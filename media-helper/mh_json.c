@@ -30,8 +30,12 @@ struct mh_json {
 
 static int mh_json_value(struct mh_json *j);
 static int mh_json_many(struct mh_json *j, bool dict);
+static int mh_json_members(struct mh_json *j, bool dict, uint8_t close,
+    unsigned *count);
+static int mh_json_name(struct mh_json *j);
 static int mh_json_string(struct mh_json *j);
 static int mh_json_escape(struct mh_json *j);
+static int mh_json_unit(struct mh_json *j);
 static int mh_json_hex(struct mh_json *j, uint32_t *unit);
 static int mh_json_number(struct mh_json *j);
 static int mh_json_digits(struct mh_json *j);
@@ -124,40 +128,41 @@ mh_json_many(struct mh_json *j, bool dict)
     j->p++;
     mh_json_space(j);
 
-    if (j->p < j->end && *j->p == close) {
-        goto done;
+    if (j->p == j->end || *j->p != close) {
+
+        rc = mh_json_members(j, dict, close, &node->count);
+        if (rc != NGX_IMS_NG_OK) {
+            return rc;
+        }
     }
+
+    j->p++;
+    j->depth--;
+
+    node->skip = (unsigned) (j->n - at);
+    node->data = start;
+    node->len = (size_t) (j->p - start);
+
+    return NGX_IMS_NG_OK;
+}
+
+
+/* one or more, up to the closing bracket; names are counted, too */
+
+static int
+mh_json_members(struct mh_json *j, bool dict, uint8_t close, unsigned *count)
+{
+    int  rc;
 
     for ( ;; ) {
 
         if (dict) {
-            mh_json_space(j);
-
-            if (j->p == j->end) {
-                return NGX_IMS_NG_AGAIN;
-            }
-
-            if (*j->p != '"') {
-                return NGX_IMS_NG_INVALID;
-            }
-
-            rc = mh_json_string(j);
+            rc = mh_json_name(j);
             if (rc != NGX_IMS_NG_OK) {
                 return rc;
             }
 
-            node->count++;
-            mh_json_space(j);
-
-            if (j->p == j->end) {
-                return NGX_IMS_NG_AGAIN;
-            }
-
-            if (*j->p != ':') {
-                return NGX_IMS_NG_INVALID;
-            }
-
-            j->p++;
+            (*count)++;
         }
 
         rc = mh_json_value(j);
@@ -165,7 +170,7 @@ mh_json_many(struct mh_json *j, bool dict)
             return rc;
         }
 
-        node->count++;
+        (*count)++;
         mh_json_space(j);
 
         if (j->p == j->end) {
@@ -173,7 +178,7 @@ mh_json_many(struct mh_json *j, bool dict)
         }
 
         if (*j->p == close) {
-            break;
+            return NGX_IMS_NG_OK;
         }
 
         if (*j->p != ',') {
@@ -182,15 +187,42 @@ mh_json_many(struct mh_json *j, bool dict)
 
         j->p++;
     }
+}
 
-done:
+
+/* with the colon behind it */
+
+static int
+mh_json_name(struct mh_json *j)
+{
+    int  rc;
+
+    mh_json_space(j);
+
+    if (j->p == j->end) {
+        return NGX_IMS_NG_AGAIN;
+    }
+
+    if (*j->p != '"') {
+        return NGX_IMS_NG_INVALID;
+    }
+
+    rc = mh_json_string(j);
+    if (rc != NGX_IMS_NG_OK) {
+        return rc;
+    }
+
+    mh_json_space(j);
+
+    if (j->p == j->end) {
+        return NGX_IMS_NG_AGAIN;
+    }
+
+    if (*j->p != ':') {
+        return NGX_IMS_NG_INVALID;
+    }
 
     j->p++;
-    j->depth--;
-
-    node->skip = (unsigned) (j->n - at);
-    node->data = start;
-    node->len = (size_t) (j->p - start);
 
     return NGX_IMS_NG_OK;
 }
@@ -257,8 +289,6 @@ mh_json_string(struct mh_json *j)
 static int
 mh_json_escape(struct mh_json *j)
 {
-    int          rc;
-    uint32_t     high, low;
     const char  *known;
 
     static const char  names[] = "\"\\/bfnrt";
@@ -268,17 +298,29 @@ mh_json_escape(struct mh_json *j)
         return NGX_IMS_NG_AGAIN;
     }
 
-    if (*j->p != 'u') {
-        known = *j->p ? strchr(names, *j->p) : NULL;
-
-        if (known == NULL) {
-            return NGX_IMS_NG_INVALID;
-        }
-
-        *j->room++ = (uint8_t) bytes[known - names];
-
-        return NGX_IMS_NG_OK;
+    if (*j->p == 'u') {
+        return mh_json_unit(j);
     }
+
+    known = *j->p ? strchr(names, *j->p) : NULL;
+
+    if (known == NULL) {
+        return NGX_IMS_NG_INVALID;
+    }
+
+    *j->room++ = (uint8_t) bytes[known - names];
+
+    return NGX_IMS_NG_OK;
+}
+
+
+/* from the "u" to the last digit: a character of one unit of UTF-16 or two */
+
+static int
+mh_json_unit(struct mh_json *j)
+{
+    int       rc;
+    uint32_t  high, low;
 
     rc = mh_json_hex(j, &high);
     if (rc != NGX_IMS_NG_OK) {
