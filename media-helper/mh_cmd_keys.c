@@ -22,6 +22,10 @@
 
 static void mh_cmd_value(struct mh_cmd_keys *k, struct pl key,
     const ngx_ims_ng_node_t *node, unsigned depth);
+static void mh_cmd_list(struct mh_cmd_keys *k, struct pl key,
+    const ngx_ims_ng_node_t *node, unsigned depth);
+static void mh_cmd_dict(struct mh_cmd_keys *k, struct pl key,
+    const ngx_ims_ng_node_t *node);
 static void mh_cmd_side(struct mh_cmd_keys *k);
 static bool mh_cmd_holds(const struct pl *pl, const char *word);
 static int mh_cmd_interface(const struct pl *name);
@@ -153,68 +157,31 @@ static void
 mh_cmd_value(struct mh_cmd_keys *k, struct pl key,
     const ngx_ims_ng_node_t *node, unsigned depth)
 {
-    char                      buf[64];
-    struct pl                 value;
-    ngx_ims_ng_iter_t         it;
-    const ngx_ims_ng_node_t  *sub, *name;
+    struct pl  value;
 
-    switch (node->type) {
+    if (node->type == NGX_IMS_NG_LIST) {
+        mh_cmd_list(k, key, node, depth);
+        return;
+    }
 
-    case NGX_IMS_NG_STRING:
-        value.p = (const char *) node->data;
-        value.l = node->len;
-        break;
+    if (node->type == NGX_IMS_NG_DICT) {
 
-    case NGX_IMS_NG_INTEGER:
-        value.p = (const char *) node->data;
-        value.l = node->len;
-
-        /* without bencode's "i" and "e" */
-
-        if (value.l > 2 && value.p[0] == 'i') {
-            value.p++;
-            value.l -= 2;
-        }
-
-        break;
-
-    case NGX_IMS_NG_LIST:
-        ngx_ims_ng_iter(&it, node);
-
-        for (k->item = 0; (sub = ngx_ims_ng_next(&it)) != NULL; k->item++) {
-
-            /* a list in a list is nothing that we know */
-
-            if (sub->type == NGX_IMS_NG_STRING
-                || sub->type == NGX_IMS_NG_INTEGER)
-            {
-                mh_cmd_value(k, key, sub, depth + 1);
-            }
+        if (depth == 0) {
+            mh_cmd_dict(k, key, node);
         }
 
         return;
+    }
 
-    default:
+    value.p = (const char *) node->data;
+    value.l = node->len;
 
-        if (depth) {
-            return;
-        }
+    /* without bencode's "i" and "e" */
 
-        ngx_ims_ng_iter(&it, node);
-
-        while ((sub = ngx_ims_ng_next_pair(&it, &name)) != NULL) {
-            value.p = (const char *) name->data;
-            value.l = name->len;
-
-            if (key.l + value.l + 1 < sizeof(buf)) {
-                (void) re_snprintf(buf, sizeof(buf), "%r-%r", &key, &value);
-                pl_set_str(&value, buf);
-                k->item = 0;
-                mh_cmd_value(k, value, sub, 1);
-            }
-        }
-
-        return;
+    if (node->type == NGX_IMS_NG_INTEGER && value.l > 2 && value.p[0] == 'i')
+    {
+        value.p++;
+        value.l -= 2;
     }
 
     if (depth == 0) {
@@ -224,6 +191,53 @@ mh_cmd_value(struct mh_cmd_keys *k, struct pl key,
     if (!mh_cmd_key(k, key, &value)) {
         mh_debug("key \"%.*s\" ignored", (int) (key.l < 64 ? key.l : 64),
                  key.p);
+    }
+}
+
+
+static void
+mh_cmd_list(struct mh_cmd_keys *k, struct pl key,
+    const ngx_ims_ng_node_t *node, unsigned depth)
+{
+    ngx_ims_ng_iter_t         it;
+    const ngx_ims_ng_node_t  *sub;
+
+    ngx_ims_ng_iter(&it, node);
+
+    for (k->item = 0; (sub = ngx_ims_ng_next(&it)) != NULL; k->item++) {
+
+        /* a list in a list is nothing that we know */
+
+        if (sub->type == NGX_IMS_NG_STRING
+            || sub->type == NGX_IMS_NG_INTEGER)
+        {
+            mh_cmd_value(k, key, sub, depth + 1);
+        }
+    }
+}
+
+
+static void
+mh_cmd_dict(struct mh_cmd_keys *k, struct pl key,
+    const ngx_ims_ng_node_t *node)
+{
+    char                      buf[64];
+    struct pl                 value;
+    ngx_ims_ng_iter_t         it;
+    const ngx_ims_ng_node_t  *sub, *name;
+
+    ngx_ims_ng_iter(&it, node);
+
+    while ((sub = ngx_ims_ng_next_pair(&it, &name)) != NULL) {
+        value.p = (const char *) name->data;
+        value.l = name->len;
+
+        if (key.l + value.l + 1 < sizeof(buf)) {
+            (void) re_snprintf(buf, sizeof(buf), "%r-%r", &key, &value);
+            pl_set_str(&value, buf);
+            k->item = 0;
+            mh_cmd_value(k, value, sub, 1);
+        }
     }
 }
 

@@ -36,6 +36,8 @@ static int mh_sdp_bandwidth(struct mh_sdp_reader *r, struct pl value);
 static int mh_sdp_m(struct mh_sdp_reader *r, struct pl value);
 static int mh_sdp_formats(struct mh_sdp_reader *r, struct mh_sdp_media *m);
 static int mh_sdp_merge(struct mh_sdp_reader *r);
+static void mh_sdp_inherit(struct mh_sdp_media *m,
+    const struct mh_sdp_media *s);
 
 
 /* SD-3: all spellings that are around */
@@ -469,36 +471,44 @@ mh_sdp_merge(struct mh_sdp_reader *r)
             return ENODATA;
         }
 
-        if ((int) m->dir == MH_SDP_DIR_UNSET) {
-            m->dir = ((int) s->dir == MH_SDP_DIR_UNSET) ? MH_SDP_SENDRECV
-                                                        : s->dir;
-        }
-
         if (m->rtcp_port == 0 && m->port && m->port < 65535) {
             m->rtcp_port = (uint16_t) (m->port + 1);
         }
 
-        if (m->ufrag.l == 0 && m->pwd.l == 0) {
-            m->ufrag = s->ufrag;
-            m->pwd = s->pwd;
-        }
-
-        if (m->fingerprintc == 0) {
-            memcpy(m->fingerprints, s->fingerprints,
-                   sizeof(m->fingerprints));
-            m->fingerprintc = s->fingerprintc;
-        }
-
-        if (m->setup == MH_SDP_SETUP_NONE) {
-            m->setup = s->setup;
-        }
-
-        if (m->tls_id.l == 0) {
-            m->tls_id = s->tls_id;
-        }
+        mh_sdp_inherit(m, s);
     }
 
     return 0;
+}
+
+
+/* what an m-line does not say itself is what the session says */
+
+static void
+mh_sdp_inherit(struct mh_sdp_media *m, const struct mh_sdp_media *s)
+{
+    if ((int) m->dir == MH_SDP_DIR_UNSET) {
+        m->dir = ((int) s->dir == MH_SDP_DIR_UNSET) ? MH_SDP_SENDRECV
+                                                    : s->dir;
+    }
+
+    if (m->ufrag.l == 0 && m->pwd.l == 0) {
+        m->ufrag = s->ufrag;
+        m->pwd = s->pwd;
+    }
+
+    if (m->fingerprintc == 0) {
+        memcpy(m->fingerprints, s->fingerprints, sizeof(m->fingerprints));
+        m->fingerprintc = s->fingerprintc;
+    }
+
+    if (m->setup == MH_SDP_SETUP_NONE) {
+        m->setup = s->setup;
+    }
+
+    if (m->tls_id.l == 0) {
+        m->tls_id = s->tls_id;
+    }
 }
 
 

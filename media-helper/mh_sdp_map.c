@@ -30,6 +30,10 @@ static const char  *mh_sdp_codec_names[MH_SDP_CODECS] = {
 static bool mh_sdp_rule(const struct pl *rules, unsigned n,
     const struct mh_sdp_format *f);
 static bool mh_sdp_h264_baseline(const struct mh_sdp_format *f);
+static bool mh_sdp_has_baseline(const struct mh_sdp *sdp,
+    const struct mh_sdp_media *m);
+static struct mh_sdp_pt *mh_sdp_map_known(struct mh_sdp_map *map,
+    const struct mh_sdp_format *f);
 static uint32_t mh_sdp_variant(const struct mh_sdp_format *f);
 static uint8_t mh_sdp_pt_new(const struct mh_sdp_map *maps, unsigned mapc,
     unsigned i, const struct mh_sdp_format *f, enum mh_sdp_leg leg);
@@ -171,21 +175,7 @@ mh_sdp_passes(const struct mh_sdp *sdp, const struct mh_sdp_media *m,
     end = other + m->formatc;
 
     if (f->codec == MH_SDP_H264) {
-
-        /* SD-14: baseline is what the IMS has; others only without it */
-
-        if (mh_sdp_h264_baseline(f)) {
-            return true;
-        }
-
-        for ( /* void */ ; other < end; other++) {
-
-            if (other->codec == MH_SDP_H264 && mh_sdp_h264_baseline(other)) {
-                return false;
-            }
-        }
-
-        return true;
+        return mh_sdp_h264_baseline(f) || !mh_sdp_has_baseline(sdp, m);
     }
 
     /*
@@ -198,6 +188,26 @@ mh_sdp_passes(const struct mh_sdp *sdp, const struct mh_sdp_media *m,
         if (mh_sdp_is_media(other->codec) && other->clock == f->clock
             && mh_sdp_passes(sdp, m, other, policy))
         {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+/* SD-14: baseline is what the IMS has; other profiles only without it */
+
+static bool
+mh_sdp_has_baseline(const struct mh_sdp *sdp, const struct mh_sdp_media *m)
+{
+    unsigned                     j;
+    const struct mh_sdp_format  *f;
+
+    for (j = 0; j < m->formatc; j++) {
+        f = &sdp->formats[m->format + j];
+
+        if (f->codec == MH_SDP_H264 && mh_sdp_h264_baseline(f)) {
             return true;
         }
     }
@@ -376,31 +386,26 @@ mh_sdp_map_offer(struct mh_sdp_map *maps, unsigned mapc, unsigned i,
 {
     uint8_t            number;
     unsigned           j;
-    uint32_t           variant;
     enum mh_sdp_leg    dst;
     struct mh_sdp_pt  *pt;
 
     *err = 0;
     dst = (src == MH_SDP_IMS) ? MH_SDP_WEB : MH_SDP_IMS;
-    variant = mh_sdp_variant(f);
+    pt = mh_sdp_map_known(&maps[i], f);
 
-    for (j = 0; j < maps[i].n; j++) {
-        pt = &maps[i].pt[j];
+    if (pt != NULL) {
+        j = (unsigned) (pt - maps[i].pt);
 
-        if (pt->codec == f->codec && pt->clock == f->clock
-            && pt->channels == f->channels && pt->variant == variant)
-        {
-            if (*seen & MH_SDP_BIT(j)) {
-                return NULL;
-            }
-
-            *seen |= MH_SDP_BIT(j);
-
-            pt->to[src] = f->pt;
-            pt->from[src] = f->pt;
-
-            return pt;
+        if (*seen & MH_SDP_BIT(j)) {
+            return NULL;
         }
+
+        *seen |= MH_SDP_BIT(j);
+
+        pt->to[src] = f->pt;
+        pt->from[src] = f->pt;
+
+        return pt;
     }
 
     if (maps[i].n == MH_SDP_MAX_PT) {
@@ -423,13 +428,36 @@ mh_sdp_map_offer(struct mh_sdp_map *maps, unsigned mapc, unsigned i,
     pt->codec = (uint8_t) f->codec;
     pt->channels = f->channels;
     pt->clock = f->clock;
-    pt->variant = variant;
+    pt->variant = mh_sdp_variant(f);
     pt->to[src] = f->pt;
     pt->from[src] = f->pt;
     pt->to[dst] = number;
     pt->from[dst] = number;
 
     return pt;
+}
+
+
+static struct mh_sdp_pt *
+mh_sdp_map_known(struct mh_sdp_map *map, const struct mh_sdp_format *f)
+{
+    unsigned           j;
+    uint32_t           variant;
+    struct mh_sdp_pt  *pt;
+
+    variant = mh_sdp_variant(f);
+
+    for (j = 0; j < map->n; j++) {
+        pt = &map->pt[j];
+
+        if (pt->codec == f->codec && pt->clock == f->clock
+            && pt->channels == f->channels && pt->variant == variant)
+        {
+            return pt;
+        }
+    }
+
+    return NULL;
 }
 
 

@@ -31,6 +31,8 @@ static void mh_sdp_write_ims(struct mh_sdp_writer *w,
     const struct mh_sdp_plan *plan, const struct mh_sdp_line_plan *line);
 static void mh_sdp_write_web(struct mh_sdp_writer *w,
     const struct mh_sdp_plan *plan, const struct mh_sdp_line_plan *line);
+static void mh_sdp_write_transport(struct mh_sdp_writer *w,
+    const struct mh_sdp_plan *plan, const struct mh_sdp_line_plan *line);
 static void mh_sdp_write_candidates(struct mh_sdp_writer *w,
     const struct mh_sdp_local *local, unsigned port);
 static void mh_sdp_write_codec(struct mh_sdp_writer *w,
@@ -364,16 +366,6 @@ static void
 mh_sdp_write_web(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
     const struct mh_sdp_line_plan *line)
 {
-    bool                        own;
-    const char                 *tls_id;
-    enum mh_sdp_setup           setup;
-    const struct mh_sdp_local  *local;
-    static const char          *names[] = {
-        "", "actpass", "active", "passive", "holdconn"
-    };
-
-    local = plan->local;
-
     if (line->offer == NULL) {
         mh_sdp_printf(w, "a=mid:%s\r\n", line->map->mid);
 
@@ -395,10 +387,27 @@ mh_sdp_write_web(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
      * unique within the bundle.
      */
 
-    if (!line->transport) {
-        return;
+    if (line->transport) {
+        mh_sdp_write_transport(w, plan, line);
     }
+}
 
+
+/* ICE and DTLS; a bundle's stand once */
+
+static void
+mh_sdp_write_transport(struct mh_sdp_writer *w,
+    const struct mh_sdp_plan *plan, const struct mh_sdp_line_plan *line)
+{
+    bool                        own;
+    const char                 *tls_id;
+    enum mh_sdp_setup           setup;
+    const struct mh_sdp_local  *local;
+    static const char          *names[] = {
+        "", "actpass", "active", "passive", "holdconn"
+    };
+
+    local = plan->local;
     own = (line->local->ufrag != NULL);
 
     mh_sdp_printf(w, "a=ice-ufrag:%s\r\na=ice-pwd:%s\r\n",

@@ -23,12 +23,19 @@ static int mh_sdp_plan_offer(struct mh_sdp_plan *plan,
     const struct mh_sdp *offer, struct mh_sdp_map *maps);
 static int mh_sdp_plan_offered(struct mh_sdp_plan *plan,
     const struct mh_sdp *offer, unsigned i, struct mh_sdp_map *maps);
+static void mh_sdp_plan_feedback(struct mh_sdp_codec_plan *c,
+    const struct mh_sdp_media *m, const struct mh_sdp_local *local);
 static int mh_sdp_plan_answer(struct mh_sdp_plan *plan,
     const struct mh_sdp *offer, const struct mh_sdp *answer,
     struct mh_sdp_map *maps);
+static void mh_sdp_plan_answered(struct mh_sdp_plan *plan,
+    const struct mh_sdp *offer, const struct mh_sdp *answer, unsigned i,
+    struct mh_sdp_map *map);
 static void mh_sdp_plan_codecs(struct mh_sdp_line_plan *line,
     const struct mh_sdp_local *local, const struct mh_sdp *offer,
     const struct mh_sdp *answer, enum mh_sdp_leg src);
+static void mh_sdp_plan_granted(struct mh_sdp_codec_plan *c,
+    const struct mh_sdp_line_plan *line, const struct mh_sdp_local *local);
 static void mh_sdp_plan_single(struct mh_sdp_line_plan *line);
 static bool mh_sdp_plan_media(const struct mh_sdp_line_plan *line);
 static void mh_sdp_mid_set(struct mh_sdp_map *map, const struct pl *mid);
@@ -138,7 +145,6 @@ mh_sdp_plan_offered(struct mh_sdp_plan *plan, const struct mh_sdp *offer,
     unsigned i, struct mh_sdp_map *maps)
 {
     int                          err;
-    bool                         web, fb;
     unsigned                     j;
     uint32_t                     seen;
     struct mh_sdp_pt            *pt;
@@ -149,8 +155,6 @@ mh_sdp_plan_offered(struct mh_sdp_plan *plan, const struct mh_sdp *offer,
 
     m = &offer->media[i];
     line = &plan->line[i];
-    web = (plan->local->leg == MH_SDP_WEB);
-    fb = m->kind == MH_SDP_VIDEO && !plan->local->policy.no_feedback;
     seen = 0;
 
     for (j = 0; j < m->formatc; j++) {
@@ -176,20 +180,8 @@ mh_sdp_plan_offered(struct mh_sdp_plan *plan, const struct mh_sdp *offer,
         c->pt = pt;
         c->f = f;
 
-        /*
-         * A browser gets NACK, PLI and FIR even for a peer without feedback:
-         * the helper answers, absorbs or translates them (SD-15, ME-11), and
-         * it tells a limit of the peer's.
-         */
-
-        if (web) {
-            c->nack = c->pli = c->fir = (m->kind == MH_SDP_VIDEO);
-            c->remb = c->tmmbr = (c->nack && mh_sdp_limited(m, plan->local));
-
-        } else if (fb) {
-            c->nack = mh_sdp_feedback(m, f->pt, "nack", "");
-            c->pli = mh_sdp_feedback(m, f->pt, "nack", "pli");
-            c->fir = mh_sdp_feedback(m, f->pt, "ccm", "fir");
+        if (m->kind == MH_SDP_VIDEO) {
+            mh_sdp_plan_feedback(c, m, plan->local);
         }
     }
 
@@ -197,13 +189,33 @@ mh_sdp_plan_offered(struct mh_sdp_plan *plan, const struct mh_sdp *offer,
 }
 
 
+/*
+ * A browser gets NACK, PLI and FIR even for a peer without feedback: the
+ * helper answers, absorbs or translates them (SD-15, ME-11), and it tells a
+ * limit of the peer's.
+ */
+
+static void
+mh_sdp_plan_feedback(struct mh_sdp_codec_plan *c,
+    const struct mh_sdp_media *m, const struct mh_sdp_local *local)
+{
+    if (local->leg == MH_SDP_WEB) {
+        c->nack = c->pli = c->fir = true;
+        c->remb = c->tmmbr = mh_sdp_limited(m, local);
+
+    } else if (!local->policy.no_feedback) {
+        c->nack = mh_sdp_feedback(m, c->f->pt, "nack", "");
+        c->pli = mh_sdp_feedback(m, c->f->pt, "nack", "pli");
+        c->fir = mh_sdp_feedback(m, c->f->pt, "ccm", "fir");
+    }
+}
+
+
 static int
 mh_sdp_plan_answer(struct mh_sdp_plan *plan, const struct mh_sdp *offer,
     const struct mh_sdp *answer, struct mh_sdp_map *maps)
 {
-    unsigned                    i, j;
-    struct mh_sdp_line_plan    *line;
-    const struct mh_sdp_media  *a, *o;
+    unsigned  i;
 
     if (answer->mediac != offer->mediac
         || answer->surplusc != offer->surplusc)
@@ -223,48 +235,54 @@ mh_sdp_plan_answer(struct mh_sdp_plan *plan, const struct mh_sdp *offer,
     }
 
     for (i = 0; i < offer->mediac; i++) {
-        o = &offer->media[i];
-        a = &answer->media[i];
-        line = &plan->line[i];
-
-        line->from = a;
-        line->offer = o;
-        line->local = &plan->local->media[i];
-        line->map = &maps[i];
-        line->bundled = (plan->local->leg == MH_SDP_WEB) && o->bundled;
-
-        if (plan->local->leg == MH_SDP_WEB) {
-            mh_sdp_mid_set(line->map, &o->mid);
-            line->map->mid_ext = o->mid_ext;
-
-        } else {
-            mh_sdp_mid_set(line->map, &a->mid);
-            line->map->mid_ext = a->mid_ext;
-        }
-
-        line->map->answered = true;
-
-        for (j = 0; j < line->map->n; j++) {
-            line->map->pt[j].chosen = false;
-        }
-
-        if (o->refused || a->refused || a->port == 0
-            || line->local->port == 0 || o->kind == MH_SDP_OTHER
-            || mh_sdp_removed(o, &plan->local->policy))
-        {
-            continue;
-        }
-
-        mh_sdp_plan_codecs(line, plan->local, offer, answer, plan->src);
-
-        if (plan->local->policy.single_codec) {
-            mh_sdp_plan_single(line);
-        }
-
-        line->accepted = mh_sdp_plan_media(line);
+        mh_sdp_plan_answered(plan, offer, answer, i, &maps[i]);
     }
 
     return 0;
+}
+
+
+static void
+mh_sdp_plan_answered(struct mh_sdp_plan *plan, const struct mh_sdp *offer,
+    const struct mh_sdp *answer, unsigned i, struct mh_sdp_map *map)
+{
+    unsigned                    j;
+    struct mh_sdp_line_plan    *line;
+    const struct mh_sdp_media  *a, *o, *web;
+
+    o = &offer->media[i];
+    a = &answer->media[i];
+    line = &plan->line[i];
+    web = (plan->local->leg == MH_SDP_WEB) ? o : a;
+
+    line->from = a;
+    line->offer = o;
+    line->local = &plan->local->media[i];
+    line->map = map;
+    line->bundled = (plan->local->leg == MH_SDP_WEB) && o->bundled;
+
+    mh_sdp_mid_set(map, &web->mid);
+    map->mid_ext = web->mid_ext;
+    map->answered = true;
+
+    for (j = 0; j < map->n; j++) {
+        map->pt[j].chosen = false;
+    }
+
+    if (o->refused || a->refused || a->port == 0 || line->local->port == 0
+        || o->kind == MH_SDP_OTHER
+        || mh_sdp_removed(o, &plan->local->policy))
+    {
+        return;
+    }
+
+    mh_sdp_plan_codecs(line, plan->local, offer, answer, plan->src);
+
+    if (plan->local->policy.single_codec) {
+        mh_sdp_plan_single(line);
+    }
+
+    line->accepted = mh_sdp_plan_media(line);
 }
 
 
@@ -275,7 +293,6 @@ mh_sdp_plan_codecs(struct mh_sdp_line_plan *line,
     const struct mh_sdp_local *local, const struct mh_sdp *offer,
     const struct mh_sdp *answer, enum mh_sdp_leg src)
 {
-    bool                         video, ims;
     unsigned                     j, k, number;
     enum mh_sdp_leg              dst;
     struct mh_sdp_pt            *pt;
@@ -286,8 +303,6 @@ mh_sdp_plan_codecs(struct mh_sdp_line_plan *line,
     a = line->from;
     o = line->offer;
     dst = (src == MH_SDP_IMS) ? MH_SDP_WEB : MH_SDP_IMS;
-    video = (o->kind == MH_SDP_VIDEO);
-    ims = (dst == MH_SDP_IMS);
 
     for (j = 0; j < a->formatc; j++) {
         f = &answer->formats[a->format + j];
@@ -319,27 +334,47 @@ mh_sdp_plan_codecs(struct mh_sdp_line_plan *line,
         c->pt = pt;
         c->f = f;
 
-        /*
-         * Only what was offered.  A browser gets NACK, PLI and FIR whatever
-         * the IMS answered; the IMS gets what the browser answered too, and
-         * nothing under RTP/AVP.
-         */
-
-        if (!video || (ims && !mh_sdp_avpf(o))) {
-            continue;
+        if (o->kind == MH_SDP_VIDEO) {
+            mh_sdp_plan_granted(c, line, local);
         }
+    }
+}
 
-        c->nack = mh_sdp_feedback(o, number, "nack", "")
-                  && (!ims || mh_sdp_feedback(a, f->pt, "nack", ""));
-        c->pli = mh_sdp_feedback(o, number, "nack", "pli")
-                 && (!ims || mh_sdp_feedback(a, f->pt, "nack", "pli"));
-        c->fir = mh_sdp_feedback(o, number, "ccm", "fir")
-                 && (!ims || mh_sdp_feedback(a, f->pt, "ccm", "fir"));
 
-        if (!ims && mh_sdp_limited(a, local)) {
-            c->remb = mh_sdp_feedback(o, number, "goog-remb", "");
-            c->tmmbr = mh_sdp_feedback(o, number, "ccm", "tmmbr");
-        }
+/*
+ * Only what was offered.  A browser gets NACK, PLI and FIR whatever the IMS
+ * answered; the IMS gets what the browser answered too, and nothing under
+ * RTP/AVP.
+ */
+
+static void
+mh_sdp_plan_granted(struct mh_sdp_codec_plan *c,
+    const struct mh_sdp_line_plan *line, const struct mh_sdp_local *local)
+{
+    bool                        ims;
+    unsigned                    own, other;
+    const struct mh_sdp_media  *a, *o;
+
+    a = line->from;
+    o = line->offer;
+    own = c->number;
+    other = c->f->pt;
+    ims = (local->leg == MH_SDP_IMS);
+
+    if (ims && !mh_sdp_avpf(o)) {
+        return;
+    }
+
+    c->nack = mh_sdp_feedback(o, own, "nack", "")
+              && (!ims || mh_sdp_feedback(a, other, "nack", ""));
+    c->pli = mh_sdp_feedback(o, own, "nack", "pli")
+             && (!ims || mh_sdp_feedback(a, other, "nack", "pli"));
+    c->fir = mh_sdp_feedback(o, own, "ccm", "fir")
+             && (!ims || mh_sdp_feedback(a, other, "ccm", "fir"));
+
+    if (!ims && mh_sdp_limited(a, local)) {
+        c->remb = mh_sdp_feedback(o, own, "goog-remb", "");
+        c->tmmbr = mh_sdp_feedback(o, own, "ccm", "tmmbr");
     }
 }
 
