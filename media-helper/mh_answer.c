@@ -32,7 +32,8 @@ static int mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
 static int mh_answer_check(const struct mh_call *call, enum mh_sdp_leg from,
     const struct mh_sdp *web);
 static void mh_answer_local(struct mh_call *call, const struct mh_signal *sig,
-    const struct mh_sdp *ims);
+    const struct mh_sdp *web, const struct mh_sdp *ims,
+    const uint8_t via[MH_SDP_MAX_MEDIA]);
 static int mh_answer_peers(struct mh_call *call, const struct mh_signal *sig,
     enum mh_sdp_leg from, const struct mh_sdp *ims);
 static int mh_answer_note(struct mh_call *call, const struct mh_signal *sig,
@@ -104,35 +105,31 @@ mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
 {
     int                   err;
     uint8_t               via[MH_SDP_MAX_MEDIA];
-    enum mh_sdp_leg       to, from;
+    enum mh_sdp_leg       from;
     const struct mh_sdp  *web, *ims;
     struct mh_scratch    *scratch;
 
     scratch = call->calls->scratch;
-    to = call->offerer;
-    from = (to == MH_SDP_WEB) ? MH_SDP_IMS : MH_SDP_WEB;
-
-    web = (to == MH_SDP_WEB) ? &scratch->a : &scratch->b;
-    ims = (to == MH_SDP_WEB) ? &scratch->b : &scratch->a;
+    from = (call->offerer == MH_SDP_WEB) ? MH_SDP_IMS : MH_SDP_WEB;
+    web = (from == MH_SDP_WEB) ? &scratch->b : &scratch->a;
+    ims = (from == MH_SDP_WEB) ? &scratch->a : &scratch->b;
 
     err = mh_answer_check(call, from, web);
+
+    if (err == 0) {
+        mh_links_resolve(call, web, ims, from, via);
+
+        /* the role is settled here, because the answer has to name it */
+
+        err = mh_answer_dtls(call, sig, web, via) ? EKEYREJECTED : 0;
+    }
+
     if (err) {
         *reason = mh_sdp_error(err);
         return err;
     }
 
-    mh_links_resolve(call, web, ims, from, via);
-
-    /* the role is settled here, because the answer has to name it */
-
-    err = mh_answer_dtls(call, sig, web, via);
-    if (err) {
-        *reason = mh_sdp_error(EKEYREJECTED);
-        return err;
-    }
-
-    mh_answer_local(call, sig, ims);
-    mh_local_links(call, web, via);
+    mh_answer_local(call, sig, web, ims, via);
 
     err = (from == MH_SDP_IMS) ? mh_secure_answered(call, ims)
                                : mh_secure_text(call, sig, true);
@@ -158,12 +155,9 @@ mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
     mh_links_settle(call, web, from, via);
     mh_answer_streams(call, web, ims);
 
-    err = mh_answer_note(call, sig, from);
-    if (err) {
-        *reason = "Out of memory";
-    }
+    *reason = "Out of memory";
 
-    return err;
+    return mh_answer_note(call, sig, from);
 }
 
 
@@ -189,7 +183,8 @@ mh_answer_check(const struct mh_call *call, enum mh_sdp_leg from,
 
 static void
 mh_answer_local(struct mh_call *call, const struct mh_signal *sig,
-    const struct mh_sdp *ims)
+    const struct mh_sdp *web, const struct mh_sdp *ims,
+    const uint8_t via[MH_SDP_MAX_MEDIA])
 {
     unsigned                    i;
     struct mh_scratch          *scratch;
@@ -211,6 +206,8 @@ mh_answer_local(struct mh_call *call, const struct mh_signal *sig,
             m->rtcp_port = (uint16_t) (m->port + 1);
         }
     }
+
+    mh_local_links(call, web, via);
 }
 
 

@@ -32,6 +32,7 @@ static bool mh_links_wanted(const struct mh_call *call, unsigned i);
 static int mh_links_plan_web(struct mh_call *call, const struct mh_sdp *sdp);
 static int mh_links_plan_ims(struct mh_call *call, const struct mh_sdp *sdp,
     bool one);
+static unsigned mh_links_now(const struct mh_links *links, unsigned i);
 static unsigned mh_links_leader(const struct mh_call *call,
     const struct mh_sdp *sdp, unsigned i);
 static uint8_t mh_links_known(const struct mh_call *call,
@@ -473,6 +474,7 @@ mh_links_plan_ims(struct mh_call *call, const struct mh_sdp *sdp, bool one)
 
     links = &call->links;
     first = MH_LINK_NONE;
+    one = one && !links->settled;
 
     memset(taken, 0, sizeof(taken));
     memset(next, MH_LINK_NONE, sizeof(next));
@@ -483,15 +485,7 @@ mh_links_plan_ims(struct mh_call *call, const struct mh_sdp *sdp, bool one)
             continue;
         }
 
-        k = links->settled ? links->via[i] : links->next[i];
-
-        if (k == MH_LINK_NONE && links->settled) {
-            k = links->group;
-        }
-
-        if (one && !links->settled && first != MH_LINK_NONE) {
-            k = first;
-        }
+        k = (one && first != MH_LINK_NONE) ? first : mh_links_now(links, i);
 
         if (k != MH_LINK_NONE) {
             next[i] = (uint8_t) k;
@@ -506,7 +500,7 @@ mh_links_plan_ims(struct mh_call *call, const struct mh_sdp *sdp, bool one)
             continue;
         }
 
-        if (one && !links->settled && first != MH_LINK_NONE) {
+        if (one && first != MH_LINK_NONE) {
             next[i] = first;
             continue;
         }
@@ -523,6 +517,17 @@ mh_links_plan_ims(struct mh_call *call, const struct mh_sdp *sdp, bool one)
     memcpy(links->next, next, sizeof(links->next));
 
     return 0;
+}
+
+
+static unsigned
+mh_links_now(const struct mh_links *links, unsigned i)
+{
+    if (!links->settled) {
+        return links->next[i];
+    }
+
+    return links->via[i] == MH_LINK_NONE ? links->group : links->via[i];
 }
 
 

@@ -261,7 +261,7 @@ mh_local_write(struct mh_call *call, const struct mh_sdp *answer,
     local = &s->local;
     leg = &call->legs[local->leg];
 
-    for (turn = 0; turn < 2; turn++) {
+    for (turn = 0; /* void */ ; turn++) {
 
         err = answer ? mh_sdp_answer(s->buf, sizeof(s->buf), &len, &s->a,
                                      answer, local, call->maps)
@@ -271,20 +271,17 @@ mh_local_write(struct mh_call *call, const struct mh_sdp *answer,
             return err;
         }
 
-        if (leg->out == NULL) {
+        if (leg->out == NULL || turn == 1) {
             break;
         }
 
-        if (turn == 0) {
-
-            if (!local->raise
-                && mh_sdp_same(leg->out, leg->outlen, s->buf, len))
-            {
-                goto done;
-            }
-
-            local->sess_ver++;
+        if (!local->raise
+            && mh_sdp_same(leg->out, leg->outlen, s->buf, len))
+        {
+            goto done;
         }
+
+        local->sess_ver++;
     }
 
     text = mem_alloc(len, NULL);

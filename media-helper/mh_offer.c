@@ -48,6 +48,7 @@ static bool mh_offer_wanted(const struct mh_call *call,
     bool wants[MH_SDP_MAX_MEDIA]);
 static int mh_offer_open(struct mh_call *call, const struct mh_signal *sig,
     unsigned i, const char **reason);
+static int mh_offer_links(struct mh_call *call, const struct mh_signal *sig);
 static int mh_offer_restart(struct mh_call *call);
 static struct mh_port_pool *mh_offer_pool(const struct mh_call *call, const
     struct mh_signal *sig, const struct mh_sdp_media *m);
@@ -361,12 +362,9 @@ mh_offer_streams(struct mh_call *call, const struct mh_signal *sig,
     int                   err;
     bool                  wants[MH_SDP_MAX_MEDIA];
     unsigned              i;
-    enum mh_sdp_leg       from;
     const struct mh_sdp  *sdp;
 
     sdp = &call->calls->scratch->a;
-    from = (call->calls->scratch->local.leg == MH_SDP_WEB) ? MH_SDP_IMS
-                                                            : MH_SDP_WEB;
 
     if (!mh_offer_wanted(call, wants)) {
         *reason = "No usable media";
@@ -399,6 +397,30 @@ mh_offer_streams(struct mh_call *call, const struct mh_signal *sig,
         }
     }
 
+    err = mh_offer_links(call, sig);
+
+    if (err) {
+        *reason = "Out of memory";
+    }
+
+    return err;
+}
+
+
+/* which m-line uses which transport; then all of our end is known */
+
+static int
+mh_offer_links(struct mh_call *call, const struct mh_signal *sig)
+{
+    int                   err;
+    unsigned              i;
+    enum mh_sdp_leg       from;
+    const struct mh_sdp  *sdp;
+
+    sdp = &call->calls->scratch->a;
+    from = (call->calls->scratch->local.leg == MH_SDP_WEB) ? MH_SDP_IMS
+                                                            : MH_SDP_WEB;
+
     err = mh_links_plan(call, sdp, from, sig->bundle_only);
 
     if (err == 0 && sig->reset && from == MH_SDP_IMS) {
@@ -406,7 +428,6 @@ mh_offer_streams(struct mh_call *call, const struct mh_signal *sig,
     }
 
     if (err) {
-        *reason = "Out of memory";
         return err;
     }
 

@@ -48,6 +48,9 @@ static void mh_query_stream(ngx_ims_ng_writer_t *w,
     const struct mh_call *call, enum mh_sdp_leg leg, unsigned i, bool rtcp);
 static void mh_query_endpoint(ngx_ims_ng_writer_t *w, const char *key,
     const struct sa *sa, unsigned shift);
+static void mh_query_heard(ngx_ims_ng_writer_t *w,
+    const struct mh_stream_stat *stat, enum mh_sdp_leg leg, bool rtcp,
+    bool filled);
 static void mh_query_keys(ngx_ims_ng_writer_t *w,
     const struct mh_keys_stat *stat);
 static void mh_query_counter(ngx_ims_ng_writer_t *w, const char *key,
@@ -372,7 +375,6 @@ static void
 mh_query_stream(ngx_ims_ng_writer_t *w, const struct mh_call *call,
     enum mh_sdp_leg leg, unsigned i, bool rtcp)
 {
-    uint64_t                      now;
     unsigned                      shift;
     struct mh_stream             *s;
     const struct sa              *local, *remote;
@@ -413,6 +415,22 @@ mh_query_stream(ngx_ims_ng_writer_t *w, const struct mh_call *call,
         mh_query_keys(w, mh_keys_stat(mh_stream_secured(s)));
     }
 
+    mh_query_heard(w, stat, leg, rtcp, remote != NULL);
+    ngx_ims_ng_write_end(w);
+}
+
+
+/* what came from a leg */
+
+static void
+mh_query_heard(ngx_ims_ng_writer_t *w, const struct mh_stream_stat *stat,
+    enum mh_sdp_leg leg, bool rtcp, bool filled)
+{
+    uint64_t                  now;
+    const struct mh_counter  *c;
+
+    c = rtcp ? &stat->rtcp[leg] : &stat->rtp[leg];
+
     if (!rtcp && stat->last[leg]) {
         now = mh_clock();
         ngx_ims_ng_write_key_int(w, "last packet",
@@ -423,18 +441,17 @@ mh_query_stream(ngx_ims_ng_writer_t *w, const struct mh_call *call,
     ngx_ims_ng_write_key_list(w, "flags");
     ngx_ims_ng_write_word(w, rtcp ? "RTCP" : "RTP");
 
-    if (remote != NULL) {
+    if (filled) {
         ngx_ims_ng_write_word(w, "filled");
     }
 
-    if (rtcp ? stat->rtcp[leg].packets : stat->rtp[leg].packets) {
+    if (c->packets) {
         ngx_ims_ng_write_word(w, "confirmed");
     }
 
     ngx_ims_ng_write_end(w);
 
-    mh_query_counter(w, "stats", rtcp ? &stat->rtcp[leg] : &stat->rtp[leg]);
-    ngx_ims_ng_write_end(w);
+    mh_query_counter(w, "stats", c);
 }
 
 
