@@ -10,6 +10,8 @@ use strict;
 
 use Cwd qw/ abs_path /;
 use File::Basename qw/ dirname /;
+use IO::Socket::INET;
+use Socket qw/ inet_aton pack_sockaddr_in /;
 use Test::More;
 
 use lib dirname(abs_path(__FILE__)) . '/../lib';
@@ -125,6 +127,39 @@ up('offer', $web, reverse_tags());
 is(ufrag(down('answer', $ims, reverse_tags())), $ufrag,
     'but not if that offer was rejected');
 
+# a phone that is elsewhere than it said: learned, kept, and forgotten
+
+my ($here, $there) = map { IO::Socket::INET->new(Proto => 'udp',
+    LocalAddr => '127.0.0.1') or die "socket: $!" } 1, 2;
+my $speech = pack('CCnNN', 0x80, 8, 1, 160, 7) . 'x' x 160;
+
+new_call();
+my $to = port(up('offer', $web));
+down('answer', $ims, flags => ['symmetric']);
+ok(learns($here), 'symmetric: the first packet tells where it is');
+down('answer', $ims, flags => ['symmetric']);
+is(rtp_port(), $here->sockport(), 'the answer once more changes nothing');
+up('offer', $web);
+down('answer', $ims, flags => ['symmetric']);
+is(rtp_port(), $here->sockport(), 'nor does an offer');
+up('offer', $web, flags => ['reset']);
+down('answer', $ims, flags => ['symmetric']);
+is(rtp_port(), 40500, 'reset: it is where it says');
+ok(learns($there), 'until it is heard from elsewhere');
+
+new_call();
+$to = port(up('offer', $web));
+down('answer', $ims, flags => ['media-handover']);
+ok(learns($_), 'media-handover: it moves') for $here, $there;
+up('offer', $web);
+down('answer', $ims);
+is(rtp_port(), $there->sockport(), 'without the flag it stays there');
+my $packets = stream(0)->{stats}{packets};
+speak($here) for 1 .. 3;
+speak($there);
+ok(heard($packets + 1), 'where it is heard');
+is(rtp_port(), $there->sockport(), 'and moves no more');
+
 # tls-id
 
 new_call();
@@ -218,9 +253,48 @@ sub ufrag { return ($_[0] =~ /^a=ice-ufrag:(\S+)/m)[0] }
 
 sub port { return ($_[0] =~ /^m=\w+ (\d+)/m)[0] }
 
-sub rtcp_port {
+sub stream {
+    my ($i) = @_;
     my $r = $server->ng('query', 'call-id' => $call);
-    return $r->{tags}{B}{medias}[0]{streams}[1]{endpoint}{port};
+    return $r->{tags}{B}{medias}[0]{streams}[$i];
+}
+
+sub rtp_port { return stream(0)->{endpoint}{port} }
+
+sub rtcp_port { return stream(1)->{endpoint}{port} }
+
+sub speak {
+    my ($from) = @_;
+    $from->send($speech, 0, pack_sockaddr_in($to, inet_aton('127.0.0.1')));
+}
+
+# speaks until that is where the phone is
+
+sub learns {
+    my ($from) = @_;
+    my $end = time() + 30;
+
+    while (time() < $end) {
+        speak($from);
+        return 1 if rtp_port() == $from->sockport();
+        select undef, undef, undef, 0.1;
+    }
+
+    return 0;
+}
+
+# waits until so many packets have come
+
+sub heard {
+    my ($n) = @_;
+    my $end = time() + 30;
+
+    while (time() < $end) {
+        return 1 if stream(0)->{stats}{packets} >= $n;
+        select undef, undef, undef, 0.1;
+    }
+
+    return 0;
 }
 
 ###############################################################################
