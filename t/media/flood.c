@@ -16,13 +16,16 @@
 #include <unistd.h>
 
 #include "call.h"
+#include "check.h"
 #include "result.h"
 
 
 enum {
     BURST = 50,
     CONNECT_MS = 20000,
-    NG_LIFE = 25                /* messages on one control connection */
+    NG_LIFE = 25,               /* messages on one control connection */
+    KNOWN = 1,                  /* SSRC that the flooded call has */
+    TAG = 16
 };
 
 
@@ -37,7 +40,8 @@ struct flood {
 };
 
 
-static uint32_t  seed = 4711;
+static uint32_t      seed = 4711;
+static struct call  *target;
 
 
 /* xorshift: the same flood each time */
@@ -145,6 +149,100 @@ make_rtcp(uint8_t *buf)
 }
 
 
+/* SRTP as good as the browser's, but for its tag */
+
+static size_t
+make_srtp(uint8_t *buf)
+{
+    size_t  i, len;
+
+    len = rtp_make(buf, KNOWN, 8, (uint16_t) number(), 160);
+
+    for (i = 12; i < len + TAG; i++) {
+        buf[i] = (uint8_t) number();
+    }
+
+    return len + TAG;
+}
+
+
+static size_t
+make_srtcp(uint8_t *buf)
+{
+    size_t  i, len;
+
+    len = rtcp_make(buf, 200 + number() % 2, KNOWN, 2);
+
+    for (i = 8; i < len + TAG + 4; i++) {
+        buf[i] = (uint8_t) number();
+    }
+
+    buf[len + (number() % 2 ? TAG : 0)] |= 0x80;
+
+    return len + TAG + 4;
+}
+
+
+/* a check of who has seen the SDP, but for the password */
+
+static size_t
+make_check(uint8_t *buf)
+{
+    char  username[520];
+
+    (void) snprintf(username, sizeof(username), "%s:%s",
+                    target->web.peer_ufrag, target->web.ufrag);
+
+    return check_request(buf, number(), username,
+                         "wrongwrongwrongwrongwrong", CHECK_NOMINATE);
+}
+
+
+/*
+ * Handshake messages with good headers: fragments, messages of up to 16 MiB,
+ * and records of epoch 1.
+ */
+
+static size_t
+make_handshake(uint8_t *buf)
+{
+    size_t    len, body;
+    uint32_t  total, offset;
+
+    static const uint8_t  types[] = { 1, 2, 3, 11, 12, 13, 14, 15, 16, 20 };
+
+    len = make_random(buf) + 25;
+    body = len - 25;
+
+    buf[0] = (number() % 16) ? 22 : 20;
+    buf[1] = 0xfe;
+    buf[2] = 0xfd;
+    buf[3] = 0;
+    buf[4] = (number() % 4 == 0);
+    buf[11] = (uint8_t) ((len - 13) >> 8);
+    buf[12] = (uint8_t) (len - 13);
+
+    total = (number() % 4) ? (uint32_t) body + number() % 3000
+                           : number() % 0x1000000;
+    offset = (total > body) ? number() % (total - (uint32_t) body + 1) : 0;
+
+    buf[13] = types[number() % sizeof(types)];
+    buf[14] = (uint8_t) (total >> 16);
+    buf[15] = (uint8_t) (total >> 8);
+    buf[16] = (uint8_t) total;
+    buf[17] = 0;
+    buf[18] = (uint8_t) (number() % 12);
+    buf[19] = (uint8_t) (offset >> 16);
+    buf[20] = (uint8_t) (offset >> 8);
+    buf[21] = (uint8_t) offset;
+    buf[22] = 0;
+    buf[23] = (uint8_t) (body >> 8);
+    buf[24] = (uint8_t) body;
+
+    return len;
+}
+
+
 static const struct flood  floods[] = {
     { "STUN from a stranger", make_stun, 0, 1 },
     { "STUN from the browser's address", make_stun, 0, 0 },
@@ -157,7 +255,19 @@ static const struct flood  floods[] = {
     { "RTP from the IMS", make_rtp, 1, 0 },
     { "RTCP from the IMS", make_rtcp, 2, 0 },
     { "random bytes from the IMS", make_random, 1, 0 },
-    { "random bytes to its RTCP port", make_random, 2, 0 }
+    { "random bytes to its RTCP port", make_random, 2, 0 },
+    { "SRTP with a bad tag, from a stranger", make_srtp, 0, 1 },
+    { "SRTP with a bad tag, from the browser's address", make_srtp, 0, 0 },
+    { "SRTCP with a bad tag, from a stranger", make_srtcp, 0, 1 },
+    { "SRTCP with a bad tag, from the browser's address", make_srtcp, 0, 0 },
+    { "checks with a wrong key, from a stranger", make_check, 0, 1 },
+    { "checks with a wrong key, browser's address", make_check, 0, 0 },
+    { "handshake messages from a stranger", make_handshake, 0, 1 },
+    { "handshake messages from the browser's address", make_handshake, 0, 0 }
+};
+
+static const struct flood  half = {
+    "handshake messages into a handshake", make_handshake, 0, 0
 };
 
 
@@ -173,6 +283,24 @@ victim_passes(struct call *v)
 }
 
 
+/* a handshake that is not to go on is not read, only emptied */
+
+static void
+drain(struct call *f)
+{
+    uint8_t  buf[BROWSER_PACKET];
+
+    if (f->web.connected == 1) {
+        drain_web(f, 0);
+        return;
+    }
+
+    while (recv(f->web.fd, buf, sizeof(buf), MSG_DONTWAIT) > 0) {
+        /* void */
+    }
+}
+
+
 static void
 flood(struct call *f, struct call *v, const struct flood *what, unsigned n)
 {
@@ -183,6 +311,7 @@ flood(struct call *f, struct call *v, const struct flood *what, unsigned n)
 
     fd = what->stranger ? socket(AF_INET, SOCK_DGRAM, 0) : -1;
     lost = 0;
+    target = f;
 
     for (i = 0; i < n; i++) {
         len = what->make(buf);
@@ -205,7 +334,7 @@ flood(struct call *f, struct call *v, const struct flood *what, unsigned n)
             /* what did come out of the flooded call is not looked at */
 
             (void) count_ims(f, 0);
-            drain_web(f, 0);
+            drain(f);
         }
     }
 
@@ -351,6 +480,26 @@ begin(struct call *c, struct ng *ng)
 }
 
 
+/* a call whose browser has passed ICE, and then only somebody else writes */
+
+static void
+flood_half(struct call *v, struct ng *ng, unsigned n)
+{
+    struct call  c;
+
+    call_init(&c, ng, "127.0.0.1", BROWSER_OFFERS, ALL_PROFILES);
+
+    if (ok(call_setup(&c, "actpass", "passive") == 1
+           && browser_check(&c.web, NULL) == 200, "a call half up"))
+    {
+        flood(&c, v, &half, n);
+    }
+
+    call_delete(&c);
+    call_close(&c);
+}
+
+
 int
 main(int argc, char **argv)
 {
@@ -393,6 +542,7 @@ main(int argc, char **argv)
             flood(&flooded, &victim, &floods[i], n);
         }
 
+        flood_half(&victim, &ng, n);
         flood_ng(&victim, n);
 
         (void) count_ims(&flooded, 100);
