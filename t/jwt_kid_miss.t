@@ -161,7 +161,7 @@ my @s = map { IO::Socket::INET->new('127.0.0.1:' . port(8080))
     or die "can't connect: $!\n" } @kids;
 
 status('once', $jwt->token('mary'));
-$keys->slow('/once', 0.3);
+$keys->slow('/once', 1.5);
 
 print { $s[$_] } "POST /once/session HTTP/1.1\r\nHost: localhost\r\n"
     . "Connection: close\r\nContent-Length: 0\r\n"
