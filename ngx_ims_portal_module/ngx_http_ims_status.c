@@ -12,6 +12,9 @@
 #include "ngx_ims_order.h"
 
 
+static size_t ngx_http_ims_status_size(ngx_http_ims_main_conf_t *imcf);
+static u_char *ngx_http_ims_status_text(u_char *p, u_char *last,
+    ngx_http_ims_main_conf_t *imcf);
 static u_char *ngx_http_ims_status_core(u_char *p, u_char *last,
     ngx_ims_core_t *core);
 static u_char *ngx_http_ims_status_pool(u_char *p, u_char *last,
@@ -21,15 +24,9 @@ static u_char *ngx_http_ims_status_pool(u_char *p, u_char *last,
 ngx_int_t
 ngx_http_ims_status(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf)
 {
-    u_char            *p, *last;
-    size_t             size;
-    ngx_int_t          rc;
-    ngx_buf_t         *b;
-    ngx_uint_t         i, up, all;
-    ngx_chain_t        out;
-    ngx_ims_pool_t   **pool;
-    ngx_ims_core_t   **core;
-    ngx_ims_worker_t  *w;
+    ngx_int_t    rc;
+    ngx_buf_t   *b;
+    ngx_chain_t  out;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return NGX_HTTP_NOT_ALLOWED;
@@ -41,11 +38,45 @@ ngx_http_ims_status(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf)
         return rc;
     }
 
-    w = imcf->worker;
-
-    if (w == NULL) {
+    if (imcf->worker == NULL) {
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
+
+    b = ngx_create_temp_buf(r->pool, ngx_http_ims_status_size(imcf));
+    if (b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    b->last = ngx_http_ims_status_text(b->pos, b->end, imcf);
+
+    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.content_length_n = b->last - b->pos;
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b->last_buf = (r == r->main);
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+static size_t
+ngx_http_ims_status_size(ngx_http_ims_main_conf_t *imcf)
+{
+    size_t            size;
+    ngx_uint_t        i;
+    ngx_ims_pool_t  **pool;
+    ngx_ims_core_t  **core;
 
     pool = imcf->pools.elts;
     size = 512 + NGX_HTTP_IMS_LIMIT_STATUS;
@@ -60,13 +91,22 @@ ngx_http_ims_status(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf)
         size += 160 + core[i]->name.len + core[i]->servers.nelts * 384;
     }
 
-    b = ngx_create_temp_buf(r->pool, size);
-    if (b == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
+    return size;
+}
 
-    p = b->pos;
-    last = b->end;
+
+static u_char *
+ngx_http_ims_status_text(u_char *p, u_char *last,
+    ngx_http_ims_main_conf_t *imcf)
+{
+    ngx_uint_t         i, up, all;
+    ngx_ims_pool_t   **pool;
+    ngx_ims_core_t   **core;
+    ngx_ims_worker_t  *w;
+
+    w = imcf->worker;
+    pool = imcf->pools.elts;
+    core = imcf->cores.elts;
     up = all = 0;
 
     if (w->media != NULL) {
@@ -101,26 +141,8 @@ ngx_http_ims_status(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf)
 
     p = ngx_slprintf(p, last, "],");
     p = ngx_http_ims_limit_status(p, last, imcf->limit);
-    b->last = ngx_slprintf(p, last, "}\n");
 
-    r->headers_out.status = NGX_HTTP_OK;
-    r->headers_out.content_length_n = b->last - b->pos;
-    ngx_str_set(&r->headers_out.content_type, "application/json");
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
-
-    rc = ngx_http_send_header(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
-    }
-
-    b->last_buf = (r == r->main);
-    b->last_in_chain = 1;
-
-    out.buf = b;
-    out.next = NULL;
-
-    return ngx_http_output_filter(r, &out);
+    return ngx_slprintf(p, last, "}\n");
 }
 
 

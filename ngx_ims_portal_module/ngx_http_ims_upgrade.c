@@ -21,8 +21,18 @@ typedef struct {
 
 
 static ngx_int_t ngx_http_ims_check(ngx_http_request_t *r, ngx_str_t *key);
+static ngx_int_t ngx_http_ims_admit(ngx_http_request_t *r,
+    ngx_http_ims_main_conf_t *imcf, ngx_http_ims_loc_conf_t *ilcf,
+    ngx_http_ims_ctx_t *ctx);
+static ngx_int_t ngx_http_ims_authorize(ngx_http_request_t *r,
+    ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx);
+static ngx_int_t ngx_http_ims_open(ngx_http_request_t *r,
+    ngx_http_ims_main_conf_t *imcf, ngx_http_ims_loc_conf_t *ilcf,
+    ngx_http_ims_ctx_t *ctx, ngx_str_t *key);
 static ngx_int_t ngx_http_ims_switch(ngx_http_request_t *r, ngx_str_t *key);
 static void ngx_http_ims_takeover(ngx_event_t *ev);
+static void ngx_http_ims_give_back(ngx_connection_t *c,
+    ngx_http_connection_t *hc);
 static void ngx_http_ims_free_buffers(ngx_connection_t *c,
     ngx_chain_t *chain);
 static void ngx_http_ims_closed(ngx_event_t *rev);
@@ -32,22 +42,43 @@ ngx_int_t
 ngx_http_ims_upgrade(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf,
     ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx)
 {
-    uint32_t                  row;
-    ngx_int_t                 rc;
-    ngx_str_t                 key;
-    ngx_connection_t         *c;
-    ngx_ims_session_t        *s;
-    ngx_http_ims_takeover_t  *t;
-
-    c = r->connection;
+    ngx_int_t  rc;
+    ngx_str_t  key;
 
     rc = ngx_http_ims_check(r, &key);
 
     if (rc != NGX_OK) {
-        ngx_log_error(NGX_LOG_INFO, c->log, 0,
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                       "client sent invalid WebSocket handshake");
         return rc;
     }
+
+    rc = ngx_http_ims_admit(r, imcf, ilcf, ctx);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    return ngx_http_ims_open(r, imcf, ilcf, ctx, &key);
+}
+
+
+/* who may come: cheap to say first, signatures last */
+
+static ngx_int_t
+ngx_http_ims_admit(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf,
+    ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx)
+{
+    ngx_int_t          rc;
+    ngx_connection_t  *c;
+
+    c = r->connection;
 
     if (!ilcf->plain_ws
 #if (NGX_HTTP_SSL)
@@ -80,6 +111,16 @@ ngx_http_ims_upgrade(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf,
 
     ctx->arrived = 1;
 
+    return ngx_http_ims_authorize(r, ilcf, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_ims_authorize(ngx_http_request_t *r, ngx_http_ims_loc_conf_t *ilcf,
+    ngx_http_ims_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
     if (ilcf->auth & NGX_IMS_AUTH_HANDSHAKE) {
         rc = ngx_http_ims_verify(r, ilcf, ctx);
 
@@ -102,11 +143,23 @@ ngx_http_ims_upgrade(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf,
                : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    rc = ngx_http_discard_request_body(r);
+    return NGX_OK;
+}
 
-    if (rc != NGX_OK) {
-        return rc;
-    }
+
+/* counts the session, makes it and answers 101 */
+
+static ngx_int_t
+ngx_http_ims_open(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf,
+    ngx_http_ims_loc_conf_t *ilcf, ngx_http_ims_ctx_t *ctx, ngx_str_t *key)
+{
+    uint32_t                  row;
+    ngx_int_t                 rc;
+    ngx_connection_t         *c;
+    ngx_ims_session_t        *s;
+    ngx_http_ims_takeover_t  *t;
+
+    c = r->connection;
 
     t = ngx_pcalloc(r->pool, sizeof(ngx_http_ims_takeover_t));
     if (t == NULL) {
@@ -128,7 +181,7 @@ ngx_http_ims_upgrade(ngx_http_request_t *r, ngx_http_ims_main_conf_t *imcf,
 
     if ((ctx->known
          && ngx_ims_session_identify(s, &ctx->token.grant) != NGX_OK)
-        || ngx_http_ims_switch(r, &key) != NGX_OK)
+        || ngx_http_ims_switch(r, key) != NGX_OK)
     {
         ngx_ims_session_abort(s);
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -297,6 +350,29 @@ ngx_http_ims_takeover(ngx_event_t *ev)
     c->data = s;
     c->sent = 0;
 
+    ngx_http_ims_give_back(c, hc);
+
+    if (c->read->timer_set) {
+        ngx_del_timer(c->read);
+    }
+
+    if (c->write->timer_set) {
+        ngx_del_timer(c->write);
+    }
+
+    ngx_ims_session_start(s, &left);
+
+    if (left.data != NULL) {
+        ngx_free(left.data);
+    }
+}
+
+
+/* the buffers of the HTTP connection */
+
+static void
+ngx_http_ims_give_back(ngx_connection_t *c, ngx_http_connection_t *hc)
+{
     if (hc->free != NULL) {
         ngx_http_ims_free_buffers(c, hc->free);
         hc->free = NULL;
@@ -322,20 +398,6 @@ ngx_http_ims_takeover(ngx_event_t *ev)
         ngx_ssl_free_buffer(c);
     }
 #endif
-
-    if (c->read->timer_set) {
-        ngx_del_timer(c->read);
-    }
-
-    if (c->write->timer_set) {
-        ngx_del_timer(c->write);
-    }
-
-    ngx_ims_session_start(s, &left);
-
-    if (left.data != NULL) {
-        ngx_free(left.data);
-    }
 }
 
 
