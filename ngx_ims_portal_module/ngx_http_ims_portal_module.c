@@ -14,6 +14,11 @@ static char *ngx_http_ims_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_ims_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_ims_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
+static void ngx_http_ims_merge_values(ngx_conf_t *cf,
+    ngx_http_ims_loc_conf_t *prev, ngx_http_ims_loc_conf_t *conf);
+static char *ngx_http_ims_check_loc_conf(ngx_conf_t *cf,
+    ngx_http_ims_loc_conf_t *conf);
+static void ngx_http_ims_set_policy(ngx_http_ims_loc_conf_t *conf);
 
 
 static ngx_http_module_t  ngx_http_ims_portal_module_ctx = {
@@ -191,9 +196,50 @@ ngx_http_ims_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_ims_loc_conf_t *prev = parent;
     ngx_http_ims_loc_conf_t *conf = child;
 
-    ngx_ims_policy_t          *policy;
     ngx_http_core_loc_conf_t  *clcf;
 
+    ngx_http_ims_merge_values(cf, prev, conf);
+
+    if (ngx_http_ims_limit_merge(cf, &prev->policy.limits,
+                                 &conf->policy.limits)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_ims_claim_merge(cf, prev, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->pool == NULL && conf->session_pool == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    /*
+     * bodies are refused here, and not before a token in the query was hidden
+     * from the log
+     */
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->client_max_body_size = 0;
+
+    if (ngx_http_ims_check_loc_conf(cf, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_http_ims_set_policy(conf);
+
+    return ngx_http_ims_jwt_policy(cf,
+                     ngx_http_conf_get_module_main_conf(cf,
+                                                  ngx_http_ims_portal_module),
+                     conf);
+}
+
+
+static void
+ngx_http_ims_merge_values(ngx_conf_t *cf, ngx_http_ims_loc_conf_t *prev,
+    ngx_http_ims_loc_conf_t *conf)
+{
     ngx_conf_merge_uint_value(conf->auth, prev->auth, NGX_IMS_AUTH_HANDSHAKE);
     ngx_conf_merge_uint_value(conf->policy.refer, prev->policy.refer,
                               NGX_IMS_REFER_DIALOG);
@@ -223,30 +269,14 @@ ngx_http_ims_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_ptr_value(conf->turns, prev->turns, NULL);
     ngx_conf_merge_sec_value(conf->ticket, prev->ticket, 0);
     ngx_conf_merge_ptr_value(conf->cors, prev->cors, NULL);
+}
 
-    if (ngx_http_ims_limit_merge(cf, &prev->policy.limits,
-                                 &conf->policy.limits)
-        != NGX_CONF_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
 
-    if (ngx_http_ims_claim_merge(cf, prev, conf) != NGX_CONF_OK) {
-        return NGX_CONF_ERROR;
-    }
+/* what a location of browsers or of "ims_portal_session" must have */
 
-    if (conf->pool == NULL && conf->session_pool == NULL) {
-        return NGX_CONF_OK;
-    }
-
-    /*
-     * bodies are refused here, and not before a token in the query was hidden
-     * from the log
-     */
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->client_max_body_size = 0;
-
+static char *
+ngx_http_ims_check_loc_conf(ngx_conf_t *cf, ngx_http_ims_loc_conf_t *conf)
+{
     if (conf->keys == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "no \"ims_portal_jwt_key\" for \"%s\"",
@@ -280,6 +310,17 @@ ngx_http_ims_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
+    return NGX_CONF_OK;
+}
+
+
+/* what sessions know of their location */
+
+static void
+ngx_http_ims_set_policy(ngx_http_ims_loc_conf_t *conf)
+{
+    ngx_ims_policy_t  *policy;
+
     policy = &conf->policy;
 
     policy->pool = conf->pool ? conf->pool : conf->session_pool;
@@ -293,9 +334,4 @@ ngx_http_ims_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     policy->handshake = conf->handshake;
     policy->register_expires = conf->expires;
     policy->authz_server = conf->authz_server;
-
-    return ngx_http_ims_jwt_policy(cf,
-                     ngx_http_conf_get_module_main_conf(cf,
-                                                  ngx_http_ims_portal_module),
-                     conf);
 }

@@ -21,6 +21,12 @@
 
 static ngx_int_t ngx_ims_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_ims_init_process(ngx_cycle_t *cycle);
+static ngx_ims_worker_t *ngx_ims_init_worker(ngx_cycle_t *cycle,
+    ngx_http_ims_main_conf_t *imcf);
+static ngx_int_t ngx_ims_init_wires(ngx_cycle_t *cycle,
+    ngx_http_ims_main_conf_t *imcf, ngx_ims_worker_t *w);
+static ngx_int_t ngx_ims_init_leader(ngx_cycle_t *cycle,
+    ngx_http_ims_main_conf_t *imcf, ngx_ims_worker_t *w);
 static ngx_int_t ngx_ims_init_cores(ngx_cycle_t *cycle, ngx_ims_worker_t *w);
 static void ngx_ims_heal(void *data, ngx_uint_t became);
 static ngx_uint_t ngx_ims_alive(void *data, ngx_ims_owner_t *owner);
@@ -101,9 +107,8 @@ ngx_ims_init_module(ngx_cycle_t *cycle)
 static ngx_int_t
 ngx_ims_init_process(ngx_cycle_t *cycle)
 {
-    ngx_ims_pool_t            **pool;
-    ngx_ims_worker_t           *w;
-    ngx_http_ims_main_conf_t   *imcf;
+    ngx_ims_worker_t          *w;
+    ngx_http_ims_main_conf_t  *imcf;
 
     /* the cache manager and its like run this hook, too */
 
@@ -119,68 +124,16 @@ ngx_ims_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    w = ngx_pcalloc(cycle->pool, sizeof(ngx_ims_worker_t));
-    if (w == NULL || ngx_ims_worker_scratch(w, cycle->pool) != NGX_OK) {
+    w = ngx_ims_init_worker(cycle, imcf);
+    if (w == NULL) {
         return NGX_ERROR;
     }
 
-    /* a log of our own, by which our timers are known, see ngx_ims_quit.c */
-
-    w->log = ngx_palloc(cycle->pool, sizeof(ngx_log_t));
-    if (w->log == NULL) {
-        return NGX_ERROR;
-    }
-
-    *w->log = *cycle->log;
-
-    w->cycle = cycle;
-    w->cores = &imcf->cores;
-    w->pools = &imcf->pools;
-    w->close = ngx_http_close_connection;
-    w->t1 = imcf->txn.t1;
-    w->limit = imcf->limit;
-
-    /* the first pool's zone names the instance: it is kept over reloads */
-
-    pool = imcf->pools.elts;
-    w->self.instance = pool[0]->zone.sh->instance;
-    w->self.pid = ngx_pid;
-
-    ngx_ims_edge_init(w);
-
-    imcf->txn.refused =
-                   &imcf->limit->sh->counters[NGX_IMS_LIMITED_TRANSACTIONS];
-
-    w->txns = ngx_ims_txns_create(cycle->pool, w->log, &w->self, &imcf->txn);
-    w->ipc = ngx_ims_ipc_open(cycle, &w->self, ngx_ims_handover_ipc, w);
-
-    if (w->txns == NULL || w->ipc == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (imcf->media.addrs.nelts) {
-        w->media = ngx_ims_media_create(cycle, &imcf->media);
-        if (w->media == NULL) {
-            return NGX_ERROR;
-        }
-    }
-
-    w->workers = ngx_ims_workers_join(cycle, imcf->health, w->pools,
-                                      &w->self);
-    w->leader = ngx_ims_leader_create(cycle, imcf->health);
-
-    if (w->workers == NULL
-        || w->leader == NULL
-        || ngx_ims_leader_add(w->leader, ngx_ims_workers_tick, w->workers)
-           != NGX_OK
-        || ngx_ims_leader_add(w->leader, ngx_ims_trunk_tick, w) != NGX_OK
-        || ngx_ims_leader_add(w->leader, ngx_ims_linger_tick, w) != NGX_OK
-        || ngx_ims_leader_add(w->leader, ngx_ims_heal, w) != NGX_OK)
+    if (ngx_ims_init_wires(cycle, imcf, w) != NGX_OK
+        || ngx_ims_init_leader(cycle, imcf, w) != NGX_OK)
     {
         return NGX_ERROR;
     }
-
-    ngx_ims_heal(w, 1);
 
     if (ngx_ims_lease_init(cycle, w->pools, w->leader, w->log) != NGX_OK) {
         return NGX_ERROR;
@@ -205,6 +158,101 @@ ngx_ims_init_process(ngx_cycle_t *cycle)
     imcf->worker = w;
 
     ngx_ims_linger_init(w);
+
+    return NGX_OK;
+}
+
+
+/* what all sessions of this process have in common */
+
+static ngx_ims_worker_t *
+ngx_ims_init_worker(ngx_cycle_t *cycle, ngx_http_ims_main_conf_t *imcf)
+{
+    ngx_ims_pool_t    **pool;
+    ngx_ims_worker_t   *w;
+
+    w = ngx_pcalloc(cycle->pool, sizeof(ngx_ims_worker_t));
+    if (w == NULL || ngx_ims_worker_scratch(w, cycle->pool) != NGX_OK) {
+        return NULL;
+    }
+
+    /* a log of our own, by which our timers are known, see ngx_ims_quit.c */
+
+    w->log = ngx_palloc(cycle->pool, sizeof(ngx_log_t));
+    if (w->log == NULL) {
+        return NULL;
+    }
+
+    *w->log = *cycle->log;
+
+    w->cycle = cycle;
+    w->cores = &imcf->cores;
+    w->pools = &imcf->pools;
+    w->close = ngx_http_close_connection;
+    w->t1 = imcf->txn.t1;
+    w->limit = imcf->limit;
+
+    /* the first pool's zone names the instance: it is kept over reloads */
+
+    pool = imcf->pools.elts;
+    w->self.instance = pool[0]->zone.sh->instance;
+    w->self.pid = ngx_pid;
+
+    ngx_ims_edge_init(w);
+
+    return w;
+}
+
+
+/* transactions, the other workers, media helpers */
+
+static ngx_int_t
+ngx_ims_init_wires(ngx_cycle_t *cycle, ngx_http_ims_main_conf_t *imcf,
+    ngx_ims_worker_t *w)
+{
+    imcf->txn.refused =
+                   &imcf->limit->sh->counters[NGX_IMS_LIMITED_TRANSACTIONS];
+
+    w->txns = ngx_ims_txns_create(cycle->pool, w->log, &w->self, &imcf->txn);
+    w->ipc = ngx_ims_ipc_open(cycle, &w->self, ngx_ims_handover_ipc, w);
+
+    if (w->txns == NULL || w->ipc == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (imcf->media.addrs.nelts) {
+        w->media = ngx_ims_media_create(cycle, &imcf->media);
+        if (w->media == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* one of the workers leads, and what it then does */
+
+static ngx_int_t
+ngx_ims_init_leader(ngx_cycle_t *cycle, ngx_http_ims_main_conf_t *imcf,
+    ngx_ims_worker_t *w)
+{
+    w->workers = ngx_ims_workers_join(cycle, imcf->health, w->pools,
+                                      &w->self);
+    w->leader = ngx_ims_leader_create(cycle, imcf->health);
+
+    if (w->workers == NULL
+        || w->leader == NULL
+        || ngx_ims_leader_add(w->leader, ngx_ims_workers_tick, w->workers)
+           != NGX_OK
+        || ngx_ims_leader_add(w->leader, ngx_ims_trunk_tick, w) != NGX_OK
+        || ngx_ims_leader_add(w->leader, ngx_ims_linger_tick, w) != NGX_OK
+        || ngx_ims_leader_add(w->leader, ngx_ims_heal, w) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_ims_heal(w, 1);
 
     return NGX_OK;
 }
