@@ -463,14 +463,13 @@ run(double rate)
 }
 
 
-int
-main(int argc, char **argv)
+/* returns how many rates there are, or -1 */
+
+static int
+options(int argc, char **argv, double *rates)
 {
-    int        opt;
-    char      *p;
-    double     rates[RATES], used, before;
-    unsigned   i, nrates;
-    struct ng  ng;
+    int    opt, nrates;
+    char  *p;
 
     nrates = 0;
     seconds = 5;
@@ -509,8 +508,56 @@ main(int argc, char **argv)
             break;
 
         default:
-            return 2;
+            return -1;
         }
+    }
+
+    return nrates;
+}
+
+
+/* the calls, and what they cost */
+
+static void
+set_up_all(struct ng *ng)
+{
+    double    used, before;
+    unsigned  i;
+
+    for (i = 0; i < WARM && relay[0] == 0; i++) {
+        set_up(ng, ncalls + i);
+    }
+
+    used = cpu();
+    before = memory();
+
+    for (i = 0; i < ncalls; i++) {
+        if (relay[0]) {
+            set_up_relay(i);
+
+        } else {
+            set_up(ng, i);
+        }
+    }
+
+    printf("setups_per_cpu_s %.0f\n", ncalls / (cpu() - used));
+
+    sleep(rest);
+    printf("kib_per_call %.1f\n", (memory() - before) / ncalls);
+}
+
+
+int
+main(int argc, char **argv)
+{
+    int        i, nrates;
+    double     rates[RATES];
+    struct ng  ng;
+
+    nrates = options(argc, argv, rates);
+
+    if (nrates == -1) {
+        return 2;
     }
 
     for (i = 0; i < nrates; i++) {
@@ -531,26 +578,7 @@ main(int argc, char **argv)
         return 2;
     }
 
-    for (i = 0; i < WARM && relay[0] == 0; i++) {
-        set_up(&ng, ncalls + i);
-    }
-
-    used = cpu();
-    before = memory();
-
-    for (i = 0; i < ncalls; i++) {
-        if (relay[0]) {
-            set_up_relay(i);
-
-        } else {
-            set_up(&ng, i);
-        }
-    }
-
-    printf("setups_per_cpu_s %.0f\n", ncalls / (cpu() - used));
-
-    sleep(rest);
-    printf("kib_per_call %.1f\n", (memory() - before) / ncalls);
+    set_up_all(&ng);
 
     for (i = 0; i < nrates; i++) {
         run(rates[i]);

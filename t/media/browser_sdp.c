@@ -38,14 +38,13 @@ group_line(const struct browser *b, char *line, size_t size)
 }
 
 
-void
-browser_sdp(struct browser *b, char *sdp, const char *formats,
-    const char *setup, const char *direction, unsigned version)
+/* what Chromium says of each of the formats; returns the bytes */
+
+static size_t
+format_lines(char *sdp, size_t size, const char *formats)
 {
-    char                   addr[INET6_ADDRSTRLEN], group[64];
-    size_t                 n;
-    const char            *p, *af;
-    const struct browser  *v;
+    size_t       i, n, len;
+    const char  *p;
 
     static const struct {
         const char  *pt;
@@ -58,6 +57,58 @@ browser_sdp(struct browser *b, char *sdp, const char *formats,
         { "8", "a=rtpmap:8 PCMA/8000\r\n" },
         { "126", "a=rtpmap:126 telephone-event/8000\r\n" }
     };
+
+    n = 0;
+
+    for (p = formats; *p != '\0'; p += strspn(p, " ")) {
+        len = strcspn(p, " ");
+
+        for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+            if (strlen(known[i].pt) == len
+                && memcmp(known[i].pt, p, len) == 0)
+            {
+                n += (size_t) snprintf(sdp + n, size - n, "%s",
+                                       known[i].lines);
+            }
+        }
+
+        p += len;
+    }
+
+    return n;
+}
+
+
+static void
+video_line(const struct browser *b, char *sdp, size_t size, const char *setup,
+    const char *direction)
+{
+    const struct browser  *v;
+
+    v = b->second ? b->second : b;
+
+    (void) snprintf(sdp, size,
+        "m=video 9 UDP/TLS/RTP/SAVPF 96 97 98\r\nc=IN IP4 0.0.0.0\r\n"
+        "a=rtcp:9 IN IP4 0.0.0.0\r\na=ice-ufrag:%s\r\na=ice-pwd:%s\r\n"
+        "a=fingerprint:sha-256 %s\r\na=setup:%s\r\na=mid:1\r\n"
+        "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n"
+        "a=%s\r\na=rtcp-mux\r\na=rtcp-rsize\r\n"
+        "a=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack pli\r\n"
+        "a=rtpmap:97 H264/90000\r\n%s"
+        "a=fmtp:97 level-asymmetry-allowed=1;packetization-mode=1;"
+        "profile-level-id=42e01f\r\n"
+        "a=rtpmap:98 rtx/90000\r\na=fmtp:98 apt=97\r\n",
+        v->ufrag, v->pwd, v->fingerprint, setup, direction, b->video_fb);
+}
+
+
+void
+browser_sdp(struct browser *b, char *sdp, const char *formats,
+    const char *setup, const char *direction, unsigned version)
+{
+    char         addr[INET6_ADDRSTRLEN], group[64];
+    size_t       n;
+    const char  *af;
 
     af = (b->self.ss_family == AF_INET6) ? "IP6" : "IP4";
     inet_ntop(b->self.ss_family, b->self.ss_family == AF_INET6
@@ -84,21 +135,7 @@ browser_sdp(struct browser *b, char *sdp, const char *formats,
         addr, addr, port_of(&b->self), b->ufrag, b->pwd, b->hash,
         b->fingerprint, setup, b->mid, direction);
 
-    for (p = formats; *p != '\0'; ) {
-        size_t  i, len = strcspn(p, " ");
-
-        for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-            if (strlen(known[i].pt) == len
-                && memcmp(known[i].pt, p, len) == 0)
-            {
-                n += (size_t) snprintf(sdp + n, BROWSER_SDP - n, "%s",
-                                       known[i].lines);
-            }
-        }
-
-        p += len;
-        p += strspn(p, " ");
-    }
+    n += format_lines(sdp + n, BROWSER_SDP - n, formats);
 
     n += (size_t) snprintf(sdp + n, BROWSER_SDP - n,
                            "a=ssrc:287454020 cname:mary\r\n");
@@ -108,21 +145,8 @@ browser_sdp(struct browser *b, char *sdp, const char *formats,
                                b->tls_id);
     }
 
-    v = b->second ? b->second : b;
-
     if (b->video) {
-        (void) snprintf(sdp + n, BROWSER_SDP - n,
-            "m=video 9 UDP/TLS/RTP/SAVPF 96 97 98\r\nc=IN IP4 0.0.0.0\r\n"
-            "a=rtcp:9 IN IP4 0.0.0.0\r\na=ice-ufrag:%s\r\na=ice-pwd:%s\r\n"
-            "a=fingerprint:sha-256 %s\r\na=setup:%s\r\na=mid:1\r\n"
-            "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n"
-            "a=%s\r\na=rtcp-mux\r\na=rtcp-rsize\r\n"
-            "a=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack pli\r\n"
-            "a=rtpmap:97 H264/90000\r\n%s"
-            "a=fmtp:97 level-asymmetry-allowed=1;packetization-mode=1;"
-            "profile-level-id=42e01f\r\n"
-            "a=rtpmap:98 rtx/90000\r\na=fmtp:98 apt=97\r\n",
-            v->ufrag, v->pwd, v->fingerprint, setup, direction, b->video_fb);
+        video_line(b, sdp + n, BROWSER_SDP - n, setup, direction);
     }
 }
 

@@ -28,12 +28,11 @@
 static int  reference;          /* -r */
 
 
-static void
-test_signaling(struct ng *ng, const char *addr)
-{
-    char         first[NG_MAX];
-    struct call  c;
+/* requests without a call */
 
+static void
+test_commands(struct ng *ng)
+{
     ng_begin(ng, "ping");
     ok(ng_send(ng) == 1 && strcmp(ng_get(ng, "result"), "pong") == 0, "ping");
 
@@ -56,54 +55,70 @@ test_signaling(struct ng *ng, const char *addr)
     ok(ng_send(ng) == 0
        && strcmp(ng_get(ng, "error-reason"), "Unrecognized command") == 0,
        "an unknown command is \"Unrecognized command\"");
+}
 
-    call_init(&c, ng, addr, BROWSER_OFFERS, ALL_PROFILES);
 
-    ok(call_offer(&c, "actpass", "sendrecv") == 1, "offer of a browser");
-    ok(strstr(c.to_ims.sdp, " RTP/AVP ") != NULL
-       && strstr(c.to_ims.sdp, "a=ice-") == NULL
-       && strstr(c.to_ims.sdp, "a=candidate") == NULL
-       && strstr(c.to_ims.sdp, "a=fingerprint") == NULL
-       && strstr(c.to_ims.sdp, "a=setup") == NULL
-       && strstr(c.to_ims.sdp, "a=rtcp-mux") == NULL,
+/* what each side reads of the other; leaves a call */
+
+static void
+test_descriptions(struct ng *ng, const char *addr, struct call *c)
+{
+    char  first[NG_MAX];
+
+    call_init(c, ng, addr, BROWSER_OFFERS, ALL_PROFILES);
+
+    ok(call_offer(c, "actpass", "sendrecv") == 1, "offer of a browser");
+    ok(strstr(c->to_ims.sdp, " RTP/AVP ") != NULL
+       && strstr(c->to_ims.sdp, "a=ice-") == NULL
+       && strstr(c->to_ims.sdp, "a=candidate") == NULL
+       && strstr(c->to_ims.sdp, "a=fingerprint") == NULL
+       && strstr(c->to_ims.sdp, "a=setup") == NULL
+       && strstr(c->to_ims.sdp, "a=rtcp-mux") == NULL,
        "the IMS sees plain RTP/AVP");
 
     if (!reference) {
-        ok(strstr(c.to_ims.sdp, "a=group") == NULL
-           && strstr(c.to_ims.sdp, "extmap") == NULL
-           && strstr(c.to_ims.sdp, "msid") == NULL
-           && strstr(c.to_ims.sdp, "b=AS:") != NULL,
+        ok(strstr(c->to_ims.sdp, "a=group") == NULL
+           && strstr(c->to_ims.sdp, "extmap") == NULL
+           && strstr(c->to_ims.sdp, "msid") == NULL
+           && strstr(c->to_ims.sdp, "b=AS:") != NULL,
            "and nothing of WebRTC's, but a bandwidth");
     }
 
-    ok(call_remote(&c, IMS) == 0 && c.ims.port % 2 == 0,
-       "on an even port (%u)", c.ims.port);
+    ok(call_remote(c, IMS) == 0 && c->ims.port % 2 == 0,
+       "on an even port (%u)", c->ims.port);
 
     (void) snprintf(first, sizeof(first), "%s", ng->in);
     ok(ng_again(ng) == 1 && strcmp(first, ng->in) == 0,
        "the same cookie gets the same reply");
 
-    ok(call_answer(&c, "8 126", "sendrecv", "passive") == 1
-       && call_remote(&c, WEB) == 0, "answer of the IMS");
-    ok(strstr(c.to_web.sdp, "UDP/TLS/RTP/SAVPF") != NULL
-       && strstr(c.to_web.sdp, "a=rtcp-mux") != NULL
-       && strstr(c.to_web.sdp, "a=fingerprint:sha-256 ") != NULL
-       && strstr(c.to_web.sdp, "a=setup:passive") != NULL
-       && strstr(c.to_web.sdp, "a=mid:0") != NULL,
+    ok(call_answer(c, "8 126", "sendrecv", "passive") == 1
+       && call_remote(c, WEB) == 0, "answer of the IMS");
+    ok(strstr(c->to_web.sdp, "UDP/TLS/RTP/SAVPF") != NULL
+       && strstr(c->to_web.sdp, "a=rtcp-mux") != NULL
+       && strstr(c->to_web.sdp, "a=fingerprint:sha-256 ") != NULL
+       && strstr(c->to_web.sdp, "a=setup:passive") != NULL
+       && strstr(c->to_web.sdp, "a=mid:0") != NULL,
        "the browser sees WebRTC, its mid, and a passive end");
+}
 
+
+/* a call is known and has its ports until it is deleted */
+
+static void
+test_life(struct ng *ng, const char *addr, struct call *c)
+{
     ng_begin(ng, "query");
-    ng_str(ng, "call-id", c.id);
+    ng_str(ng, "call-id", c->id);
     ok(ng_send(ng) == 1 && ng_get(ng, "totals")[0] == 'd'
        && ng_get(ng, "tags")[0] == 'd', "query tells totals and tags");
 
     ng_begin(ng, "list");
-    ok(ng_send(ng) == 1 && strstr(ng_get(ng, "calls"), c.id) != NULL,
+    ok(ng_send(ng) == 1 && strstr(ng_get(ng, "calls"), c->id) != NULL,
        "list has it");
 
-    ok(!port_free(addr, c.ims.port) && !port_free(addr, c.ims.port + 1),
+    ok(!port_free(addr, c->ims.port) && !port_free(addr, c->ims.port + 1),
        "its ports are taken");
-    ok(call_delete(&c) == 1, "delete");
+    ok(call_delete(c) == 1, "delete");
 
     /* rtpengine closes them from a timer */
 
@@ -111,16 +126,27 @@ test_signaling(struct ng *ng, const char *addr)
         usleep(300000);
     }
 
-    ok(port_free(addr, c.ims.port) && port_free(addr, c.ims.port + 1),
+    ok(port_free(addr, c->ims.port) && port_free(addr, c->ims.port + 1),
        "its ports are free");
 
     ng_begin(ng, "query");
-    ng_str(ng, "call-id", c.id);
+    ng_str(ng, "call-id", c->id);
     ok(ng_send(ng) == 0, "query knows it no more");
-    ok(call_delete(&c) == 1 && ng_get(ng, "warning")[0] != '\0',
+    ok(call_delete(c) == 1 && ng_get(ng, "warning")[0] != '\0',
        "another delete is ok with a warning");
 
-    call_close(&c);
+    call_close(c);
+}
+
+
+static void
+test_signaling(struct ng *ng, const char *addr)
+{
+    struct call  c;
+
+    test_commands(ng);
+    test_descriptions(ng, addr, &c);
+    test_life(ng, addr, &c);
 }
 
 
