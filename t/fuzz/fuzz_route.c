@@ -394,6 +394,29 @@ check_answer(unsigned flags, const ngx_ims_route_t *r)
 }
 
 
+static void
+route(ngx_ims_sip_edits_t *e, unsigned flags, ngx_ims_route_t *r)
+{
+    switch (flags & (DOWN|ANSWER)) {
+
+    case 0:
+        ngx_ims_route_request_up(e, &in.m, r);
+        break;
+
+    case DOWN:
+        ngx_ims_route_request_down(e, &in.m, r);
+        break;
+
+    case ANSWER:
+        ngx_ims_route_response_up(e, &in.m, &orig.m, r);
+        break;
+
+    default:
+        ngx_ims_route_response_down(e, &in.m, &orig.m, r);
+    }
+}
+
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -438,23 +461,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ngx_ims_sip_edits_init(&e, edits, sizeof(edits) / sizeof(edits[0]), arena,
                            sizeof(arena));
 
-    switch (flags & (DOWN|ANSWER)) {
-
-    case 0:
-        ngx_ims_route_request_up(&e, &in.m, &r);
-        break;
-
-    case DOWN:
-        ngx_ims_route_request_down(&e, &in.m, &r);
-        break;
-
-    case ANSWER:
-        ngx_ims_route_response_up(&e, &in.m, &orig.m, &r);
-        break;
-
-    default:
-        ngx_ims_route_response_down(&e, &in.m, &orig.m, &r);
-    }
+    route(&e, flags, &r);
 
     rc = ngx_ims_sip_splice(&e, &in.m, out, sizeof(out), &len);
 
