@@ -10,7 +10,9 @@ use strict;
 
 use Cwd qw/ abs_path /;
 use File::Basename qw/ dirname /;
+use IO::Select;
 use IO::Socket::INET;
+use JSON::PP ();
 use Socket qw/ inet_aton pack_sockaddr_in /;
 use Test::More;
 
@@ -196,6 +198,19 @@ is_deeply([ sort keys %{$server->ng('offer', 'call-id' => $call,
     'from-tag' => 'A', 'to-tag' => '', sdp => $web,
     direction => [qw/ web ims /], @empty)} ], [qw/ result sdp /],
     'keys without a value have no effect, and bring no warning');
+
+new_call();
+send $server->{sock}, 'json ' . JSON::PP::encode_json({ command => 'offer',
+    'call-id' => $call, 'from-tag' => 'A', sdp => $web,
+    direction => [qw/ web ims /], map { $_ => undef } keys %{{@empty}} }), 0;
+my $reply = '';
+while ($reply !~ /\}\z/ && IO::Select->new($server->{sock})->can_read(20)) {
+    recv $server->{sock}, my $part, 65536, 0;
+    last if $part eq '';
+    $reply .= $part;
+}
+is_deeply([ sort keys %{JSON::PP::decode_json(substr $reply, 5)} ],
+    [qw/ result sdp /], 'nor do those that are null');
 
 my ($status, $log) = $server->stop();
 is($status, 0, 'a clean end');

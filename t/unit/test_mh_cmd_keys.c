@@ -194,6 +194,48 @@ test_side(void)
 }
 
 
+/* what changes how a call goes on */
+
+static void
+test_flags(void)
+{
+    static const char  words[] =
+        "bundle=[accept strict] replace-force-increment-sdp-ver OSRTP-offer "
+        "reset media-handover no-tls-id rtcp-mux-require ICE-lite=off";
+
+    flat(words, sizeof(words) - 1);
+    ok(sig.bundle_only && sig.bundle_zero && sig.raise && sig.osrtp
+       && sig.reset && sig.handover && sig.no_tls_id && sig.mux_offer
+       && sig.mux_require && sig.warning != NULL, "in one string");
+
+    ok(keys("d5:flagsl14:bundle-require9:OSRTP-RFC14:rtcp-mux-offeree")
+       && sig.bundle_only && !sig.bundle_zero && !sig.osrtp && sig.mux_offer
+       && !sig.mux_require && sig.warning == NULL, "as flags, the others");
+
+    ok(keys("d17:endpoint-learning0:13:media-address0:16:DTLS-fingerprint0:"
+            "9:transcode0:4:code0:e")
+       && !sig.learn && sig.warning == NULL && sig.tone.code > 15,
+       "what is empty says nothing");
+}
+
+
+static void
+test_tone(void)
+{
+    ok(keys("d4:code1:*e") && sig.tone.code == 10 && sig.tone.volume == 8
+       && sig.tone.duration == 250 && sig.tone.pause == 100, "a tone");
+    ok(keys("d5:digiti15e6:volumei-70e8:durationi99e5:pausei100000ee")
+       && sig.tone.code == 15 && sig.tone.volume == 63
+       && sig.tone.duration == 100 && sig.tone.pause == 5000, "in range");
+    ok(keys("d4:code2:01e"), "a number");
+    is_int(sig.tone.code, 1, "with a zero before it");
+    ok(keys("d4:code2:16e") && sig.tone.code > 15, "not 16");
+    ok(keys("d4:code1:Ee") && sig.tone.code > 15, "nor E");
+    ok(keys("d4:code1:d8:duration1:0e") && sig.tone.code == 15
+       && sig.tone.duration == 250, "0 is the default");
+}
+
+
 /* each beginning of a string, and strings in which octets are others */
 
 static void
@@ -242,6 +284,8 @@ main(void)
     test_forms();
     test_lists();
     test_side();
+    test_flags();
+    test_tone();
     test_odd();
 
     return done_testing();
