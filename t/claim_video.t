@@ -17,6 +17,7 @@ use IMS::Browser;
 use IMS::Call qw/ call_up hang_up sdp_body /;
 use IMS::Conf;
 use IMS::Core;
+use IMS::Flow;
 use IMS::JWT;
 use IMS::Loop;
 use IMS::SDP qw/ ims_sdp web_sdp /;
@@ -26,39 +27,13 @@ use Test::Nginx;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $helper = $ENV{MEDIA_HELPER} || "$FindBin::Bin/../media-helper/media-helper";
-
-plan(skip_all => "$helper is not built") unless -x $helper;
+BAIL_OUT("$IMS::Flow::HELPER is not built") unless -x $IMS::Flow::HELPER;
 
 my $t = Test::Nginx->new()->has(qw/ http /)->plan(23);
 
 my $jwt = IMS::JWT->new($t);
-my $dir = $t->testdir();
-
-umask 0;
-
-my $pid = fork();
-
-if (!$pid) {
-    open STDERR, '>>', "$dir/helper.log";
-    open STDOUT, '>&', \*STDERR;
-    exec $helper, '-d', '-c', "unix:$dir/ng.sock", '-w', '127.0.0.1:28740',
-        '-i', '127.0.0.1', '-p', '28742-28799';
-    die "can't run $helper: $!\n";
-}
-
-END {
-    if ($pid) {
-        my $code = $?;
-
-        kill KILL => $pid;
-        waitpid $pid, 0;
-        $? = $code;
-    }
-}
-
-IMS::Loop::wait_for(sub { -S "$dir/ng.sock" }, 5);
-chmod 0666, "$dir/ng.sock";
+my $helper = IMS::Flow->helper($t->testdir() . '/ng.sock', web => 28740,
+    ports => '28742-28799');
 
 $t->write_file_expand('nginx.conf', ims_conf(auth => 'both',
     media => 'unix:%%TESTDIR%%/ng.sock', pool => 'local_calls on;',

@@ -18,49 +18,29 @@ use IMS::Call qw/ call_up hang_up /;
 use IMS::Browser;
 use IMS::Conf;
 use IMS::Core;
+use IMS::Flow;
 use IMS::JWT;
 use IMS::Loop;
-use IMS::NG;
+use IMS::RtpEngine;
 use IMS::SDP qw/ ims_sdp /;
-use IO::Select;
-use IO::Socket::INET;
-use IO::Socket::UNIX;
 use Test::Nginx;
-use Time::HiRes qw/ sleep time /;
+use Time::HiRes qw/ time /;
 
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
 # MEDIA_SERVER=rtpengine: the same with that in the place of both, by UDP
 
-my $rtpengine = ($ENV{MEDIA_SERVER} || '') =~ /rtpengine/
-    && $ENV{MEDIA_SERVER};
-my $helper = $rtpengine || $ENV{MEDIA_HELPER} || "$FindBin::Bin/../media-helper/media-helper";
+my $rtpengine = ($ENV{MEDIA_SERVER} || '') =~ /rtpengine/;
 
-plan(skip_all => "$helper is not built") unless $rtpengine || -x $helper;
+BAIL_OUT("$IMS::Flow::HELPER is not built")
+    unless $rtpengine || -x $IMS::Flow::HELPER;
 
 my $t = Test::Nginx->new()->has(qw/ http /)->plan(15);
 
 my $jwt = IMS::JWT->new($t);
 my $dir = $t->testdir();
-my @pids;
-
-# they listen before they drop what they may: only where nginx may go
-
-umask 0;
-start($_) for 0, 1;
-
-END {
-    my $code = $?;
-
-    for my $pid (grep { $_ } @pids) {
-        kill CONT => $pid;
-        kill KILL => $pid;
-        waitpid $pid, 0;
-    }
-
-    $? = $code;
-}
+my @servers = map { start($_) } 0, 1;
 
 $t->write_file_expand('nginx.conf', ims_conf(workers => 2, grace => '2s',
     media => $rtpengine ? 'udp:127.0.0.1:28700 udp:127.0.0.1:28701'
@@ -97,7 +77,7 @@ is(scalar calls(1), 4, 'calls at the other');
 
 # frozen
 
-kill STOP => $pids[0];
+kill STOP => $servers[0]{pid};
 
 is(ended(2), 2, 'frozen: its calls have ended');
 is(scalar calls(1), 4, 'frozen: those of the other have not');
@@ -106,15 +86,14 @@ my @again = map { call_to($_) } @browsers[0, 1];
 is(scalar @again, 2, 'frozen: new calls');
 is(scalar calls(1), 6, 'frozen: all at the other');
 
-kill CONT => $pids[0];
+kill CONT => $servers[0]{pid};
 
 ok(IMS::Loop::wait_for(sub { calls(0) == 0 }, 3),
     'it goes on: its calls are gone there, too');
 
 # killed, and not started again for a while
 
-kill KILL => $pids[1];
-waitpid $pids[1], 0;
+$servers[1]->stop('KILL');
 
 is(ended(6), 6, 'killed: its calls have ended');
 
@@ -123,10 +102,9 @@ is(scalar calls(0), 6, 'killed: new calls go to the first');
 
 # killed and there again at once: it is asked, and knows none
 
-start(1);
-kill KILL => $pids[0];
-waitpid $pids[0], 0;
-start(0);
+$servers[1] = start(1);
+$servers[0]->stop('KILL');
+$servers[0] = start(0);
 
 is(ended(6), 6, 'restarted: its calls have ended');
 
@@ -184,51 +162,17 @@ sub ended {
 
 sub start {
     my ($n) = @_;
-
-    unlink "$dir/$n.sock";
-
-    my $web = 28710 + $n;
     my $first = 28720 + 40 * $n;
-    my $last = $first + 39;
+    my $ports = "$first-" . ($first + 39);
 
-    $pids[$n] = fork();
+    return IMS::RtpEngine->new(dir => $dir, ports => $ports,
+        control => [ '--listen-ng=127.0.0.1:' . (28700 + $n) ],
+        peer => [ '127.0.0.1', 28700 + $n ]) if $rtpengine;
 
-    if (!$pids[$n]) {
-        open STDERR, '>>', "$dir/helper.log";
-        open STDOUT, '>&', \*STDERR;
-        exec $helper, '-f', '--config-file=none', '--table=-1', '-E',
-            '--interface=web/127.0.0.1', '--interface=ims/127.0.0.1',
-            '--listen-ng=127.0.0.1:' . (28700 + $n), "--port-min=$first",
-            "--port-max=$last", '--delete-delay=0' if $rtpengine;
-        exec $helper, '-d', '-c', "unix:$dir/$n.sock", '-w', "127.0.0.1:$web",
-            '-i', '127.0.0.1', '-p', "$first-$last";
-        die "can't run $helper: $!\n";
-    }
-
-    for (1 .. 200) {
-        last if $rtpengine ? defined calls($n) : -S "$dir/$n.sock";
-        sleep 0.02;
-    }
-
-    chmod 0666, "$dir/$n.sock" unless $rtpengine;
+    return IMS::Flow->helper("$dir/$n.sock", web => 28710 + $n,
+        ports => $ports);
 }
 
 # what the helper has
 
-sub calls {
-    my ($n) = @_;
-
-    my $s = ($rtpengine ? IO::Socket::INET->new(Proto => 'udp',
-        PeerAddr => '127.0.0.1', PeerPort => 28700 + $n)
-        : IO::Socket::UNIX->new(Peer => "$dir/$n.sock")) or return;
-    my $got = '';
-    my $cookie = IMS::SIP::unique('q');
-
-    syswrite $s, "$cookie " . IMS::NG::encode({ command => 'list' });
-    IO::Select->new($s)->can_read(1) or return;
-    sysread $s, $got, 65536 or return;
-
-    my ($reply) = IMS::NG::decode($got, 1 + length $cookie);
-
-    return @{$reply->{calls} || []};
-}
+sub calls { return $servers[$_[0]]->calls() }

@@ -21,7 +21,7 @@ use IMS::Core;
 use IMS::JWT;
 use IMS::Loop;
 use IMS::NG;
-use IMS::Outlive qw/ goes_on elsewhere again_here worker_of /;
+use IMS::Outlive qw/ goes_on elsewhere again_here worker_of vanish /;
 use IMS::SDP qw/ ims_sdp web_sdp /;
 use Test::Nginx;
 
@@ -53,8 +53,7 @@ $mary->register();
 sub back {
     my ($where) = @_;
 
-    $mary->drop();
-    IMS::Loop::pause(0.1);
+    vanish($t, $mary);
     $mary = $where->($t, worker_of($t), %mary);
     $mary->register();
 }

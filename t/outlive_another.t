@@ -19,6 +19,7 @@ use IMS::Conf;
 use IMS::Core;
 use IMS::JWT;
 use IMS::Loop;
+use IMS::Outlive qw/ vanish /;
 use Test::Nginx;
 
 select STDERR; $| = 1;
@@ -60,8 +61,7 @@ is($next->register()->{code}, 200, 'and is back on a socket of its own');
 
 $next->emit($sent->bytes());
 IMS::Loop::pause(0.2);
-$next->drop();
-IMS::Loop::pause(0.2);
+vanish($t, $next);
 
 $core->reply($seen, 200, 'OK');
 is($first->final('MESSAGE')->{code}, 200, 'answered to the socket that asked');

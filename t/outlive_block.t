@@ -20,6 +20,7 @@ use IMS::Core;
 use IMS::JWT;
 use IMS::Loop;
 use IMS::NG;
+use IMS::Outlive qw/ vanish /;
 use IMS::SDP qw/ ims_sdp web_sdp /;
 use Test::Nginx;
 
@@ -64,8 +65,7 @@ sub down {
         uri => $r->{contact}, route => $r->{path});
 }
 
-$mary->drop();
-IMS::Loop::pause(0.1);
+vanish($t, $mary);
 
 my $sent = down('INVITE', sdp_body(ims_sdp()));
 ok($core->none('480', 0.3), 'the call waits');
@@ -81,8 +81,7 @@ $core->within($far, 'ACK');
 $mary->expect('ACK');
 is(hang_up($core, $far, $mary), 200, 'hung up');
 
-$mary->drop();
-IMS::Loop::pause(0.1);
+vanish($t, $mary);
 down('MESSAGE', body => 'x');
 is($core->final('MESSAGE', 4)->{code}, 480, 'never back: 480');
 IMS::Loop::pause(2);

@@ -20,6 +20,7 @@ use IMS::Core;
 use IMS::JWT;
 use IMS::Loop;
 use IMS::NG;
+use IMS::Outlive qw/ vanish /;
 use IMS::SDP qw/ ims_sdp web_sdp /;
 use IMS::SIP;
 use IMS::Subscription qw/ subscribe_up /;
@@ -59,8 +60,7 @@ my $sub = subscribe_up($mary, $core, event => 'presence');
 
 # in a call
 
-$mary->drop();
-IMS::Loop::pause(0.1);
+vanish($t, $mary);
 
 $core->within($call->{core}, 'INFO', body => 'one');
 my $reinvite = $core->within($call->{core}, 'INVITE', sdp_body(ims_sdp(
@@ -103,8 +103,7 @@ ok($mary->expect('ACK'), 'ACK');
 
 # a new call that is taken back
 
-$mary->drop();
-IMS::Loop::pause(0.1);
+vanish($t, $mary);
 my $invite = $core->terminating('INVITE', to => $impu, sdp_body(ims_sdp()));
 ok($core->expect('100'), 'a new call: 100');
 $core->same_hop($invite, 'CANCEL');
@@ -116,8 +115,7 @@ ok($mary->none('INVITE', 0.4), 'it does not ring');
 
 # one that is not
 
-$mary->drop();
-IMS::Loop::pause(0.1);
+vanish($t, $mary);
 $invite = $core->terminating('INVITE', to => $impu, sdp_body(ims_sdp()));
 $core->expect('100');
 IMS::Loop::pause(0.5);
@@ -134,8 +132,7 @@ my $second = { core => $core->dialog($invite, $ok, 1),
 
 # its ACK comes when she is away, too
 
-$mary->drop();
-IMS::Loop::pause(0.1);
+vanish($t, $mary);
 $core->within($second->{core}, 'ACK');
 is(back(), 200, 'back');
 ok($mary->expect('ACK'), 'ACK waited');
@@ -145,8 +142,7 @@ ok($mary->expect('ACK'), 'ACK waited');
 $core->within($second->{core}, 'INFO', body => 'x');
 $mary->reply($mary->expect('INFO'), 200, 'OK');
 $core->final('INFO');
-$mary->drop();
-IMS::Loop::pause(0.1);
+vanish($t, $mary);
 $core->within($second->{core}, 'INVITE', sdp_body(ims_sdp(version => 4)));
 $core->expect('100');
 $core->within($second->{core}, 'BYE');
@@ -161,8 +157,7 @@ $mary->reply($bye, 200, 'OK');
 
 # too many for one browser, and a browser that does not come back
 
-$mary->drop();
-IMS::Loop::pause(0.1);
+vanish($t, $mary);
 $core->terminating('MESSAGE', to => $impu, body => $_) for 1 .. 17;
 my $r = $core->final('MESSAGE', 1);
 is($r->{code}, 480, 'one too many: 480 at once');

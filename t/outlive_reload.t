@@ -21,7 +21,7 @@ use IMS::Core;
 use IMS::JWT;
 use IMS::Loop;
 use IMS::NG;
-use IMS::Outlive qw/ goes_on worker_of /;
+use IMS::Outlive qw/ goes_on worker_of vanish /;
 use IMS::SDP qw/ ims_sdp /;
 use Test::Nginx;
 use Time::HiRes qw/ time /;
@@ -78,8 +78,7 @@ ok($seen, 'and calls go on');
 $core->reply($seen, 200, 'OK');
 is($mary->final('INFO')->{code}, 200, 'both ways');
 
-$mary->drop();
-IMS::Loop::pause(0.1);
+vanish($t, $mary);
 $core->within($up->{core}, 'INFO', body => 'away');
 $core->within($down->{core}, 'INVITE', sdp_body(ims_sdp(version => 2)));
 $core->expect('100');
@@ -103,8 +102,7 @@ ok(gone($pid), 'the old worker is gone');
 # a worker that keeps a request for her when it has to go
 
 $pid = worker_of($t);
-$mary->drop();
-IMS::Loop::pause(0.1);
+vanish($t, $mary);
 $core->within($down->{core}, 'INVITE', sdp_body(ims_sdp(version => 3)));
 $core->expect('100');
 reloaded();

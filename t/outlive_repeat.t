@@ -22,7 +22,7 @@ use IMS::Core;
 use IMS::JWT;
 use IMS::Loop;
 use IMS::NG;
-use IMS::Outlive qw/ elsewhere again_here worker_of /;
+use IMS::Outlive qw/ elsewhere again_here worker_of vanish /;
 use IMS::SDP qw/ ims_sdp web_sdp /;
 use Test::Nginx;
 
@@ -69,8 +69,7 @@ is($mary->final('INFO')->{code}, 200, 'answered on the new socket');
 
 $sent = $mary->start('MESSAGE', body => 'x');
 $seen = $core->expect('MESSAGE');
-$mary->drop();
-IMS::Loop::pause(0.1);
+vanish($t, $mary);
 $core->reply($seen, 202, 'Accepted');
 IMS::Loop::pause(0.1);
 $mary = again_here($t, $pid, %mary);

@@ -21,6 +21,7 @@ use IMS::Core;
 use IMS::JWT;
 use IMS::Loop;
 use IMS::NG;
+use IMS::Outlive qw/ vanish /;
 use IMS::SDP qw/ ims_sdp web_sdp /;
 use Test::Nginx;
 
@@ -107,8 +108,7 @@ answered($call, 'page loaded again');
 # the caller gives up meanwhile
 
 $call = call_down($mary, $core, until => 180);
-$mary->drop();
-IMS::Loop::pause(0.1);
+vanish($t, $mary);
 $core->same_hop($call->{sent}, 'CANCEL');
 is($core->final('CANCEL')->{code}, 200, 'CANCEL while away');
 is($core->final('INVITE')->{code}, 487, 'ends it');

@@ -21,7 +21,7 @@ use IMS::Core;
 use IMS::JWT;
 use IMS::Loop;
 use IMS::NG;
-use IMS::Outlive qw/ goes_on /;
+use IMS::Outlive qw/ goes_on vanish /;
 use Test::Nginx;
 use Time::HiRes qw/ time /;
 
@@ -51,8 +51,7 @@ my $down = call_down($mary, $core);
 
 # lost, and back
 
-$mary->drop();
-IMS::Loop::pause(0.2);
+vanish($t, $mary);
 $mary = IMS::Browser->open(%mary);
 is($mary->register()->{code}, 200, 'back');
 

@@ -21,6 +21,7 @@ use IMS::Core;
 use IMS::JWT;
 use IMS::Loop;
 use IMS::NG;
+use IMS::Outlive qw/ vanish /;
 use Test::Nginx;
 
 select STDERR; $| = 1;
@@ -47,8 +48,7 @@ $mary->register();
 
 my @calls = map { call_down($mary, $core, until => 180) } 1, 2;
 
-$mary->drop();
-IMS::Loop::pause(0.1);
+vanish($t, $mary);
 $mary = IMS::Browser->open(%mary);
 is($mary->register()->{code}, 200, 'back');
 

@@ -21,7 +21,7 @@ use IMS::Core;
 use IMS::JWT;
 use IMS::Loop;
 use IMS::NG;
-use IMS::Outlive qw/ goes_on elsewhere worker_of /;
+use IMS::Outlive qw/ goes_on elsewhere worker_of vanish /;
 use IMS::SDP qw/ ims_sdp /;
 use Test::Nginx;
 
@@ -91,7 +91,7 @@ sub away {
     is(goes_on($mary, $core, $down), '', "$title: the call down goes on");
 }
 
-$mary->drop();
+vanish($t, $mary);
 away('another worker', sub { elsewhere($t, $pid, %mary) });
 cmp_ok(worker_of($t), '!=', $pid, 'indeed another');
 

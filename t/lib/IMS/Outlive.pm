@@ -16,7 +16,7 @@ use IMS::Call qw/ hang_up /;
 use IMS::Loop;
 use IMS::SDP qw/ web_sdp ims_sdp /;
 
-our @EXPORT_OK = qw/ goes_on elsewhere worker_of again_here /;
+our @EXPORT_OK = qw/ goes_on elsewhere worker_of again_here vanish /;
 
 # one request from one end to the other, and its 200; '' or what failed
 
@@ -57,6 +57,17 @@ sub goes_on {
         map({ length $_ ? "down: $_" : '' }
             asked($core, $call->{core}, $web, $_));
     } qw/ INFO MESSAGE UPDATE INVITE /;
+}
+
+# a browser's socket breaks, and the portal has noticed
+
+sub vanish {
+    my ($t, $web) = @_;
+    my $lost = sub { scalar(() = $t->read_file('error.log') =~ / was lost/g) };
+    my $before = $lost->();
+
+    $web->drop();
+    IMS::Loop::wait_for(sub { $lost->() > $before }, 20);
 }
 
 # the worker that took the last WebSocket
