@@ -27,6 +27,9 @@ static ngx_int_t ngx_http_ims_cors_answer(ngx_http_request_t *r,
     ngx_http_ims_cors_t *cors, ngx_str_t *origin);
 static ngx_int_t ngx_http_ims_cors_preflight(ngx_http_request_t *r,
     ngx_http_ims_cors_t *cors);
+static char *ngx_http_ims_cors_age(ngx_str_t *value, time_t *age);
+static char *ngx_http_ims_cors_origin(ngx_conf_t *cf,
+    ngx_http_ims_cors_t *cors, ngx_str_t *value);
 
 
 /* ims_portal_cors origin ... [credentials] [max_age=time] */
@@ -36,9 +39,9 @@ ngx_http_ims_set_cors(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_ims_loc_conf_t *ilcf = conf;
 
-    u_char               *p;
+    char                 *rv;
     time_t                age;
-    ngx_str_t            *value, *origin, text;
+    ngx_str_t            *value;
     ngx_uint_t            i, any;
     ngx_http_ims_cors_t  *cors;
 
@@ -78,35 +81,15 @@ ngx_http_ims_set_cors(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
 
         if (ngx_strncmp(value[i].data, "max_age=", 8) == 0) {
-            text.data = value[i].data + 8;
-            text.len = value[i].len - 8;
-            age = ngx_parse_time(&text, 1);
+            rv = ngx_http_ims_cors_age(&value[i], &age);
 
-            if (age == (time_t) NGX_ERROR || age > 86400) {
-                return "has a \"max_age\" that is not between 0 and 1d";
-            }
-
-            continue;
+        } else {
+            rv = ngx_http_ims_cors_origin(cf, cors, &value[i]);
         }
 
-        p = (u_char *) ngx_strstr(value[i].data, "://");
-
-        if (p == NULL || p == value[i].data || p[3] == '\0'
-            || ngx_strchr(p + 3, '/') != NULL)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid origin \"%V\" in \"ims_portal_cors\", "
-                               "it has the form scheme://host[:port]",
-                               &value[i]);
-            return NGX_CONF_ERROR;
+        if (rv != NGX_CONF_OK) {
+            return rv;
         }
-
-        origin = ngx_array_push(&cors->origins);
-        if (origin == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        *origin = value[i];
     }
 
     if (any == (cors->origins.nelts != 0)) {
@@ -125,6 +108,53 @@ ngx_http_ims_set_cors(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     cors->age.len = ngx_sprintf(cors->age.data, "%T", age) - cors->age.data;
 
     ilcf->cors = cors;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_ims_cors_age(ngx_str_t *value, time_t *age)
+{
+    ngx_str_t  text;
+
+    text.data = value->data + 8;
+    text.len = value->len - 8;
+    *age = ngx_parse_time(&text, 1);
+
+    if (*age == (time_t) NGX_ERROR || *age > 86400) {
+        return "has a \"max_age\" that is not between 0 and 1d";
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_ims_cors_origin(ngx_conf_t *cf, ngx_http_ims_cors_t *cors,
+    ngx_str_t *value)
+{
+    u_char     *p;
+    ngx_str_t  *origin;
+
+    p = (u_char *) ngx_strstr(value->data, "://");
+
+    if (p == NULL || p == value->data || p[3] == '\0'
+        || ngx_strchr(p + 3, '/') != NULL)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid origin \"%V\" in \"ims_portal_cors\", "
+                           "it has the form scheme://host[:port]",
+                           value);
+        return NGX_CONF_ERROR;
+    }
+
+    origin = ngx_array_push(&cors->origins);
+    if (origin == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *origin = *value;
 
     return NGX_CONF_OK;
 }

@@ -30,6 +30,7 @@ typedef struct {
 
 static ngx_connection_t *ngx_http_ims_jwks_connection(ngx_ims_jwks_t *jwks,
     ngx_http_ims_jwks_t **fetch);
+static void ngx_http_ims_jwks_client(ngx_connection_t *c, ngx_log_t *log);
 static ngx_int_t ngx_http_ims_jwks_pair(ngx_connection_t **c,
     ngx_socket_t *other, ngx_log_t *log);
 static ngx_int_t ngx_http_ims_jwks_request(ngx_ims_jwks_t *jwks,
@@ -164,22 +165,9 @@ ngx_http_ims_jwks_connection(ngx_ims_jwks_t *jwks, ngx_http_ims_jwks_t **fetch)
     pool->log = log;
 
     c->pool = pool;
-    c->log = log;
-    c->read->log = log;
-    c->write->log = log;
-    c->log_error = NGX_ERROR_INFO;
     c->data = *fetch;
-    c->sockaddr->sa_family = AF_UNIX;
-    c->socklen = offsetof(struct sockaddr_un, sun_path);
-    ngx_str_set(&c->addr_text, "unix:");
-    c->start_time = ngx_current_msec;
-    c->recv = ngx_recv;
-    c->send = ngx_send;
-    c->recv_chain = ngx_recv_chain;
-    c->send_chain = ngx_http_ims_jwks_send;
-    c->read->handler = ngx_http_ims_jwks_event;
-    c->write->handler = ngx_http_ims_jwks_event;
-    c->write->ready = 1;
+
+    ngx_http_ims_jwks_client(c, log);
 
     return c;
 
@@ -196,6 +184,29 @@ failed:
     }
 
     return NULL;
+}
+
+
+/* what nginx expects of the connection of a client */
+
+static void
+ngx_http_ims_jwks_client(ngx_connection_t *c, ngx_log_t *log)
+{
+    c->log = log;
+    c->read->log = log;
+    c->write->log = log;
+    c->log_error = NGX_ERROR_INFO;
+    c->sockaddr->sa_family = AF_UNIX;
+    c->socklen = offsetof(struct sockaddr_un, sun_path);
+    ngx_str_set(&c->addr_text, "unix:");
+    c->start_time = ngx_current_msec;
+    c->recv = ngx_recv;
+    c->send = ngx_send;
+    c->recv_chain = ngx_recv_chain;
+    c->send_chain = ngx_http_ims_jwks_send;
+    c->read->handler = ngx_http_ims_jwks_event;
+    c->write->handler = ngx_http_ims_jwks_event;
+    c->write->ready = 1;
 }
 
 

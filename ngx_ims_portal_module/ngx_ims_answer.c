@@ -17,6 +17,8 @@
 static ngx_uint_t ngx_ims_answer_challenged(ngx_ims_forward_t *fw,
     ngx_ims_txn_t *t, ngx_ims_sip_msg_t *m);
 static void ngx_ims_answer_failed(ngx_ims_forward_t *fw, ngx_int_t rc);
+static void ngx_ims_answer_sdp(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
+    ngx_str_t *sdp);
 static void ngx_ims_answer_far(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m,
     ngx_ims_str_t *tag);
 static ngx_uint_t ngx_ims_answer_mapped(ngx_ims_forward_t *fw,
@@ -239,10 +241,7 @@ ngx_ims_answer_failed(ngx_ims_forward_t *fw, ngx_int_t rc)
 void
 ngx_ims_answer_response(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m)
 {
-    ngx_int_t                 rc;
-    ngx_str_t                 text, sdp;
-    ngx_ims_str_t             far, *from, *to;
-    ngx_ims_media_command_e   command;
+    ngx_str_t  sdp;
 
     if (fw->session == NULL && !ngx_ims_early_waits(fw)
         && ngx_ims_forward_repeated(fw, m))
@@ -293,6 +292,20 @@ ngx_ims_answer_response(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m)
         return;
     }
 
+    ngx_ims_answer_sdp(fw, m, &sdp);
+}
+
+
+/* to the media helper; the answer goes on when that has answered */
+
+static void
+ngx_ims_answer_sdp(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m, ngx_str_t *sdp)
+{
+    ngx_int_t                 rc;
+    ngx_str_t                 text;
+    ngx_ims_str_t             far, *from, *to;
+    ngx_ims_media_command_e   command;
+
     /*
      * the side that offers is "from" for the helper: the request's, or the
      * answer's when the request had no SDP (late offer, RFC 3261 13.2.1)
@@ -315,7 +328,7 @@ ngx_ims_answer_response(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m)
     rc = NGX_ERROR;
 
     if (fw->command == NULL && ngx_ims_forward_keep(fw, &text) == NGX_OK) {
-        rc = ngx_ims_forward_media(fw, command, &sdp, from, to, fw->up,
+        rc = ngx_ims_forward_media(fw, command, sdp, from, to, fw->up,
                                    ngx_ims_answer_media);
     }
 
@@ -327,8 +340,8 @@ ngx_ims_answer_response(ngx_ims_forward_t *fw, ngx_ims_sip_msg_t *m)
 
         /* a BYE has passed it */
 
-        sdp.len = 0;
-        ngx_ims_answer_send(fw, m, &sdp);
+        sdp->len = 0;
+        ngx_ims_answer_send(fw, m, sdp);
         return;
     }
 

@@ -8,6 +8,9 @@
 #include "ngx_ims_bearer.h"
 
 
+static ngx_ims_sip_hdr_t *ngx_ims_bearer_header(ngx_ims_session_t *s,
+    ngx_ims_sip_msg_t *m);
+static void ngx_ims_bearer_token(ngx_ims_sip_hdr_t *h, ngx_ims_str_t *token);
 static ngx_int_t ngx_ims_bearer_lasts(ngx_ims_session_t *s,
     ngx_ims_sip_msg_t *m);
 static void ngx_ims_bearer_wake(void *data);
@@ -18,28 +21,16 @@ static void ngx_ims_bearer_refused(ngx_ims_session_t *s,
 ngx_int_t
 ngx_ims_bearer_check(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
 {
-    u_char                 *p, *last;
-    ngx_int_t               rc;
-    ngx_ims_str_t           token, params;
-    ngx_ims_token_t         t;
-    ngx_ims_waiter_t        waiter;
-    ngx_ims_sip_hdr_t      *h;
+    ngx_int_t           rc;
+    ngx_ims_str_t       token;
+    ngx_ims_token_t     t;
+    ngx_ims_waiter_t    waiter;
+    ngx_ims_sip_hdr_t  *h;
 
-    h = NULL;
+    h = ngx_ims_bearer_header(s, m);
 
-    if (s->policy->auth & NGX_IMS_AUTH_SIP) {
-        h = ngx_ims_sip_hdr(m, NGX_IMS_HDR_AUTHORIZATION);
+    if (h == NULL) {
 
-        if (h == NULL) {
-            h = ngx_ims_sip_hdr(m, NGX_IMS_HDR_PROXY_AUTHORIZATION);
-        }
-    }
-
-    /* an unknown scheme is no credentials at all */
-
-    if (h == NULL || h->value.len < sizeof("Bearer ") - 1
-        || ngx_strncasecmp(h->value.data, (u_char *) "Bearer ", 7) != 0)
-    {
         if (s->known) {
             return ngx_ims_bearer_lasts(s, m);
         }
@@ -48,25 +39,7 @@ ngx_ims_bearer_check(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
         return NGX_DECLINED;
     }
 
-    /* both spellings: RFC 8898 and TS 24.371 A.3.2 (RG-1) */
-
-    p = h->value.data + 7;
-    last = h->value.data + h->value.len;
-
-    while (p < last && *p == ' ') {
-        p++;
-    }
-
-    token.data = p;
-    token.len = last - p;
-    params = token;
-
-    if (ngx_ims_sip_param(&params, "access_token", &token)
-        && token.len >= 2 && token.data[0] == '"')
-    {
-        token.data++;
-        token.len -= 2;
-    }
+    ngx_ims_bearer_token(h, &token);
 
     waiter.handler = ngx_ims_bearer_wake;
     waiter.data = s;
@@ -112,6 +85,61 @@ ngx_ims_bearer_check(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
     }
 
     return NGX_OK;
+}
+
+
+static ngx_ims_sip_hdr_t *
+ngx_ims_bearer_header(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m)
+{
+    ngx_ims_sip_hdr_t  *h;
+
+    if (!(s->policy->auth & NGX_IMS_AUTH_SIP)) {
+        return NULL;
+    }
+
+    h = ngx_ims_sip_hdr(m, NGX_IMS_HDR_AUTHORIZATION);
+
+    if (h == NULL) {
+        h = ngx_ims_sip_hdr(m, NGX_IMS_HDR_PROXY_AUTHORIZATION);
+    }
+
+    /* an unknown scheme is no credentials at all */
+
+    if (h == NULL || h->value.len < sizeof("Bearer ") - 1
+        || ngx_strncasecmp(h->value.data, (u_char *) "Bearer ", 7) != 0)
+    {
+        return NULL;
+    }
+
+    return h;
+}
+
+
+/* both spellings: RFC 8898 and TS 24.371 A.3.2 (RG-1) */
+
+static void
+ngx_ims_bearer_token(ngx_ims_sip_hdr_t *h, ngx_ims_str_t *token)
+{
+    u_char         *p, *last;
+    ngx_ims_str_t   params;
+
+    p = h->value.data + 7;
+    last = h->value.data + h->value.len;
+
+    while (p < last && *p == ' ') {
+        p++;
+    }
+
+    token->data = p;
+    token->len = last - p;
+    params = *token;
+
+    if (ngx_ims_sip_param(&params, "access_token", token)
+        && token->len >= 2 && token->data[0] == '"')
+    {
+        token->data++;
+        token->len -= 2;
+    }
 }
 
 

@@ -13,6 +13,9 @@ static ngx_int_t ngx_ims_dialog_seek(ngx_ims_pool_t *pool,
     ngx_ims_ref_t *binding, ngx_ims_str_t *call_id, ngx_ims_str_t *web_tag,
     ngx_ims_str_t *tag, ngx_uint_t shown, ngx_ims_dialog_t *d, u_char *buf);
 static uint32_t ngx_ims_dialog_tag(ngx_str_t *id, ngx_ims_str_t *tag);
+static void ngx_ims_dialog_fill(ngx_ims_dialog_sh_t *sh, ngx_ims_dialog_t *d);
+static ngx_int_t ngx_ims_dialog_text(ngx_ims_zone_t *zone,
+    ngx_ims_dialog_sh_t *sh, ngx_ims_dialog_t *d);
 
 
 ngx_int_t
@@ -20,7 +23,6 @@ ngx_ims_dialog_create(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d)
 {
     uint32_t               i, *bucket;
     ngx_int_t              rc;
-    ngx_ims_str_t          tag;
     ngx_ims_zone_t        *zone;
     ngx_ims_dialog_sh_t   *sh;
     ngx_ims_binding_sh_t  *b;
@@ -55,40 +57,9 @@ ngx_ims_dialog_create(ngx_ims_pool_t *pool, ngx_ims_dialog_t *d)
 
     sh = &zone->dialogs[i];
 
-    sh->binding = d->binding.index;
-    sh->originated = d->originated;
-    sh->cseq_up = d->cseq_up;
-    sh->cseq_down = d->cseq_down;
-    sh->offset_up = d->offset_up;
-    sh->offset_down = d->offset_down;
-    sh->invite_up = d->invite_up;
-    sh->invite_down = d->invite_down;
-    sh->helper = d->helper;
-    sh->media = d->media;
-    sh->created = ngx_time();
-    sh->events = d->events;
-    ngx_memcpy(sh->usages, d->usages, sizeof(d->usages));
-    sh->interval = d->interval;
-    sh->due = d->due;
-    sh->refresh = d->refresh;
-    sh->emergency = d->emergency;
-    sh->plain = d->plain;
+    ngx_ims_dialog_fill(sh, d);
 
-    sh->far_hash = ngx_ims_dialog_tag(&d->far_id, &tag);
-    sh->shown_hash = d->shown_id.len
-                     ? ngx_ims_dialog_tag(&d->shown_id, &tag) : sh->far_hash;
-    (void) ngx_ims_dialog_tag(&d->web_id, &tag);
-    sh->web_hash = ngx_ims_dialog_hash(&d->call_id, &tag);
-
-    if (ngx_ims_zone_put(zone, &sh->call_id, &d->call_id) != NGX_OK
-        || ngx_ims_zone_put(zone, &sh->web_id, &d->web_id) != NGX_OK
-        || ngx_ims_zone_put(zone, &sh->core_id, &d->core_id) != NGX_OK
-        || ngx_ims_zone_put(zone, &sh->far_id, &d->far_id) != NGX_OK
-        || ngx_ims_zone_put(zone, &sh->shown_id, &d->shown_id) != NGX_OK
-        || ngx_ims_zone_put(zone, &sh->routes, &d->routes) != NGX_OK
-        || ngx_ims_zone_put(zone, &sh->web_target, &d->web_target) != NGX_OK
-        || ngx_ims_zone_put(zone, &sh->far_target, &d->far_target) != NGX_OK)
-    {
+    if (ngx_ims_dialog_text(zone, sh, d) != NGX_OK) {
         ngx_ims_zone_free_dialog(zone, i);
         goto done;
     }
@@ -114,6 +85,60 @@ done:
     ngx_ims_zone_unlock(zone);
 
     return rc;
+}
+
+
+/* all but the state, which makes it valid, and the texts */
+
+static void
+ngx_ims_dialog_fill(ngx_ims_dialog_sh_t *sh, ngx_ims_dialog_t *d)
+{
+    ngx_ims_str_t  tag;
+
+    sh->binding = d->binding.index;
+    sh->originated = d->originated;
+    sh->cseq_up = d->cseq_up;
+    sh->cseq_down = d->cseq_down;
+    sh->offset_up = d->offset_up;
+    sh->offset_down = d->offset_down;
+    sh->invite_up = d->invite_up;
+    sh->invite_down = d->invite_down;
+    sh->helper = d->helper;
+    sh->media = d->media;
+    sh->created = ngx_time();
+    sh->events = d->events;
+    ngx_memcpy(sh->usages, d->usages, sizeof(d->usages));
+    sh->interval = d->interval;
+    sh->due = d->due;
+    sh->refresh = d->refresh;
+    sh->emergency = d->emergency;
+    sh->plain = d->plain;
+
+    sh->far_hash = ngx_ims_dialog_tag(&d->far_id, &tag);
+    sh->shown_hash = d->shown_id.len
+                     ? ngx_ims_dialog_tag(&d->shown_id, &tag) : sh->far_hash;
+    (void) ngx_ims_dialog_tag(&d->web_id, &tag);
+    sh->web_hash = ngx_ims_dialog_hash(&d->call_id, &tag);
+}
+
+
+static ngx_int_t
+ngx_ims_dialog_text(ngx_ims_zone_t *zone, ngx_ims_dialog_sh_t *sh,
+    ngx_ims_dialog_t *d)
+{
+    if (ngx_ims_zone_put(zone, &sh->call_id, &d->call_id) != NGX_OK
+        || ngx_ims_zone_put(zone, &sh->web_id, &d->web_id) != NGX_OK
+        || ngx_ims_zone_put(zone, &sh->core_id, &d->core_id) != NGX_OK
+        || ngx_ims_zone_put(zone, &sh->far_id, &d->far_id) != NGX_OK
+        || ngx_ims_zone_put(zone, &sh->shown_id, &d->shown_id) != NGX_OK
+        || ngx_ims_zone_put(zone, &sh->routes, &d->routes) != NGX_OK
+        || ngx_ims_zone_put(zone, &sh->web_target, &d->web_target) != NGX_OK
+        || ngx_ims_zone_put(zone, &sh->far_target, &d->far_target) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 

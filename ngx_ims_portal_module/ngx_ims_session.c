@@ -20,6 +20,7 @@
 static void ngx_ims_session_read(ngx_event_t *rev);
 static void ngx_ims_session_write(ngx_event_t *wev);
 static void ngx_ims_session_refresh(ngx_event_t *ev);
+static void ngx_ims_session_timeout(ngx_ims_session_t *s);
 static void ngx_ims_session_tick(ngx_ims_session_t *s);
 static void ngx_ims_session_drain(ngx_ims_session_t *s);
 static void ngx_ims_session_shut(ngx_ims_session_t *s);
@@ -151,16 +152,7 @@ ngx_ims_session_read(ngx_event_t *rev)
 
     if (rev->timedout) {
         rev->timedout = 0;
-
-        if (s->closing) {
-            ngx_ims_session_free(s);
-            return;
-        }
-
-        if (ngx_ims_session_pace_tick(s) == NGX_OK) {
-            ngx_ims_session_tick(s);
-        }
-
+        ngx_ims_session_timeout(s);
         return;
     }
 
@@ -219,6 +211,20 @@ ngx_ims_session_read(ngx_event_t *rev)
     if (ngx_handle_read_event(rev, 0) != NGX_OK) {
         ngx_ims_session_end(s, NGX_IMS_END_LOST);
         ngx_ims_session_free(s);
+    }
+}
+
+
+static void
+ngx_ims_session_timeout(ngx_ims_session_t *s)
+{
+    if (s->closing) {
+        ngx_ims_session_free(s);
+        return;
+    }
+
+    if (ngx_ims_session_pace_tick(s) == NGX_OK) {
+        ngx_ims_session_tick(s);
     }
 }
 

@@ -14,6 +14,8 @@ static u_char *ngx_ims_uac_head(ngx_ims_register_t *reg, ngx_ims_facts_t *f,
     ngx_str_t *features, u_char *p, u_char *last);
 static u_char *ngx_ims_uac_identity(ngx_ims_register_t *reg,
     ngx_ims_facts_t *f, ngx_str_t *features, u_char *p, u_char *last);
+static ngx_int_t ngx_ims_uac_server(ngx_ims_register_t *reg);
+static void ngx_ims_uac_wait(ngx_ims_register_t *reg);
 
 
 ngx_int_t
@@ -50,21 +52,9 @@ ngx_ims_uac_send(ngx_ims_register_t *reg, ngx_ims_txn_response_pt handler)
 
     reg->cseq = cseq;
 
-    if (!reg->same) {
-
-        if (ngx_ims_core_next(reg->pool->core, &reg->tried, &reg->flow)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        /* another server may ask once more */
-
-        reg->fresh = 0;
+    if (ngx_ims_uac_server(reg) != NGX_OK) {
+        return NGX_ERROR;
     }
-
-    reg->same = 0;
-    reg->tries++;
 
     ngx_ims_call_via(reg->pool, &reg->flow, &f);
     ngx_ims_binding_abilities(reg->pool, &reg->binding, &features, &granted,
@@ -100,8 +90,42 @@ ngx_ims_uac_send(ngx_ims_register_t *reg, ngx_ims_txn_response_pt handler)
 
     reg->refs++;
 
-    /* without any answer the next server is tried */
+    ngx_ims_uac_wait(reg);
 
+    return NGX_OK;
+}
+
+
+/* the same one, where it asked for credentials, or the next */
+
+static ngx_int_t
+ngx_ims_uac_server(ngx_ims_register_t *reg)
+{
+    if (!reg->same) {
+
+        if (ngx_ims_core_next(reg->pool->core, &reg->tried, &reg->flow)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        /* another server may ask once more */
+
+        reg->fresh = 0;
+    }
+
+    reg->same = 0;
+    reg->tries++;
+
+    return NGX_OK;
+}
+
+
+/* without any answer the next server is tried */
+
+static void
+ngx_ims_uac_wait(ngx_ims_register_t *reg)
+{
     reg->waiting = 1;
     reg->sent = ngx_current_msec;
 
@@ -112,8 +136,6 @@ ngx_ims_uac_send(ngx_ims_register_t *reg, ngx_ims_txn_response_pt handler)
     ngx_add_timer(&reg->timer,
                   ngx_ims_core_patience(reg->pool->core, &reg->flow,
                                         reg->tried, 1, reg->sent));
-
-    return NGX_OK;
 }
 
 
