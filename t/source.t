@@ -55,6 +55,26 @@ for my $file (@c) {
 
 is(join("\n", @bad), '', 'form');
 
+# functions: 60 lines is the rule, the mark is the longest there is
+
+my $longest = 95;
+
+@bad = ();
+
+for my $file (grep { m!/(?:ngx_ims_portal_module|media-helper)/! } @c) {
+    my ($n, $from, $name) = (0, 0, '');
+
+    for my $line (split /\n/, slurp($file)) {
+        $n++;
+        $name = $1 if $line =~ /^(\w+)\(/;
+        $from = $n if $line eq '{';
+        push @bad, strip($file) . ": $name() has " . ($n - $from + 1) . ' lines'
+            if $line eq '}' && $n - $from + 1 > $longest;
+    }
+}
+
+is(join("\n", @bad), '', "no function of more than $longest lines");
+
 # Floors: what is pure includes only what is pure and the system's headers;
 # what does not know HTTP includes nothing that does; no header leads back to
 # itself.
