@@ -22,15 +22,7 @@ system("make -s -C $top/t/media >&2") == 0 or BAIL_OUT('no client');
 my $helper = IMS::MediaServer->helper_new(
     options => ['-e', 2, '-T', IMS::MediaServer::free_port()]);
 
-open my $out, '-|', IMS::MediaServer->program('consent'), '-c',
-    $helper->{control} or BAIL_OUT("fork: $!");
-
-my @results = map { /^(not )?ok \d+ - (.*)/ ? [!$1, $2] : () } <$out>;
-
-close $out;
-
-ok($_->[0], $_->[1]) for @results;
-is(scalar @results, 12, 'all of it ran');
+ok($_->[0], $_->[1]) for $helper->results('consent');
 is($helper->stop(), 0, 'ends well');
 unlike($helper->text(), qr/Sanitizer|runtime error/, 'and says nothing');
 

@@ -16,6 +16,7 @@ use IO::Select;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 use POSIX qw/ WNOHANG /;
+use Test::More ();
 
 my $top = abs_path(dirname(__FILE__) . '/../../..');
 
@@ -93,6 +94,28 @@ sub run {
     }
 
     return $self;
+}
+
+# runs a program of t/media/build against it: [ good, name ] for each of its
+# tests, and a last one that all of them were told
+
+sub results {
+    my ($self, $program, @options) = @_;
+    my ($plan, @results) = (0);
+
+    open my $out, '-|', program(undef, $program), @options, '-c',
+        $self->{control} or die "fork: $!";
+
+    while (my $line = <$out>) {
+        push @results, [!$1, $2] if $line =~ /^(not )?ok \d+ - (.*)/;
+        $plan = $1 if $line =~ /^1\.\.(\d+)$/;
+        Test::More::note($1) if $line =~ /^# (.*)/;
+    }
+
+    close $out;
+
+    return @results,
+        [$plan > 0 && $plan == @results, "mh_$program told all of it"];
 }
 
 sub pings {
