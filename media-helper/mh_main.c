@@ -16,7 +16,6 @@
 
 
 #include <errno.h>
-#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdint.h>
@@ -32,6 +31,7 @@
 #include "mh_cmd.h"
 #include "mh_conf.h"
 #include "mh_ctl.h"
+#include "mh_daemon.h"
 #include "mh_ice.h"
 #include "mh_log.h"
 #include "mh_metrics.h"
@@ -74,7 +74,6 @@ static int mh_main_open_control(struct mh_main *m);
 static int mh_main_srtp(struct mh_main *m);
 static unsigned mh_main_files(struct mh_main *m);
 static int mh_main_run(struct mh_main *m, unsigned files);
-static int mh_main_daemon(const struct mh_conf *conf);
 static int mh_main_loop(struct mh_main *m, unsigned files);
 static int mh_main_calls(struct mh_main *m);
 static int mh_main_timer(struct mh_main *m);
@@ -127,7 +126,7 @@ main(int argc, char **argv)
         files = mh_main_files(&m);
 
         if (!conf.foreground) {
-            err = mh_main_daemon(&conf);
+            err = mh_daemon(&conf);
         }
 
         if (err == 0) {
@@ -388,69 +387,6 @@ mh_main_files(struct mh_main *m)
     }
 
     return files;
-}
-
-
-static int
-mh_main_daemon(const struct mh_conf *conf)
-{
-    int    fd, null;
-    char   buf[32];
-    pid_t  pid;
-
-    fd = -1;
-
-    if (conf->pid_file != NULL) {
-        fd = open(conf->pid_file, O_WRONLY|O_CREAT|O_TRUNC|O_CLOEXEC, 0644);
-        if (fd == -1) {
-            mh_err("pid file \"%s\": %s", conf->pid_file, strerror(errno));
-            return errno;
-        }
-    }
-
-    pid = fork();
-    if (pid == -1) {
-        return errno;
-    }
-
-    if (pid > 0) {
-
-        if (fd != -1) {
-            (void) snprintf(buf, sizeof(buf), "%ld\n", (long) pid);
-
-            if (write(fd, buf, strlen(buf)) == -1) {
-                mh_err("pid file \"%s\": %s", conf->pid_file,
-                       strerror(errno));
-            }
-        }
-
-        /* the sockets are the child's now: nothing is to be cleaned up */
-
-        _exit(0);
-    }
-
-    if (fd != -1) {
-        (void) close(fd);
-    }
-
-    (void) setsid();
-
-    mh_log_init(true, conf->debug);
-
-    null = open("/dev/null", O_RDWR);
-    if (null == -1) {
-        return errno;
-    }
-
-    (void) dup2(null, STDIN_FILENO);
-    (void) dup2(null, STDOUT_FILENO);
-    (void) dup2(null, STDERR_FILENO);
-
-    if (null > STDERR_FILENO) {
-        (void) close(null);
-    }
-
-    return 0;
 }
 
 
