@@ -8,8 +8,8 @@
  *                                                SSL --> exporter --> keys
  *     ICE path <-- send handler <--- BIO write --+
  *
- * The timers are OpenSSL's retransmission timer and that of an alert in the
- * clear; mh_dtls_tick() drives both.
+ * The timers are OpenSSL's retransmission timer and that of an alert or a bad
+ * message in the clear; mh_dtls_tick() drives both.
  */
 
 #include <errno.h>
@@ -31,8 +31,7 @@
 
 
 enum {
-    CERT_LIST_MAX = 16384,
-    EXPORT_MAX = 2 * (MH_DTLS_KEY_MAX + MH_DTLS_SALT_MAX)
+    PARTING_MAX = 32                /* an alert is 15 octets */
 };
 
 
@@ -59,19 +58,13 @@ struct mh_dtls {
     size_t                    flight_len;
     unsigned                  repeats;
     uint64_t                  alert;      /* ms of mh_clock(): when it ends
-                                             for one in the clear; or 0 */
-};
-
-
-/* RFC 5764 4.1.2, RFC 7714 14.2 */
-
-static const struct {
-    unsigned  profile;
-    size_t    key_len;
-    size_t    salt_len;
-} profiles[] = {
-    { 0x0007, 16, 12 },
-    { 0x0001, 16, 14 }
+                                             for an alert or a bad message,
+                                             in the clear; or 0 */
+    uint64_t                  again;      /* active: begins afresh then */
+    const char               *bad;        /* what was wrong, or NULL */
+    size_t                    parting_len;
+    uint8_t                   parting[PARTING_MAX];   /* the alert about it,
+                                             which would end the peer's */
 };
 
 
@@ -122,6 +115,16 @@ static void
 dtls_write_h(const uint8_t *buf, size_t len, void *arg)
 {
     struct mh_dtls  *d = arg;
+
+    /* the peer's handshake goes on until ours is given up */
+
+    if (d->state == STATE_HANDSHAKE && len <= PARTING_MAX
+        && mh_dtls_record_fatal(buf, len))
+    {
+        memcpy(d->parting, buf, len);
+        d->parting_len = len;
+        return;
+    }
 
     /* only the server's last flight can be asked for again (RFC 6347 4.2.4) */
 
@@ -175,7 +178,40 @@ dtls_close(struct mh_dtls *d, int err, const char *reason)
     SSL_free(d->ssl);
     d->ssl = NULL;
 
+    if (d->parting_len != 0) {
+        d->h.send(d->parting, d->parting_len, d->arg);
+    }
+
     d->h.close(err, reason, d->arg);
+}
+
+
+/*
+ * A bad message in the clear: anybody may have written it.  The handshake
+ * begins once more, and has MH_DTLS_ALERT from the first of them.
+ */
+
+static void
+dtls_afresh(struct mh_dtls *d, const char *reason)
+{
+    uint64_t  now;
+
+    now = mh_clock();
+    d->bad = reason;
+
+    if (d->alert == 0) {
+        d->alert = now + MH_DTLS_ALERT;
+
+    } else if (now >= d->alert) {
+        dtls_close(d, EPROTO, reason);
+        return;
+    }
+
+    SSL_free(d->ssl);
+    d->ssl = NULL;
+    d->flight_len = 0;
+    d->state = STATE_NEW;
+    d->again = now + MH_DTLS_TIMEOUT_FIRST;
 }
 
 
@@ -219,66 +255,12 @@ dtls_check(struct mh_dtls *d, int ret)
     } else if (reason > SSL_AD_REASON_OFFSET) {
         dtls_close(d, ECONNRESET, text ? text : "alert from the peer");
 
+    } else if (d->state == STATE_HANDSHAKE) {
+        dtls_afresh(d, text ? text : "handshake failed");
+
     } else {
         dtls_close(d, EPROTO, text ? text : "handshake failed");
     }
-}
-
-
-/* RFC 5764 4.2: client key, server key, client salt, server salt */
-
-static int
-keys_export(struct mh_dtls *d, struct mh_dtls_keys *keys)
-{
-    size_t                          i, k, s;
-    uint8_t                         out[EXPORT_MAX], *client, *server;
-    const SRTP_PROTECTION_PROFILE  *p;
-
-    p = SSL_get_selected_srtp_profile(d->ssl);
-    if (p == NULL) {
-        return EPROTO;
-    }
-
-    for (i = 0; i < ARRAY_SIZE(profiles); i++) {
-        if (profiles[i].profile == p->id) {
-            break;
-        }
-    }
-
-    if (i == ARRAY_SIZE(profiles)) {
-        return EPROTO;
-    }
-
-    k = profiles[i].key_len;
-    s = profiles[i].salt_len;
-
-    if (SSL_export_keying_material(d->ssl, out, 2 * (k + s),
-                                   "EXTRACTOR-dtls_srtp", 19, NULL, 0, 0)
-        != 1)
-    {
-        return EPROTO;
-    }
-
-    memset(keys, 0, sizeof(*keys));
-    keys->profile = profiles[i].profile;
-    keys->key_len = k;
-    keys->salt_len = s;
-
-    client = (d->role == MH_DTLS_ACTIVE) ? keys->local_key : keys->remote_key;
-    server = (d->role == MH_DTLS_ACTIVE) ? keys->remote_key : keys->local_key;
-    memcpy(client, out, k);
-    memcpy(server, out + k, k);
-
-    client = (d->role == MH_DTLS_ACTIVE) ? keys->local_salt
-                                         : keys->remote_salt;
-    server = (d->role == MH_DTLS_ACTIVE) ? keys->remote_salt
-                                         : keys->local_salt;
-    memcpy(client, out + 2 * k, s);
-    memcpy(server, out + 2 * k + s, s);
-
-    OPENSSL_cleanse(out, sizeof(out));
-
-    return 0;
 }
 
 
@@ -308,7 +290,7 @@ dtls_establish(struct mh_dtls *d)
     int                  err;
     struct mh_dtls_keys  keys;
 
-    err = keys_export(d, &keys);
+    err = mh_dtls_ctx_export(d->ssl, d->role, &keys);
 
     if (err) {
         dtls_close(d, err, "no common srtp profile");
@@ -328,6 +310,7 @@ dtls_connected(struct mh_dtls *d)
     uint8_t  *flight;
 
     d->state = STATE_CONNECTED;
+    d->parting_len = 0;
 
     if (d->flight != NULL) {
         flight = mem_realloc(d->flight, d->flight_len);
@@ -416,7 +399,7 @@ dtls_begin(struct mh_dtls *d)
     SSL_set_bio(d->ssl, bio, bio);
     SSL_set_app_data(d->ssl, d);
     SSL_set_mtu(d->ssl, MH_DTLS_MTU);
-    SSL_set_max_cert_list(d->ssl, CERT_LIST_MAX);
+    SSL_set_max_cert_list(d->ssl, MH_DTLS_MESSAGE_MAX);
     DTLS_set_timer_cb(d->ssl, dtls_backoff);
 
     if (d->role == MH_DTLS_ACTIVE) {
@@ -534,7 +517,8 @@ mh_dtls_recv(struct mh_dtls *d, const uint8_t *buf, size_t len)
         return 0;
     }
 
-    len = mh_dtls_record_trusted(&buf, len, copy, &fatal);
+    len = mh_dtls_record_trusted(&buf, len, d->role == MH_DTLS_PASSIVE,
+                                 copy, &fatal);
 
     if (fatal && d->state == STATE_HANDSHAKE && d->alert == 0) {
         d->alert = mh_clock() + MH_DTLS_ALERT;
@@ -579,13 +563,32 @@ mh_dtls_recv(struct mh_dtls *d, const uint8_t *buf, size_t len)
 }
 
 
+/* a handshake with an alert or a bad message has had its time */
+
+static int
+dtls_over(const struct mh_dtls *d)
+{
+    return d->state <= STATE_HANDSHAKE && d->alert && mh_clock() >= d->alert;
+}
+
+
 void
 mh_dtls_tick(struct mh_dtls *d)
 {
     mem_ref(d);
 
-    if (d->state == STATE_HANDSHAKE && d->alert && mh_clock() >= d->alert) {
-        dtls_close(d, ECONNRESET, "alert from the peer");
+    if (dtls_over(d)) {
+        if (d->bad != NULL) {
+            dtls_close(d, EPROTO, d->bad);
+
+        } else {
+            dtls_close(d, ECONNRESET, "alert from the peer");
+        }
+
+    } else if (d->state == STATE_NEW && d->bad != NULL) {
+        if (mh_clock() >= d->again) {
+            (void) mh_dtls_start(d);
+        }
 
     } else if (d->state == STATE_HANDSHAKE) {
         ERR_clear_error();
@@ -610,10 +613,18 @@ mh_dtls_tick(struct mh_dtls *d)
 int
 mh_dtls_timeout(const struct mh_dtls *d)
 {
+    uint64_t        now, next;
     struct timeval  tv;
 
-    if (d->state == STATE_HANDSHAKE && d->alert && mh_clock() >= d->alert) {
+    if (dtls_over(d)) {
         return 0;
+    }
+
+    if (d->state == STATE_NEW && d->bad != NULL) {
+        next = (d->role == MH_DTLS_ACTIVE) ? d->again : d->alert;
+        now = mh_clock();
+
+        return (next > now) ? (int) (next - now) : 0;
     }
 
     if (d->state == STATE_CONNECTED && d->fps.n != 0) {

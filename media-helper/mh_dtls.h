@@ -49,7 +49,8 @@ enum mh_dtls_limits {
     MH_DTLS_FLIGHT_MAX = 2048,      /* octets of a last flight we keep */
     MH_DTLS_REPEATS = 32,           /* times we answer a repeated flight */
     MH_DTLS_ALERT = 3000            /* ms that a handshake has left after a
-                                       fatal alert in the clear */
+                                       fatal alert or a bad message in the
+                                       clear */
 };
 
 
@@ -101,7 +102,8 @@ typedef void (mh_dtls_estab_h)(const struct mh_dtls_keys *keys, void *arg);
  *                     MH_DTLS_ALERT later
  *       ETIMEDOUT     no answer to our retransmissions
  *       EPROTO        anything else in the handshake, e.g. no common SRTP
- *                     profile
+ *                     profile.  A bad message in the clear lets it begin
+ *                     afresh, and ends it MH_DTLS_ALERT later
  *       ENOMEM
  *
  * reason: a short text for a log line, lower case, no full stop.

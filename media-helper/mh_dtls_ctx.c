@@ -40,6 +40,7 @@
 enum {
     SERIAL_BITS = 64,
     DAY = 24 * 60 * 60,
+    EXPORT_MAX = 2 * (MH_DTLS_KEY_MAX + MH_DTLS_SALT_MAX),
 
     /*
      * The fingerprint is what counts and nobody looks at the dates, but
@@ -47,6 +48,18 @@ enum {
      */
 
     CERT_DAYS = 10 * 365
+};
+
+
+/* RFC 5764 4.1.2, RFC 7714 14.2 */
+
+static const struct {
+    unsigned  profile;
+    size_t    key_len;
+    size_t    salt_len;
+} profiles[] = {
+    { 0x0007, 16, 12 },
+    { 0x0001, 16, 14 }
 };
 
 
@@ -249,4 +262,58 @@ const char *
 mh_dtls_ctx_fingerprint(const struct mh_dtls_ctx *ctx)
 {
     return ctx->fingerprint;
+}
+
+
+int
+mh_dtls_ctx_export(SSL *ssl, enum mh_dtls_role role,
+    struct mh_dtls_keys *keys)
+{
+    size_t                          i, k, s;
+    uint8_t                         out[EXPORT_MAX], *client, *server;
+    const SRTP_PROTECTION_PROFILE  *p;
+
+    p = SSL_get_selected_srtp_profile(ssl);
+    if (p == NULL) {
+        return EPROTO;
+    }
+
+    for (i = 0; i < ARRAY_SIZE(profiles); i++) {
+        if (profiles[i].profile == p->id) {
+            break;
+        }
+    }
+
+    if (i == ARRAY_SIZE(profiles)) {
+        return EPROTO;
+    }
+
+    k = profiles[i].key_len;
+    s = profiles[i].salt_len;
+
+    if (SSL_export_keying_material(ssl, out, 2 * (k + s),
+                                   "EXTRACTOR-dtls_srtp", 19, NULL, 0, 0)
+        != 1)
+    {
+        return EPROTO;
+    }
+
+    memset(keys, 0, sizeof(*keys));
+    keys->profile = profiles[i].profile;
+    keys->key_len = k;
+    keys->salt_len = s;
+
+    client = (role == MH_DTLS_ACTIVE) ? keys->local_key : keys->remote_key;
+    server = (role == MH_DTLS_ACTIVE) ? keys->remote_key : keys->local_key;
+    memcpy(client, out, k);
+    memcpy(server, out + k, k);
+
+    client = (role == MH_DTLS_ACTIVE) ? keys->local_salt : keys->remote_salt;
+    server = (role == MH_DTLS_ACTIVE) ? keys->remote_salt : keys->local_salt;
+    memcpy(client, out + 2 * k, s);
+    memcpy(server, out + 2 * k + s, s);
+
+    OPENSSL_cleanse(out, sizeof(out));
+
+    return 0;
 }

@@ -27,5 +27,17 @@ struct mh_dtls_ctx {
  */
 int mh_dtls_verify(X509_STORE_CTX *store, void *arg);
 
+/*
+ * The SRTP keys of a complete handshake (RFC 5764 4.2: client key, server
+ * key, client salt, server salt).
+ *
+ * @param role  ours
+ * @param keys  set on success; to be cleansed by the caller
+ *
+ * @return 0, or EPROTO: no common profile
+ */
+int mh_dtls_ctx_export(SSL *ssl, enum mh_dtls_role role,
+    struct mh_dtls_keys *keys);
+
 
 #endif /* MH_DTLS_CTX_H */

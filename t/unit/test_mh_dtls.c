@@ -356,6 +356,151 @@ test_alerts(void)
 }
 
 
+/*
+ * A handshake message of 8 octets that cannot be read: with a header that is
+ * right, or wrong in the one or the other way.
+ */
+
+static size_t
+forge(uint8_t *p, unsigned type, unsigned seq, unsigned total)
+{
+    memset(p, 0xff, 33);
+    memcpy(p, "\x16\xfe\xfd\0\0\0\0\0\0\1", 10);
+    p[10] = (uint8_t) (type * 16 + seq);
+    p[11] = 0;
+    p[12] = 20;
+    p[13] = (uint8_t) type;
+    p[14] = (uint8_t) (total >> 16);
+    p[15] = (uint8_t) (total >> 8);
+    p[16] = (uint8_t) total;
+    p[17] = 0;
+    p[18] = (uint8_t) seq;
+    memset(p + 19, 0, 6);
+    p[24] = 8;
+
+    return 33;
+}
+
+
+/* what the other one has not sent, before each of his datagrams */
+
+static void
+forge_all(struct side *s, int client)
+{
+    uint8_t   p[64];
+    unsigned  type, seq;
+
+    static const uint8_t  client_has[] = { 1, 11, 16, 15 };
+
+    for (type = 0; type < 25; type++) {
+        for (seq = 0; seq < 8; seq++) {
+
+            /* but for what looks right; see test_afresh() */
+
+            if (client ? seq < 4 && type == client_has[seq]
+                       : (type >= 11 && type <= 14) || type == 2 || type == 3)
+            {
+                continue;
+            }
+
+            (void) mh_dtls_recv(s->d, p, forge(p, type, seq, 8));
+        }
+    }
+
+    /* too long, beyond its end, change_cipher_spec, data in the clear */
+
+    (void) mh_dtls_recv(s->d, p, forge(p, client ? 11 : 12, 1, 0xffffff));
+    (void) mh_dtls_recv(s->d, p, forge(p, client ? 16 : 12, 2, 4));
+    (void) forge(p, 1, 0, 8);
+    p[0] = 20;
+    (void) mh_dtls_recv(s->d, p, 33);
+    p[0] = 23;
+    (void) mh_dtls_recv(s->d, p, 33);
+    p[0] = 22;
+    p[12] = 3;
+    (void) mh_dtls_recv(s->d, p, 16);
+}
+
+
+static void
+test_forged(void)
+{
+    unsigned  i;
+
+    both_open(1, 1);
+    forge_all(&b, 1);
+    ok(b.sent == 0 && b.closed == 0, "forged messages begin nothing");
+    (void) mh_dtls_start(a.d);
+
+    for (i = 0; i < 20; i++) {
+        forge_all(&a, 0);
+        forge_all(&b, 1);
+        (void) step(&a, &b);
+        forge_all(&b, 1);
+        (void) step(&b, &a);
+    }
+
+    ok(a.estab == 1 && b.estab == 1 && a.closed + b.closed == 0
+       && keys_agree(), "nor do they end a handshake");
+    both_close();
+}
+
+
+/* what cannot be told from the peer's before it is read */
+
+static void
+test_afresh(void)
+{
+    uint8_t   p[64];
+    unsigned  i;
+
+    both_open(1, 1);
+    (void) mh_dtls_recv(b.d, p, forge(p, 1, 0, 8));
+    ok(b.closed == 0 && b.sent == 0,
+       "a bad hello does not end it, and the peer is told of no alert");
+    (void) mh_dtls_recv(b.d, p, forge(p, 1, 0, 8));
+    (void) mh_dtls_start(a.d);
+    pump();
+    ok(a.estab == 1 && b.estab == 1 && keys_agree(),
+       "the next one is the peer's");
+    both_close();
+
+    /* the active side's first hello has been lost, he answers the second */
+
+    both_open(1, 1);
+    (void) mh_dtls_start(a.d);
+    a.out.head = a.out.tail;
+    (void) mh_dtls_recv(a.d, p, forge(p, 2, 0, 8));
+    ok(a.closed == 0, "a bad server hello does not end it");
+    i = mh_dtls_timeout(a.d) >= 0;
+
+    while (a.out.head == a.out.tail && a.closed == 0) {
+        usleep(20000);
+        mh_dtls_tick(a.d);
+    }
+
+    pump();
+    ok(i && a.estab == 1 && b.estab == 1 && keys_agree(),
+       "it says hello again");
+    both_close();
+
+    /* nothing but bad ones */
+
+    both_open(1, 1);
+
+    while (b.closed == 0) {
+        (void) mh_dtls_recv(b.d, p, forge(p, 1, 0, 8));
+        usleep(20000);
+        mh_dtls_tick(b.d);
+    }
+
+    ok(b.err == EPROTO && b.sent == 1 && b.out.buf[0][0] == 21,
+       "it ends in time when nothing good comes, with an alert (%s)",
+       b.reason);
+    both_close();
+}
+
+
 static void
 test_repeat(void)
 {
@@ -518,6 +663,8 @@ main(void)
     test_loss();
     test_release();
     test_alerts();
+    test_forged();
+    test_afresh();
     test_repeat();
     test_garbage();
     test_handlers();
