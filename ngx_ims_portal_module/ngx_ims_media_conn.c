@@ -182,6 +182,10 @@ ngx_ims_media_conn_send(ngx_ims_media_helper_t *h, u_char *p, size_t len)
 
         /* refused: nobody listened to the one before; all are repeated */
 
+        if (err == NGX_ECONNREFUSED) {
+            ngx_ims_media_refused(h);
+        }
+
         level = (err == NGX_ECONNREFUSED || err == NGX_EAGAIN) ? NGX_LOG_INFO
                                                                : NGX_LOG_ERR;
 
@@ -411,6 +415,7 @@ ngx_ims_media_conn_read_datagram(ngx_event_t *ev)
             /* one refusal for each send that nobody heard; missed anyway */
 
             if (ngx_socket_errno == NGX_ECONNREFUSED) {
+                ngx_ims_media_refused(h);
                 continue;
             }
 

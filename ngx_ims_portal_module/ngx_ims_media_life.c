@@ -281,6 +281,15 @@ ngx_ims_media_gone(ngx_ims_media_helper_t *h)
 }
 
 
+void
+ngx_ims_media_refused(ngx_ims_media_helper_t *h)
+{
+    /* whoever is there next may be another process, and not say so */
+
+    h->away = 1;
+}
+
+
 ngx_uint_t
 ngx_ims_media_open(ngx_ims_media_helper_t *h)
 {

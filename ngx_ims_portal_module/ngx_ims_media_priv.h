@@ -144,10 +144,14 @@ ngx_uint_t ngx_ims_media_others(ngx_ims_media_req_t *req);
 void ngx_ims_media_life_init(ngx_ims_media_helper_t *h, ngx_log_t *log);
 void ngx_ims_media_life_close(ngx_ims_media_helper_t *h);
 
-/* a command was not answered; anything came from it; its connection broke */
+/*
+ * A command was not answered; anything came from it; its connection broke;
+ * there was nobody at its address.
+ */
 void ngx_ims_media_missed(ngx_ims_media_helper_t *h);
 void ngx_ims_media_alive(ngx_ims_media_helper_t *h);
 void ngx_ims_media_gone(ngx_ims_media_helper_t *h);
+void ngx_ims_media_refused(ngx_ims_media_helper_t *h);
 
 /* what else its reply says: calls that ended there */
 void ngx_ims_media_told(ngx_ims_media_helper_t *h,

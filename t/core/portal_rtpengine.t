@@ -34,7 +34,7 @@ my $missing = IMS::Flow::missing();
 BAIL_OUT($missing) if $missing;
 BAIL_OUT('rtpengine is not installed') unless IMS::RtpEngine::program();
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(44);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(47);
 
 my $rtpengine = IMS::RtpEngine->new(dir => $t->testdir(),
     control => [ '--listen-ng=127.0.0.1:28590',
@@ -44,7 +44,7 @@ my $jwt = IMS::JWT->new($t);
 
 $t->write_file_expand('nginx.conf', ims_conf(workers => 2, grace => '5s',
     media => 'udp:127.0.0.1:28590', media_lost => '4s',
-    http => 'ims_portal_media_timeout 10s;'));
+    http => "ims_portal_media_timeout 10s;\nims_portal_media_consent 1s;"));
 $t->run();
 
 my $far = IMS::Flow->echo($t);
@@ -139,6 +139,21 @@ $up = up($mary);
 is($up->{state}, 'connected', 'after a restart');
 $bob->start('INVITE', sdp_body(IMS::Flow->new()->sdp()));
 is($bob->final('INVITE')->{code}, 503, 'full: refused');
+
+# another process at once: it is asked, and does not know the call
+
+$rtpengine->stop();
+$rtpengine->start();
+
+for my $end ([ $mary => 'browser' ], [ $core => 'core' ]) {
+    my $bye = $end->[0]->expect('BYE', 60);
+    is($bye && $bye->h('Reason'), 'SIP;cause=503;text="media lost"',
+        "restarted: BYE to the $end->[1]");
+    $end->[0]->reply($bye, 200, 'OK') if $bye;
+}
+
+$up = up($mary);
+is($up->{state}, 'connected', 'restarted: calls again');
 
 # gone: its call ends
 
