@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "mh_json.h"
+#include "../ngx_ims_portal_module/ngx_ims_str.h"
 
 
 /* one list or dictionary that is open */
@@ -40,7 +41,6 @@ static bool mh_json_int(struct mh_json_out *o);
 static bool mh_json_bytes(struct mh_json_out *o);
 static void mh_json_quote(struct mh_json_out *o, const uint8_t *p,
     const uint8_t *end);
-static size_t mh_json_utf8(const uint8_t *p, size_t len);
 static void mh_json_add(struct mh_json_out *o, const void *p, size_t len);
 
 
@@ -232,7 +232,7 @@ mh_json_quote(struct mh_json_out *o, const uint8_t *p, const uint8_t *end)
             continue;
         }
 
-        n = mh_json_utf8(p, (size_t) (end - p));
+        n = (size_t) ngx_ims_utf8_char(p, (size_t) (end - p));
 
         if (n == 0) {
             mh_json_add(o, "\xef\xbf\xbd", 3);
@@ -245,52 +245,6 @@ mh_json_quote(struct mh_json_out *o, const uint8_t *p, const uint8_t *end)
     }
 
     mh_json_add(o, "\"", 1);
-}
-
-
-/* bytes of the UTF-8 character at p (RFC 3629 4), 0 if it is none */
-
-static size_t
-mh_json_utf8(const uint8_t *p, size_t len)
-{
-    size_t   i, n;
-    uint8_t  low, high;
-
-    if (p[0] < 0x80) {
-        return 1;
-    }
-
-    low = 0x80;
-    high = 0xbf;
-
-    if (p[0] >= 0xc2 && p[0] <= 0xdf) {
-        n = 2;
-
-    } else if (p[0] >= 0xe0 && p[0] <= 0xef) {
-        n = 3;
-        low = (p[0] == 0xe0) ? 0xa0 : 0x80;
-        high = (p[0] == 0xed) ? 0x9f : 0xbf;
-
-    } else if (p[0] >= 0xf0 && p[0] <= 0xf4) {
-        n = 4;
-        low = (p[0] == 0xf0) ? 0x90 : 0x80;
-        high = (p[0] == 0xf4) ? 0x8f : 0xbf;
-
-    } else {
-        return 0;
-    }
-
-    if (len < n || p[1] < low || p[1] > high) {
-        return 0;
-    }
-
-    for (i = 2; i < n; i++) {
-        if (p[i] < 0x80 || p[i] > 0xbf) {
-            return 0;
-        }
-    }
-
-    return n;
 }
 
 

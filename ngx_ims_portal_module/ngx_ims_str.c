@@ -8,9 +8,6 @@
 #include "ngx_ims_str.h"
 
 
-static int ngx_ims_utf8_char(const unsigned char *p, size_t len);
-
-
 int
 ngx_ims_utf8(const unsigned char *p, size_t len)
 {
@@ -43,9 +40,7 @@ ngx_ims_utf8(const unsigned char *p, size_t len)
 }
 
 
-/* the bytes of one well-formed character (RFC 3629 4), or 0 */
-
-static int
+int
 ngx_ims_utf8_char(const unsigned char *p, size_t len)
 {
     int            i, n;

@@ -48,6 +48,12 @@ enum {
 int ngx_ims_utf8(const unsigned char *p, size_t len);
 
 /*
+ * The bytes, 1 to 4, of the well-formed character (RFC 3629 4) that p begins
+ * with, or 0; len is 1 or more.
+ */
+int ngx_ims_utf8_char(const unsigned char *p, size_t len);
+
+/*
  * How many characters a text has that may be shown on one line: well-formed
  * UTF-8 without control characters (C0, DEL, C1), line and paragraph
  * separators, and what turns the direction of a text (U+200E, U+200F,

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "../../ngx_ims_portal_module/ngx_ims_ng.c"
+#include "../../ngx_ims_portal_module/ngx_ims_str.c"
 #include "../../media-helper/mh_json.c"
 #include "../../media-helper/mh_json_out.c"
 
