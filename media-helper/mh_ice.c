@@ -98,7 +98,7 @@ mh_ice_start(struct mh_ice *ice, uint64_t now)
 
 
 int
-mh_ice_restart(struct mh_ice *ice, uint64_t now)
+mh_ice_restart(struct mh_ice *ice)
 {
     int   err;
     char  ufrag[MH_ICE_UFRAG_LEN + 1], pwd[MH_ICE_PWD_LEN + 1];
@@ -118,7 +118,6 @@ mh_ice_restart(struct mh_ice *ice, uint64_t now)
 
     ice->rufrag[0] = '\0';
     ice->revoked = false;
-    ice->heard = now;
 
     return 0;
 }

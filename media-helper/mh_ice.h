@@ -98,11 +98,12 @@ int mh_ice_start(struct mh_ice *ice, uint64_t now);
 
 /*
  * Restarts it (RFC 8839 4.4.1.1.1): new ufrag and password, the remote
- * ufrag forgotten, the peer kept for media until a new pair is nominated.
+ * ufrag forgotten, the peer kept for media until a new pair is nominated, for
+ * as long as consent lasts: a restart is none (RFC 7675 5.1).
  *
  * @return as mh_ice_start(); on an error the agent is as it was
  */
-int mh_ice_restart(struct mh_ice *ice, uint64_t now);
+int mh_ice_restart(struct mh_ice *ice);
 
 /*
  * Notes the ufrag from the peer's SDP; from now on requests under another

@@ -254,6 +254,29 @@ mh_links_expired(const struct mh_call *call, uint64_t now)
 }
 
 
+bool
+mh_links_closed(const struct mh_call *call)
+{
+    bool                   closed;
+    unsigned               k;
+    const struct mh_link  *link;
+
+    closed = false;
+
+    for (k = 0; k < call->links.n; k++) {
+        link = call->links.v[k];
+
+        if (link->failed && !link->closed) {
+            return false;
+        }
+
+        closed = closed || link->closed;
+    }
+
+    return closed;
+}
+
+
 struct mh_transport *
 mh_call_transport(const struct mh_call *call, unsigned i)
 {
@@ -611,6 +634,7 @@ mh_link_state_h(int err, const char *reason, void *arg)
 
     call = link->call;
     link->failed = (err != 0);
+    link->closed = (err == ECONNRESET);
     call->failed = false;
 
     for (k = 0; k < call->links.n; k++) {

@@ -42,6 +42,7 @@ struct mh_link {
     struct mh_transport  *transport;
     struct mh_bundle      bundle;
     bool                  failed;       /* DTLS */
+    bool                  closed;       /* ... because the browser closed it */
     char                  tls_id[MH_LINK_TLS + 1];  /* ours, RFC 8842 4 */
     char                 *peer_tls_id;  /* NULL: it has never said one */
     bool                  answered;     /* an association was agreed on */
@@ -114,6 +115,9 @@ void mh_links_forget(struct mh_call *call, unsigned i);
 
 /* @return whether consent is gone for all links in use (RFC 7675 5.1) */
 bool mh_links_expired(const struct mh_call *call, uint64_t now);
+
+/* @return whether DTLS is no more, and all that is not was closed from there */
+bool mh_links_closed(const struct mh_call *call);
 
 /* @return the transport of m-line i, or the first one; never NULL */
 struct mh_transport *mh_call_transport(const struct mh_call *call,

@@ -546,16 +546,21 @@ mh_query_state(const struct mh_call *call)
 static void
 mh_query_transport(ngx_ims_ng_writer_t *w, const struct mh_call *call)
 {
+    bool                             closed;
     const struct mh_transport_stat  *stat;
 
     static const char *const  states[] = { "new", "path", "up", "failed" };
 
     stat = mh_transport_stat(mh_call_transport(call, 0));
 
+    /* what the browser ended has not failed */
+
+    closed = mh_links_closed(call);
+
     ngx_ims_ng_write_key_dict(w, "web");
-    ngx_ims_ng_write_key_word(w, "state",
-                              states[mh_query_state(call)]);
-    ngx_ims_ng_write_key_int(w, "media lost", call->media_lost);
+    ngx_ims_ng_write_key_word(w, "state", closed ? "closed"
+                                          : states[mh_query_state(call)]);
+    ngx_ims_ng_write_key_int(w, "media lost", call->media_lost || closed);
     ngx_ims_ng_write_key_int(w, "auth errors", stat->auth_errors);
     ngx_ims_ng_write_key_int(w, "replays", stat->replays);
     ngx_ims_ng_write_key_int(w, "bad", stat->bad);

@@ -111,7 +111,7 @@ mh_transport_ice_restart(struct mh_transport *t)
 
     *former = t->ice;
 
-    err = mh_ice_restart(&t->ice, mh_clock());
+    err = mh_ice_restart(&t->ice);
     if (err) {
         mem_deref(former);
         return err;
