@@ -5,7 +5,7 @@
  */
 
 import { firstValue, parseParty } from './address.js';
-import { causeOf, explain, isLimit, parseReason } from './causes.js';
+import { causeOf, causeOfBye, explain, isLimit, parseReason } from './causes.js';
 
 
 /* ms in which the portal repeats an answer on a new socket */
@@ -13,6 +13,7 @@ const REPEATED = 3000;
 
 /* ms from one try to find another way for the media to the next */
 const AGAIN = 5000;
+const TRIES = 6;
 
 
 /** @typedef {'calling'|'ringing'|'early'|'active'|'held'|'ended'} CallState */
@@ -30,6 +31,7 @@ export class Call extends EventTarget {
     #options;
     #heard = 0;         /* provisional answers, repetitions included */
     #again = null;
+    #tries = 0;
 
     /** @type {'outgoing'|'incoming'} */
     direction;
@@ -273,7 +275,14 @@ export class Call extends EventTarget {
     #seek() {
         clearTimeout(this.#again);
 
-        if (this.#broken) {
+        if (!this.#broken) {
+            const ice = this.connection?.iceConnectionState;
+
+            if (ice === 'connected' || ice === 'completed') {
+                this.#tries = 0;
+            }
+
+        } else if (this.#tries++ < TRIES) {
             this.#options.lost();
             this.#again = setTimeout(() => this.#seek(), AGAIN);
         }
@@ -410,6 +419,9 @@ export class Call extends EventTarget {
             && reason?.protocol === 'SIP' && reason.cause === 200)
         {
             this.cause = 'elsewhere';
+
+        } else if (this.cause === 'hangup' && originator === 'remote') {
+            this.cause = causeOfBye(reason);
         }
 
         if (isLimit(message?.getHeader?.('Warning'))) {

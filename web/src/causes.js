@@ -72,6 +72,25 @@ export function causeOf(code, jssip) {
 
 
 /**
+ * Of a BYE from there: the portal ends calls, too, and tells why.
+ *
+ * @param {object|null} reason  from parseReason()
+ * @returns {string} as causeOf()
+ */
+export function causeOfBye(reason) {
+    if (reason?.protocol !== 'SIP') {
+        return 'hangup';
+    }
+
+    if (reason.cause === 503 && /^(media lost|no media)$/.test(reason.text)) {
+        return 'media-lost';
+    }
+
+    return reason.cause === 488 ? 'media' : 'hangup';
+}
+
+
+/**
  * The portal's word that a user has reached a limit; the status alone does not
  * tell that from what the called side says.
  *

@@ -5,7 +5,8 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 
 import { afterClose, backoff, closeText, renewIn } from '../../src/backoff.js';
-import { causeOf, explain, isLimit, parseReason } from '../../src/causes.js';
+import { causeOf, causeOfBye, explain, isLimit, parseReason }
+    from '../../src/causes.js';
 import { takeInstance } from '../../src/instance.js';
 import { SessionError, fetchSession } from '../../src/session.js';
 
@@ -88,6 +89,14 @@ test('Reason', () => {
         { protocol: 'Q.850', cause: 16, text: '' });
     assert.equal(parseReason('SIP'), null);
     assert.equal(parseReason(undefined), null);
+
+    const bye = (reason) => causeOfBye(parseReason(reason));
+
+    assert.equal(bye('SIP;cause=503;text="media lost"'), 'media-lost');
+    assert.equal(bye('SIP;cause=488;text="DTLS failed"'), 'media');
+    assert.equal(bye('SIP;cause=503;text="something else"'), 'hangup');
+    assert.equal(bye('Q.850;cause=16'), 'hangup');
+    assert.equal(bye(undefined), 'hangup');
 });
 
 
