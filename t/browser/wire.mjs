@@ -53,11 +53,14 @@ export class Wire {
         this.others.push(address);
     }
 
+    /** What goes there is lost from now on. */
+    cut(address) {
+        ip('address', 'del', address, 'dev', 'lo');
+        this.others.splice(this.others.indexOf(address), 1);
+    }
+
     stop() {
         ip('link', 'del', NAME);
-
-        for (const address of this.others.splice(0)) {
-            ip('address', 'del', address, 'dev', 'lo');
-        }
+        [...this.others].forEach((address) => this.cut(address));
     }
 }

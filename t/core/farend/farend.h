@@ -146,6 +146,7 @@ struct fe_call {
     int                 timed_out;       /* no answer to our INVITE */
     unsigned            version;
     char                why[64];
+    char                reason[FE_STR];  /* of the BYE that ended it */
     char                info[FE_STR];    /* last INFO body */
 
     struct fe_msg      *invite;          /* kept for its responses */

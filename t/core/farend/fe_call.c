@@ -490,6 +490,7 @@ on_request(struct fe *fe, const struct fe_msg *m)
 
     } else if (strcmp(m->method, "BYE") == 0) {
         fe_tx_reply(fe, m, 200, "");
+        fe_sip_header(m, "Reason", 0, c->reason, sizeof(c->reason));
         c->resp_len = 0;
         end_call(c, "bye received");
 

@@ -66,6 +66,7 @@ call_json(const struct fe_call *c, char *out, size_t size)
 {
     int                   n;
     char                  addr[64], remote[2 * FE_STR], info[2 * FE_STR];
+    char                  reason[2 * FE_STR];
     double                db, freq, share, now;
     const struct fe_rtp  *r;
 
@@ -75,17 +76,20 @@ call_json(const struct fe_call *c, char *out, size_t size)
     inet_ntop(AF_INET, &r->remote.sin_addr, addr, sizeof(addr));
     quote(c->remote, remote, sizeof(remote));
     quote(c->info, info, sizeof(info));
+    quote(c->reason, reason, sizeof(reason));
 
     n = snprintf(out, size,
         "{\"call\":%d,\"state\":\"%s\",\"number\":\"%s\",\"remote\":\"%s\","
-        "\"status\":%d,\"why\":\"%s\",\"reinvites\":%d,\"info\":\"%s\","
+        "\"status\":%d,\"why\":\"%s\",\"reason\":\"%s\","
+        "\"reinvites\":%d,\"info\":\"%s\","
         "\"pt\":%d,\"te_pt\":%d,\"send\":%s,\"receive\":%s,"
         "\"port\":%u,\"media\":\"%s:%u\",\"sent\":%u,"
         "\"packets\":%u,\"lost\":%u,\"reordered\":%u,\"dup\":%u,\"bad\":%u,"
         "\"rtcp\":%u,\"ssrcs\":%u,\"max_gap_ms\":%.1f,\"idle_ms\":%.1f,"
         "\"energy_db\":%.1f,\"freq\":%.2f,\"share\":%.3f,\"dtmf\":\"%s\"}",
         c->id, state_name(c), c->number, remote, c->status, c->why,
-        c->reinvites, info, r->pt, r->te_pt, r->send ? "true" : "false",
+        reason, c->reinvites, info, r->pt, r->te_pt,
+        r->send ? "true" : "false",
         r->receive ? "true" : "false", r->port, addr,
         ntohs(r->remote.sin_port), r->sent, r->packets, fe_rtp_lost(r),
         r->reordered, r->dup, r->bad, r->rtcp, r->ssrcs, r->max_gap,
