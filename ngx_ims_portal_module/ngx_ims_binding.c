@@ -14,6 +14,8 @@
 
 static void ngx_ims_binding_mac(ngx_ims_pool_t *pool, u_char *token,
     u_char *out);
+static uint32_t ngx_ims_binding_new(ngx_ims_pool_t *pool, uint32_t lease,
+    u_char *instance);
 
 
 ngx_int_t
@@ -61,31 +63,11 @@ ngx_ims_binding_get(ngx_ims_pool_t *pool, uint32_t lease, u_char *instance,
             goto done;
         }
 
-        i = ngx_ims_zone_take_binding(zone);
+        i = ngx_ims_binding_new(pool, lease, instance);
         if (i == NGX_IMS_NONE) {
             rc = NGX_ERROR;
             goto done;
         }
-
-        b = &zone->bindings[i];
-        b->lease = lease;
-        b->dialogs = NGX_IMS_NONE;
-        b->since = ngx_time();
-        ngx_memcpy(b->instance, instance, NGX_IMS_DIGEST_LEN);
-
-        if (ngx_ims_pool_keep(pool, lease, &b->identity) != NGX_OK) {
-            ngx_ims_zone_free_binding(zone, i);
-            rc = NGX_ERROR;
-            goto done;
-        }
-
-        b->next = l->bindings;
-
-        ngx_memory_barrier();
-        b->state = NGX_IMS_BINDING_IDLE;
-
-        l->bindings = i;
-        l->nbindings++;
     }
 
     b = &zone->bindings[i];
@@ -107,6 +89,47 @@ done:
     ngx_ims_zone_unlock(zone);
 
     return rc;
+}
+
+
+/* one more record of a lease, or NGX_IMS_NONE; the zone is locked */
+
+static uint32_t
+ngx_ims_binding_new(ngx_ims_pool_t *pool, uint32_t lease, u_char *instance)
+{
+    uint32_t               i;
+    ngx_ims_zone_t        *zone;
+    ngx_ims_lease_sh_t    *l;
+    ngx_ims_binding_sh_t  *b;
+
+    zone = &pool->zone;
+    l = &zone->leases[lease];
+
+    i = ngx_ims_zone_take_binding(zone);
+    if (i == NGX_IMS_NONE) {
+        return NGX_IMS_NONE;
+    }
+
+    b = &zone->bindings[i];
+    b->lease = lease;
+    b->dialogs = NGX_IMS_NONE;
+    b->since = ngx_time();
+    ngx_memcpy(b->instance, instance, NGX_IMS_DIGEST_LEN);
+
+    if (ngx_ims_pool_keep(pool, lease, &b->identity) != NGX_OK) {
+        ngx_ims_zone_free_binding(zone, i);
+        return NGX_IMS_NONE;
+    }
+
+    b->next = l->bindings;
+
+    ngx_memory_barrier();
+    b->state = NGX_IMS_BINDING_IDLE;
+
+    l->bindings = i;
+    l->nbindings++;
+
+    return i;
 }
 
 

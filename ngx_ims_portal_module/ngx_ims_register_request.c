@@ -34,6 +34,8 @@ static ngx_int_t ngx_ims_register_contact(ngx_ims_session_t *s,
     ngx_ims_sip_msg_t *m, ngx_ims_sip_addr_t *contact, time_t *expires);
 static ngx_int_t ngx_ims_register_bind(ngx_ims_session_t *s,
     ngx_ims_sip_msg_t *m, ngx_ims_sip_addr_t *contact);
+static void ngx_ims_register_no_binding(ngx_ims_session_t *s,
+    ngx_ims_sip_msg_t *m, ngx_int_t rc);
 static ngx_int_t ngx_ims_register_take(ngx_ims_session_t *s,
     u_char *instance, ngx_ims_ref_t *ref, ngx_ims_owner_t *before);
 static ngx_uint_t ngx_ims_register_forgotten(ngx_ims_session_t *s,
@@ -326,24 +328,7 @@ ngx_ims_register_bind(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
     rc = ngx_ims_register_take(s, instance, &ref, &before);
 
     if (rc != NGX_OK) {
-
-        if (rc == NGX_BUSY) {
-            ngx_log_error(NGX_LOG_INFO, s->connection->log, 0,
-                          "user \"%V\" has too many browsers", &s->user);
-            ngx_ims_call_refuse(s->worker, &s->flow, m, 403,
-                                "Warning: 399 portal \"too many browsers\""
-                                CRLF);
-
-        } else {
-            if (ngx_ims_limit_pool_full(s->worker->limit)) {
-                ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
-                              "zone of pool \"%V\" has no room for a binding",
-                              &s->pool->name);
-            }
-            ngx_ims_call_refuse(s->worker, &s->flow, m, 503,
-                                "Retry-After: 5" CRLF);
-        }
-
+        ngx_ims_register_no_binding(s, m, rc);
         return NGX_DECLINED;
     }
 
@@ -395,6 +380,28 @@ ngx_ims_register_bind(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
     }
 
     return NGX_OK;
+}
+
+
+static void
+ngx_ims_register_no_binding(ngx_ims_session_t *s, ngx_ims_sip_msg_t *m,
+    ngx_int_t rc)
+{
+    if (rc == NGX_BUSY) {
+        ngx_log_error(NGX_LOG_INFO, s->connection->log, 0,
+                      "user \"%V\" has too many browsers", &s->user);
+        ngx_ims_call_refuse(s->worker, &s->flow, m, 403,
+                            "Warning: 399 portal \"too many browsers\"" CRLF);
+        return;
+    }
+
+    if (ngx_ims_limit_pool_full(s->worker->limit)) {
+        ngx_log_error(NGX_LOG_ERR, s->connection->log, 0,
+                      "zone of pool \"%V\" has no room for a binding",
+                      &s->pool->name);
+    }
+
+    ngx_ims_call_refuse(s->worker, &s->flow, m, 503, "Retry-After: 5" CRLF);
 }
 
 
