@@ -324,7 +324,10 @@ void mh_call_remove(struct mh_call *call);
 struct mh_scratch {
     struct mh_sdp        a;
     struct mh_sdp        b;
+    struct mh_sdp        out;       /* what a browser has from us */
     struct mh_sdp_local  local;
+    char                 ufrag[MH_SDP_MAX_MEDIA][MH_ICE_UFRAG_LEN + 1];
+    char                 pwd[MH_SDP_MAX_MEDIA][MH_ICE_PWD_LEN + 1];
     char                 addr[64];
     char                 more[MH_WEB_SOCKS - 1][64];
     char                 fingerprint[128];

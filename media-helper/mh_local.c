@@ -23,6 +23,7 @@
 
 
 static void mh_local_web(struct mh_call *call, const struct mh_signal *sig);
+static void mh_local_former(struct mh_call *call, unsigned i);
 
 
 /* our end of the leg that a description is written for, but for its ports */
@@ -163,8 +164,58 @@ mh_local_links(struct mh_call *call, const struct mh_sdp *sdp,
                    ? (role == MH_DTLS_ACTIVE ? MH_SDP_ACTIVE : MH_SDP_PASSIVE)
                    : local->setup;
 
+        if (seen[k]) {
+            mh_local_former(call, i);
+        }
+
         seen[k] = true;
     }
+}
+
+
+/*
+ * An m-line of a bundle keeps the ufrag and password that our first offer gave
+ * it: another one is an ICE restart to Firefox, which refuses that for less
+ * than all m-lines.  When there is a restart, all of them change.
+ */
+
+static void
+mh_local_former(struct mh_call *call, unsigned i)
+{
+    bool                        same;
+    unsigned                    j;
+    const struct mh_leg        *leg;
+    struct mh_scratch          *s;
+    const struct mh_sdp_media  *former;
+    struct mh_sdp_local_media  *m;
+
+    s = call->calls->scratch;
+    m = &s->local.media[i];
+    leg = &call->legs[MH_SDP_WEB];
+
+    if (leg->out == NULL || mh_sdp_parse(&s->out, leg->out, leg->outlen) != 0
+        || i >= s->out.mediac)
+    {
+        return;
+    }
+
+    same = false;
+
+    for (j = 0; j < i && j < s->out.mediac; j++) {
+        same = same || pl_strcmp(&s->out.media[j].ufrag, m->ufrag) == 0;
+    }
+
+    former = &s->out.media[i];
+
+    if (!same || former->refused || !pl_isset(&former->ufrag)
+        || pl_strcpy(&former->ufrag, s->ufrag[i], sizeof(s->ufrag[i])) != 0
+        || pl_strcpy(&former->pwd, s->pwd[i], sizeof(s->pwd[i])) != 0)
+    {
+        return;
+    }
+
+    m->former_ufrag = s->ufrag[i];
+    m->former_pwd = s->pwd[i];
 }
 
 

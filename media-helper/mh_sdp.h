@@ -271,6 +271,9 @@ struct mh_sdp_local_media {
     const char        *ufrag;       /* web: of the transport that the m-line
                                        uses; NULL: those of mh_sdp_local */
     const char        *pwd;
+    const char        *former_ufrag;    /* web: to write in their place where */
+    const char        *former_pwd;      /* another m-line names the transport;
+                                           NULL: those */
     const char        *tls_id;      /* as in mh_sdp_local; with ufrag */
     enum mh_sdp_setup  setup;       /* used with ufrag */
     bool               own;         /* our offer: has ICE and DTLS of its own

@@ -30,7 +30,7 @@ static void mh_sdp_write_bandwidth(struct mh_sdp_writer *w,
 static void mh_sdp_write_ims(struct mh_sdp_writer *w,
     const struct mh_sdp_plan *plan, const struct mh_sdp_line_plan *line);
 static void mh_sdp_write_web(struct mh_sdp_writer *w,
-    const struct mh_sdp_plan *plan, const struct mh_sdp_line_plan *line);
+    const struct mh_sdp_line_plan *line);
 static void mh_sdp_write_transport(struct mh_sdp_writer *w,
     const struct mh_sdp_plan *plan, const struct mh_sdp_line_plan *line);
 static void mh_sdp_write_candidates(struct mh_sdp_writer *w,
@@ -231,10 +231,13 @@ mh_sdp_write_media(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
         mh_sdp_printf(w, "c=IN %s %s\r\n", plan->local->ipv6 ? "IP6" : "IP4",
                       plan->local->addr);
         mh_sdp_write_bandwidth(w, plan, line);
-        mh_sdp_write_web(w, plan, line);
+        mh_sdp_write_web(w, line);
 
         if (only) {
             mh_sdp_printf(w, "a=bundle-only\r\n");
+
+        } else {
+            mh_sdp_write_transport(w, plan, line);
         }
     }
 
@@ -363,9 +366,15 @@ mh_sdp_write_ims(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
 
 
 static void
-mh_sdp_write_web(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
-    const struct mh_sdp_line_plan *line)
+mh_sdp_write_web(struct mh_sdp_writer *w, const struct mh_sdp_line_plan *line)
 {
+    /*
+     * No extmap for sdes:mid, although RFC 9143 15 asks for it: what comes
+     * from the IMS carries no MID, and Chromium, once it has been agreed on,
+     * no longer sorts by payload number and drops all of it.  Numbers are
+     * unique within the bundle.
+     */
+
     if (line->offer == NULL) {
         mh_sdp_printf(w, "a=mid:%s\r\n", line->map->mid);
 
@@ -379,28 +388,21 @@ mh_sdp_write_web(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
     if (line->offer == NULL || line->offer->rtcp_mux) {
         mh_sdp_printf(w, "a=rtcp-mux\r\n");
     }
-
-    /*
-     * No extmap for sdes:mid, although RFC 9143 15 asks for it: what comes
-     * from the IMS carries no MID, and Chromium, once it has been agreed on,
-     * no longer sorts by payload number and drops all of it.  Numbers are
-     * unique within the bundle.
-     */
-
-    if (line->transport) {
-        mh_sdp_write_transport(w, plan, line);
-    }
 }
 
 
-/* ICE and DTLS; a bundle's stand once */
+/*
+ * ICE and DTLS.  Of a bundle each m-line has them, although RFC 9143 7.1.3
+ * wants them in the tagged one only: Firefox 153 refuses an offer without a
+ * ufrag in each, and dies of an answer without a fingerprint in each.
+ */
 
 static void
-mh_sdp_write_transport(struct mh_sdp_writer *w,
-    const struct mh_sdp_plan *plan, const struct mh_sdp_line_plan *line)
+mh_sdp_write_transport(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
+    const struct mh_sdp_line_plan *line)
 {
     bool                        own;
-    const char                 *tls_id;
+    const char                 *ufrag, *pwd, *tls_id;
     enum mh_sdp_setup           setup;
     const struct mh_sdp_local  *local;
     static const char          *names[] = {
@@ -410,14 +412,22 @@ mh_sdp_write_transport(struct mh_sdp_writer *w,
     local = plan->local;
     own = (line->local->ufrag != NULL);
 
-    mh_sdp_printf(w, "a=ice-ufrag:%s\r\na=ice-pwd:%s\r\n",
-                  own ? line->local->ufrag : local->ufrag,
-                  own ? line->local->pwd : local->pwd);
+    ufrag = own ? line->local->ufrag : local->ufrag;
+    pwd = own ? line->local->pwd : local->pwd;
 
-    mh_sdp_write_candidates(w, local, line->local->port);
+    if (!line->transport && line->local->former_ufrag) {
+        ufrag = line->local->former_ufrag;
+        pwd = line->local->former_pwd;
+    }
 
-    mh_sdp_printf(w, "a=end-of-candidates\r\na=fingerprint:%s\r\n",
-                  local->fingerprint);
+    mh_sdp_printf(w, "a=ice-ufrag:%s\r\na=ice-pwd:%s\r\n", ufrag, pwd);
+
+    if (line->transport) {
+        mh_sdp_write_candidates(w, local, line->local->port);
+        mh_sdp_printf(w, "a=end-of-candidates\r\n");
+    }
+
+    mh_sdp_printf(w, "a=fingerprint:%s\r\n", local->fingerprint);
 
     setup = own ? line->local->setup : local->setup;
 
@@ -426,6 +436,10 @@ mh_sdp_write_transport(struct mh_sdp_writer *w,
     }
 
     mh_sdp_printf(w, "a=setup:%s\r\n", names[setup]);
+
+    if (!line->transport) {
+        return;
+    }
 
     tls_id = own ? line->local->tls_id : local->tls_id;
 

@@ -16,7 +16,6 @@ const puppeteer = createRequire(join(top, 'web/package.json'))(
 /* a microphone and a camera that are not there, and loopback for ICE */
 const PREFS = {
     'media.navigator.streams.fake': true,
-    'media.navigator.audio.fake_frequency': MIC,
     'media.navigator.permission.disabled': true,
     'permissions.default.microphone': 1,
     'permissions.default.camera': 1,
@@ -139,9 +138,14 @@ class FirefoxPhone extends Phone {
 
 
 export class Firefox {
-    /** @param {object} demo  as Browser's */
-    constructor(demo) {
+    /**
+     * @param {object} demo  as Browser's
+     * @param {{tone?: number}} [options]  Hz of the microphone
+     */
+    constructor(demo, { tone = MIC } = {}) {
         this.demo = demo;
+        this.tone = tone;
+        this.listen = listen;
         this.shots = process.env.SHOTS ?? demo.tmp;
     }
 
@@ -151,7 +155,9 @@ export class Firefox {
             executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr',
             headless: true,
             acceptInsecureCerts: true,
-            extraPrefsFirefox: PREFS,
+            extraPrefsFirefox: {
+                ...PREFS, 'media.navigator.audio.fake_frequency': this.tone,
+            },
             timeout: 120000,
             protocolTimeout: 120000,
         });
@@ -163,6 +169,15 @@ export class Firefox {
 
     version() {
         return this.browser.version();
+    }
+
+    /** Closes all pages. */
+    async clean() {
+        for (const context of this.browser?.browserContexts() ?? []) {
+            if (context !== this.browser.defaultBrowserContext()) {
+                await context.close();
+            }
+        }
     }
 
     /** A page of its own profile, empty. */

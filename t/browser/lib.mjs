@@ -208,19 +208,21 @@ export class Demo {
 export class Browser {
     /**
      * @param {string[]} [args]  more switches of Chromium
-     * @param {{loopback?: boolean}} [options]  candidates of 127.0.0.1, too
+     * @param {{loopback?: boolean, tone?: number}} [options]  candidates of
+     *   127.0.0.1, too; Hz of the microphone
      */
-    constructor(demo, args = [], { loopback = true } = {}) {
+    constructor(demo, args = [], { loopback = true, tone = MIC } = {}) {
         this.demo = demo;
+        this.tone = tone;
         this.args = loopback
             ? ['--allow-loopback-in-peer-connection', ...args] : args;
         this.shots = process.env.SHOTS ?? demo.tmp;
     }
 
     async start() {
-        const tone = join(this.demo.tmp, 'tone.wav');
+        const tone = join(this.demo.tmp, `tone-${this.tone}.wav`);
 
-        wave(tone, MIC);
+        wave(tone, this.tone);
         this.browser = await chromium.launch({
             executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
             args: [
@@ -238,7 +240,21 @@ export class Browser {
         await this.browser?.close();
     }
 
-    /** A page of its own profile, logged in and registered. */
+    /** Closes all pages. */
+    async clean() {
+        for (const context of this.browser?.contexts() ?? []) {
+            await context.close();
+        }
+    }
+
+    /** A page of its own profile, empty. */
+    async page() {
+        const context = await this.browser.newContext();
+
+        return context.newPage();
+    }
+
+    /** The same, logged in and registered. */
     async user(name) {
         const context = await this.browser.newContext({
             viewport: { width: 900, height: 760 },

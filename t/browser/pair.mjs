@@ -274,7 +274,8 @@ function gathered() {
 export class Leg {
     /**
      * @param {object} page  of Playwright, or Firefox's
-     * @param {object} options  color; video; listen: as Firefox's
+     * @param {object} options  color; video; tone: Hz that it sends;
+     *   listen: as Firefox's
      */
     constructor(page, options) {
         this.page = page;
@@ -318,12 +319,15 @@ export class Leg {
             { type: 'answer', sdp: text }), sdp);
     }
 
-    direction(what) {
-        return this.page.evaluate((d) => {
+    /** @param {string} [kind]  that media only */
+    direction(what, kind = '') {
+        return this.page.evaluate(({ what, kind }) => {
             for (const t of pc.getTransceivers()) {
-                t.direction = d;
+                if (kind === '' || t.receiver.track.kind === kind) {
+                    t.direction = what;
+                }
             }
-        }, what);
+        }, { what, kind });
     }
 
     connected() {
@@ -335,21 +339,22 @@ export class Leg {
     stats() {
         return this.page.evaluate(async () => {
             const report = await pc.getStats();
-            const all = { audio: {}, video: {} };
+            const none = { received: 0, lost: 0, sent: 0, decoded: 0 };
+            const all = { audio: { ...none }, video: { ...none } };
 
             for (const s of report.values()) {
                 const part = all[s.kind];
 
                 if (s.type === 'inbound-rtp' && part) {
-                    part.received = (part.received ?? 0) + s.packetsReceived;
-                    part.lost = (part.lost ?? 0) + s.packetsLost;
-                    part.decoded = s.framesDecoded;
+                    part.received += s.packetsReceived;
+                    part.lost += s.packetsLost;
+                    part.decoded = s.framesDecoded ?? 0;
                     part.keys = s.keyFramesDecoded;
                     part.width = s.frameWidth;
                     part.codec = report.get(s.codecId)?.mimeType;
 
                 } else if (s.type === 'outbound-rtp' && part) {
-                    part.sent = (part.sent ?? 0) + s.packetsSent;
+                    part.sent += s.packetsSent;
                     part.encoded = s.framesEncoded;
 
                 } else if (s.type === 'transport') {
@@ -415,13 +420,19 @@ export class Leg {
 }
 
 
-/** Two legs of a Chromium, each with storage of its own. */
+/**
+ * Two legs, each with storage of its own.
+ *
+ * @param {object|object[]} browser  for both; or the two
+ */
 export async function legs(browser, site, options = {}) {
+    const [first, second = first] = [browser].flat();
     const all = [];
 
-    for (const color of ['#c02020', '#2020c0']) {
-        const context = await browser.browser.newContext();
-        const leg = new Leg(await context.newPage(), { color, ...options });
+    for (const [its, color] of [[first, '#c02020'], [second, '#2020c0']]) {
+        const leg = new Leg(await its.page(), {
+            color, tone: its.tone, listen: its.listen, ...options,
+        });
 
         await leg.open(site);
         all.push(leg);
@@ -493,7 +504,12 @@ export class Pair {
         const ways = both ? [[a, b], [b, a]] : [[a, b]];
 
         for (const [from, to] of ways) {
-            const got = async () => (await to.stats()).audio.received > 25;
+            const got = async () => {
+                const { audio, video } = await to.stats();
+
+                return audio.received > 25
+                       && (!from.options.video || video.received > 5);
+            };
 
             await until(got, 'packets', 30000);
         }
@@ -535,7 +551,8 @@ export class Pair {
 
             t.diagnostic(`heard: ${heard.freq.toFixed(1)} Hz at `
                          + `${heard.db.toFixed(1)} dB`);
-            assert.ok(Math.abs(heard.freq - MIC) < 5, `tone: ${heard.freq}`);
+            assert.ok(Math.abs(heard.freq - (from.options.tone ?? MIC)) < 5,
+                      `tone: ${heard.freq}`);
             assert.ok(heard.db > -35, `energy: ${heard.db}`);
 
             if (from.options.video) {
@@ -548,7 +565,7 @@ export class Pair {
 
     /** Frames go on being decoded, and they are what was sent. */
     async picture(t, from, to) {
-        const start = (await to.stats()).video.decoded ?? 0;
+        const start = (await to.stats()).video.decoded;
         const now = await until(async () => {
             const { video } = await to.stats();
 

@@ -128,7 +128,10 @@ like($to_ims, qr/^b=AS:\d+\r$/m, 'and a bandwidth');
 $to_web = down('answer', $ims . video_ims());
 is_deeply([ map { $_ ? 1 : 0 } ports($to_web) ], [ 1, 1 ], 'taken');
 like($to_web, qr/^a=group:BUNDLE 0 1\r$/m, 'in the bundle');
-is(scalar(() = $to_web =~ /^a=ice-ufrag/mg), 1, 'with one transport');
+is(scalar(() = $to_web =~ /^a=end-of-candidates/mg), 1, 'with one transport');
+
+my %ufrags = map { $_ => 1 } $to_web =~ /^a=ice-ufrag:(\S+)/mg;
+is(scalar keys %ufrags, 1, 'and its ufrag');
 
 my $off = up('offer', video($web, port => 0));
 is((ports($off))[1], 0, 'video is removed');

@@ -115,11 +115,15 @@ test_video(void)
     ok(contains("m=video 31000 UDP/TLS/RTP/SAVPF 102\r\n"
                 "c=IN IP4 203.0.113.10\r\n"
                 "a=mid:1\r\n"
+                "a=ice-ufrag:Pt1x\r\n"
+                "a=ice-pwd:zyxwvutsrqponmlkjihgfedc\r\n"
+                "a=fingerprint:sha-256 AA:BB\r\n"
+                "a=setup:passive\r\n"
                 "a=rtpmap:102 H264/90000\r\n"
                 "a=fmtp:102 packetization-mode=1;profile-level-id=42e00c\r\n"
                 "a=rtcp-fb:102 nack pli\r\n"
                 "a=sendrecv\r\n"),
-       "video shares the port, transport attributes are not repeated");
+       "video shares the port, candidates are not repeated");
 
     offer_up(WEB_OFFER_AV);
     is_int(answer_down("v=0\r\no=i 1 1 IN IP4 192.0.2.40\r\ns=-\r\n"
@@ -237,7 +241,8 @@ test_handset(void)
        && has("a=rtcp-fb:98 nack"), "NACK, PLI and FIR for RTP/AVP");
     ok(has("a=rtcp-fb:98 goog-remb") && has("a=rtcp-fb:98 ccm tmmbr"),
        "and words for its limit");
-    ok(has("a=setup:actpass"), "actpass");
+    ok(contains("a=setup:actpass\r\n") && !contains("a=setup:passive"),
+       "actpass");
     ok(has("b=AS:384"), "its limit of video");
     ok(!contains("tra-") && !contains("curr") && !contains("des:qos")
        && !contains("RS:") && !contains("AS:49"), "nothing else");
