@@ -117,7 +117,6 @@ mh_ice_restart(struct mh_ice *ice)
     memcpy(ice->pwd, pwd, sizeof(pwd));
 
     ice->rufrag[0] = '\0';
-    ice->revoked = false;
 
     return 0;
 }
@@ -450,8 +449,7 @@ mh_ice_select(struct mh_ice *ice, const struct sa *src, uint64_t now)
 bool
 mh_ice_expired(const struct mh_ice *ice, uint64_t now)
 {
-    return ice->revoked
-           || (now > ice->heard && now - ice->heard > mh_ice_lasts);
+    return now > ice->heard && now - ice->heard > mh_ice_lasts;
 }
 
 

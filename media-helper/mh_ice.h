@@ -48,7 +48,6 @@ struct mh_ice {
     char           rufrag[MH_ICE_UFRAG_MAX + 1];    /* "" = not known yet */
     struct sa      peer;        /* nominated source, valid if selected */
     bool           selected;
-    bool           revoked;     /* consent is gone for good (RFC 7675 5.2) */
     uint64_t       heard;       /* ms: last authenticated request from the
                                    peer, or from anyone before a selection;
                                    the start before the first one */
@@ -155,8 +154,8 @@ int mh_ice_input(const uint8_t *p, size_t len, const struct sa *src,
 void mh_ice_select(struct mh_ice *ice, const struct sa *src, uint64_t now);
 
 /*
- * Whether consent is gone: revoked, or nothing authentic heard for
- * mh_ice_consent_ms() (RFC 7675 5.1).
+ * Whether consent is gone: nothing authentic heard for mh_ice_consent_ms()
+ * (RFC 7675 5.1).
  */
 bool mh_ice_expired(const struct mh_ice *ice, uint64_t now);
 
