@@ -20,7 +20,7 @@
 int
 mh_daemon(const struct mh_conf *conf)
 {
-    int    fd, null;
+    int    err, fd, null;
     char   buf[32];
     pid_t  pid;
 
@@ -29,14 +29,17 @@ mh_daemon(const struct mh_conf *conf)
     if (conf->pid_file != NULL) {
         fd = open(conf->pid_file, O_WRONLY|O_CREAT|O_TRUNC|O_CLOEXEC, 0644);
         if (fd == -1) {
-            mh_err("pid file \"%s\": %s", conf->pid_file, strerror(errno));
-            return errno;
+            err = errno;
+            mh_err("pid file \"%s\": %s", conf->pid_file, strerror(err));
+            return err;
         }
     }
 
     pid = fork();
     if (pid == -1) {
-        return errno;
+        err = errno;
+        mh_err("no process of its own: %s", strerror(err));
+        return err;
     }
 
     if (pid > 0) {
@@ -65,7 +68,9 @@ mh_daemon(const struct mh_conf *conf)
 
     null = open("/dev/null", O_RDWR);
     if (null == -1) {
-        return errno;
+        err = errno;
+        mh_err("/dev/null: %s", strerror(err));
+        return err;
     }
 
     (void) dup2(null, STDIN_FILENO);
