@@ -2,7 +2,7 @@
 #
 # What hurts the helper: each is a program of its own on the same client.
 
-HARD := strangers flood
+HARD := strangers flood oom
 
 all: $(HARD:%=$(HERE)build/mh_%)
 
