@@ -314,6 +314,10 @@ command(struct call *c, const char *name, int to, const char *sdp,
             ng_list(c->ng, "flags", c->up_flags);
         }
 
+        if (c->tos != NULL) {
+            ng_str(c->ng, "TOS", c->tos);
+        }
+
     } else {
         ng_str(c->ng, "transport-protocol", "UDP/TLS/RTP/SAVPF");
         ng_str(c->ng, "ICE", "force");

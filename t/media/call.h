@@ -55,6 +55,7 @@ struct call {
     const char      *ims_tag;
     const char      *flags;     /* more of them with what the IMS says */
     const char      *up_flags;  /* and with what the browser says */
+    const char      *tos;       /* TOS of what goes to the IMS, or NULL */
     unsigned         version;
     struct browser   web;
     struct ims       ims;
