@@ -219,6 +219,7 @@ is(offer('h', sdp => $opus)->{'error-reason'}, 'No usable media',
 is(ng('offer', 'call-id' => 'h', 'from-tag' => 'A', sdp => $name,
     @to_web)->{result}, 'error', 'a name for an address');
 is(statistics()->{calls}, 0, 'none of them left a call');
+is(statistics()->{'port pairs used'}, 0, 'nor a port (P29)');
 
 is(offer("h\0i")->{'error-reason'}, 'Invalid NG data format',
     'a NUL in a call-id');
