@@ -43,9 +43,11 @@ sub meaning {
 
         next unless $m->{bundled};
 
-        # the transport of a bundle is told once, RFC 9143 7.3
+        # the transport of a bundle is told once (RFC 9143 7.3), or its
+        # candidates are
 
         $pair ||= $m;
+        $m->{candidates} ||= $pair->{candidates};
         @$m{qw/ ice candidates dtls setup /}
             = @$pair{qw/ ice candidates dtls setup /} unless $m->{ice};
     }
