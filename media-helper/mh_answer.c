@@ -31,6 +31,7 @@ static int mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
     struct pl *out, const char **reason);
 static int mh_answer_check(const struct mh_call *call, enum mh_sdp_leg from,
     const struct mh_sdp *web);
+static bool mh_answer_usable(const struct mh_sdp *answer);
 static void mh_answer_local(struct mh_call *call, const struct mh_signal *sig,
     const struct mh_sdp *web, const struct mh_sdp *ims,
     const uint8_t via[MH_SDP_MAX_MEDIA]);
@@ -114,6 +115,11 @@ mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
     web = (from == MH_SDP_WEB) ? &scratch->b : &scratch->a;
     ims = (from == MH_SDP_WEB) ? &scratch->a : &scratch->b;
 
+    if (call->answered == 0 && !mh_answer_usable(&scratch->b)) {
+        *reason = "No usable media";
+        return EPROTONOSUPPORT;
+    }
+
     err = mh_answer_check(call, from, web);
 
     if (err == 0) {
@@ -176,6 +182,29 @@ mh_answer_check(const struct mh_call *call, enum mh_sdp_leg from,
     }
 
     return (from == MH_SDP_WEB) ? mh_sdp_check_web(web) : 0;
+}
+
+
+/*
+ * A browser answers an offer of AMR alone by refusing the m-line: a call that
+ * nobody would hear must not come about (ME-12).  Later on all may be refused.
+ */
+
+static bool
+mh_answer_usable(const struct mh_sdp *answer)
+{
+    unsigned  i;
+
+    for (i = 0; i < answer->mediac; i++) {
+
+        if (!answer->media[i].refused
+            && answer->media[i].kind != MH_SDP_OTHER)
+        {
+            return true;
+        }
+    }
+
+    return false;
 }
 
 

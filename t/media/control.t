@@ -225,6 +225,24 @@ is(offer("h\0i")->{'error-reason'}, 'Invalid NG data format',
     'a NUL in a call-id');
 is(statistics()->{calls}, 0, 'which leaves none, too');
 
+# what a browser cannot decode it refuses: that is no call (ME-12)
+
+(my $amr = $ims) =~ s/ 8 126/ 96/;
+$amr =~ s/a=rtpmap:8 .*/a=rtpmap:96 AMR\/8000\r/;
+(my $none = $web) =~ s/m=audio 9 (\S+) .*/m=audio 0 $1 96\r/;
+my @back = ('call-id' => 'j', 'from-tag' => 'A', 'to-tag' => 'B');
+
+is(ng('offer', 'call-id' => 'j', 'from-tag' => 'A', sdp => $amr,
+    @to_web)->{result}, 'ok', 'an offer of AMR alone');
+is(ng('answer', @back, sdp => $none, @to_ims)->{'error-reason'},
+    'No usable media', 'refused by the browser');
+(my $taken = $none) =~ s/audio 0/audio 9/;
+is(ng('answer', @back, sdp => $taken =~ s/actpass/active/r
+    . "a=rtpmap:96 AMR/8000\r\n", @to_ims)->{result}, 'ok', 'or taken');
+is(ng('answer', @back, sdp => $none, @to_ims)->{result}, 'ok',
+    'and later all may be refused');
+ng('delete', 'call-id' => 'j');
+
 offer('i');
 is(offer('i', sdp => $opus)->{result}, 'error', 'a bad re-offer');
 is(answer('i', 'B')->{result}, 'ok', 'does not hurt the call');
