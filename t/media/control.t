@@ -248,6 +248,16 @@ is(offer('i', sdp => $opus)->{result}, 'error', 'a bad re-offer');
 is(answer('i', 'B')->{result}, 'ok', 'does not hurt the call');
 ng('delete', 'call-id' => 'i');
 
+# figures are long: a driver over UDP does without (P31)
+
+offer('k');
+cmp_ok(length request('long', 'query', 'call-id' => 'k'), '>', 500,
+    'a call has figures');
+cmp_ok(length request('fast', 'delete', 'call-id' => 'k',
+    flags => ['fast']), '<', 100, 'delete with fast has none');
+is(ng('query', 'call-id' => 'k')->{'error-reason'}, 'Unknown call-id',
+    'and is a delete');
+
 stop();
 
 # the number of calls; a socket file that was left behind

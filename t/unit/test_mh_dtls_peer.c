@@ -20,6 +20,7 @@ static struct mh_dtls_bio  pipe_bio;
 static unsigned            client_sent;
 static unsigned            first_flight;    /* datagrams of it */
 static int                 client_long;
+static const char         *client_suites;   /* NULL: OpenSSL's */
 
 
 static void
@@ -92,6 +93,11 @@ client_open(BIO_METHOD *m, const char *srtp, int mtu, int rsa, int version)
     if (version != 0) {
         SSL_CTX_set_cipher_list(c, "ALL:@SECLEVEL=0");
         SSL_CTX_set_max_proto_version(c, version);
+    }
+
+    if (client_suites != NULL) {
+        (void) SSL_CTX_set_cipher_list(c, client_suites);
+        (void) SSL_CTX_set1_groups_list(c, "P-256");
     }
 
     ssl = SSL_new(c);
@@ -201,6 +207,49 @@ test_long_hello(BIO_METHOD *m)
 }
 
 
+/*
+ * What each browser has to have (RFC 8827 6.5) is enough; what is in the clear,
+ * anonymous or without forward secrecy is not taken (ME-6).
+ */
+
+static void
+test_suites(BIO_METHOD *m)
+{
+    SSL       *ssl;
+    unsigned   i;
+
+    static const char *const  weak[] = {
+        "eNULL:@SECLEVEL=0", "aNULL:@SECLEVEL=0",
+        "AES128-GCM-SHA256:AES128-SHA:@SECLEVEL=0",
+        "ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0"
+    };
+
+    client_suites = "ECDHE-ECDSA-AES128-GCM-SHA256";
+    side_open(&b, ctx_b, MH_DTLS_PASSIVE, NULL);
+    memset(&a, 0, sizeof(a));
+    ssl = client_open(m, "SRTP_AES128_CM_SHA1_80", 1200, 0, 0);
+    client_know(ssl);
+    ok(client_run(ssl, 0) && b.estab == 1,
+       "ECDHE_ECDSA, AES_128_GCM, SHA256 and P-256 alone");
+    SSL_free(ssl);
+    b.d = mem_deref(b.d);
+
+    for (i = 0; i < sizeof(weak) / sizeof(weak[0]); i++) {
+        client_suites = weak[i];
+        side_open(&b, ctx_b, MH_DTLS_PASSIVE, NULL);
+        memset(&a, 0, sizeof(a));
+        ssl = client_open(m, "SRTP_AES128_CM_SHA1_80", 1200, 0, 0);
+        client_know(ssl);
+        ok(!client_run(ssl, 0) && client_sent != 0 && b.estab == 0,
+           "not %s", weak[i]);
+        SSL_free(ssl);
+        b.d = mem_deref(b.d);
+    }
+
+    client_suites = NULL;
+}
+
+
 /* a bad message, which anybody may have written, leaves some time */
 
 static int
@@ -227,6 +276,7 @@ test_client(void)
     m = mh_dtls_bio_method();
 
     test_long_hello(m);
+    test_suites(m);
 
     side_open(&b, ctx_b, MH_DTLS_PASSIVE, NULL);
     memset(&a, 0, sizeof(a));
