@@ -426,7 +426,7 @@ mh_answer_associate(struct mh_link *link, bool active,
 }
 
 
-/* the same certificate again: association and role stay (P17) */
+/* the same certificate again: association and role stay (SD-16, P17) */
 
 static bool
 mh_answer_known(const struct mh_transport *t, const struct mh_sdp_media *m)
@@ -450,7 +450,7 @@ mh_answer_known(const struct mh_transport *t, const struct mh_sdp_media *m)
 }
 
 
-/* our role: what a=setup leaves; with actpass what the request asks for */
+/* SD-6: what a=setup leaves us; with actpass what the request asks for */
 
 static enum mh_dtls_role
 mh_answer_role(bool active, const struct mh_sdp_media *m)

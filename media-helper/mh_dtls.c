@@ -264,7 +264,7 @@ dtls_check(struct mh_dtls *d, int ret)
 }
 
 
-/* the handshake is done: who is it, and is it the one we wait for? */
+/* the handshake is done: is it the one we wait for? (ME-7, RFC 8122 5) */
 
 static int
 peer_match(const struct mh_dtls *d)

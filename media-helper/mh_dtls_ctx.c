@@ -25,7 +25,7 @@
  * The first suite is the one every browser has.  We have an ECDSA key; the
  * RSA suites are for peers with an RSA certificate when we are the client.
  * Of the groups the first one is the browsers' first too, and costs the
- * least; RFC 8827 6.5 demands the second.
+ * least; RFC 8827 6.5 demands the second (ME-6).
  */
 
 #define CIPHERS                                                             \

@@ -259,7 +259,7 @@ mh_ice_covered(const uint8_t *p, size_t len)
 }
 
 
-/* RFC 8445 7.3, RFC 8489 9.1.3 and 6.3.1 */
+/* ME-3, RFC 8445 7.3, RFC 8489 9.1.3 and 6.3.1 */
 
 static int
 mh_ice_request(struct stun_msg *msg, const struct stun_unknown_attr *unknown,

@@ -5,7 +5,7 @@
 
 
 /*
- * Datagram input and output in batches.
+ * Datagram input and output in batches (P30).
  *
  * All media sockets live in one epoll set of our own; that set is one
  * descriptor in libre's loop.  So there is a beginning and an end of each

@@ -6,7 +6,7 @@
 
 /*
  * Port pairs of the IMS side: an even UDP port for RTP, the next one for
- * RTCP (RFC 3550 11).  One pool per local address.
+ * RTCP (ME-9, RFC 3550 11).  One pool per local address.
  */
 
 

@@ -383,7 +383,7 @@ mh_sdp_write_web(struct mh_sdp_writer *w, const struct mh_sdp_line_plan *line)
                       line->offer->mid.p);
     }
 
-    /* browsers refuse a bundle in which one m-line lacks it */
+    /* SD-8; browsers refuse a bundle in which one m-line lacks it */
 
     if (line->offer == NULL || line->offer->rtcp_mux) {
         mh_sdp_printf(w, "a=rtcp-mux\r\n");

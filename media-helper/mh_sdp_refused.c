@@ -5,9 +5,9 @@
 
 
 /*
- * m-lines that are refused: they repeat their formats, with port 0 (RFC 3264
- * 6).  A description may have more of them than a call can use; those behind
- * are not looked at, but number and order have to stay.
+ * m-lines that are refused: they repeat their formats, with port 0 (SD-10,
+ * RFC 3264 6).  A description may have more of them than a call can use;
+ * those behind are not looked at, but number and order have to stay.
  */
 
 

@@ -378,7 +378,7 @@ mh_web_input(struct mh_web_sock *ws, struct mh_tcp_conn *conn, uint8_t *buf,
 
     web = ws->web;
 
-    /* RFC 7983 7 */
+    /* ME-2, RFC 7983 7 */
 
     if (buf[0] < 4) {
         mh_web_stun(ws, conn, buf, len, src);

@@ -25,7 +25,7 @@ use Test::Nginx qw/ port /;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(18);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(21);
 
 my $jwt = IMS::JWT->new($t);
 
@@ -79,6 +79,18 @@ $core->reply($invite, 486, 'Busy Here');
 my $ack = $core->expect('ACK');
 is($ack->h('Via'), $invite->h('Via'), 'and its ACK');
 is($mary->final('INVITE')->{code}, 486, 'answered');
+
+# nothing on the way has a small buffer (P16)
+
+($msg, $code) = message(50000);
+is($msg && $msg->{body}, 'm' x 50000, 'fifty kilobytes, whole');
+is($code, 200, 'answered');
+
+$mary->start('INVITE', body => '', headers => [ 'X-Long' => 'x' x 5000 ]);
+$invite = $core->expect('INVITE');
+is($invite && $invite->h('X-Long'), 'x' x 5000, 'an INVITE, too');
+$core->reply($invite, 486, 'Busy Here') if $invite;
+$mary->final('INVITE');
 
 # without TCP there
 

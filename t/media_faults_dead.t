@@ -3,7 +3,8 @@
 # Copyright (C) the IMS portal authors
 
 # A media helper that is frozen or gone: its calls end both ways with a Reason,
-# those that ring with 503, within the time that the configuration says.
+# those that ring with 503, within the time that the configuration says (ME-15,
+# P28).
 
 use warnings;
 use strict;

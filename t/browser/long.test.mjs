@@ -5,7 +5,7 @@
  * side sends each frame many times over, under numbers of their own, of which
  * a jitter buffer takes one.  Chromium has to follow each wrap, as the helper
  * has when it encrypts: else nothing is heard from then on.  Around a wrap
- * there is one packet for a frame, and some are lost or late.
+ * there is one packet for a frame, and some are lost or late (P22).
  */
 
 import assert from 'node:assert/strict';

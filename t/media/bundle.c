@@ -1,8 +1,8 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * Browsers that bundle all, some or none of their m-lines (RFC 9143); see
- * cases.h.
+ * Browsers that bundle all, some or none of their m-lines (SD-9, RFC 9143);
+ * see cases.h.
  */
 
 #include <stdio.h>

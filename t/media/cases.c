@@ -15,7 +15,7 @@
 #include "result.h"
 
 
-/* RFC 8445 7.3.1.1, 8.2: we are lite and controlled */
+/* ME-3, RFC 8445 7.3.1.1, 8.2: we are lite and controlled */
 
 void
 test_roles(struct ng *ng, const char *addr)
@@ -156,7 +156,7 @@ test_forks(struct ng *ng, const char *addr)
 }
 
 
-/* RFC 8839 4.4.1.1.1; the keys stay (P18) */
+/* RFC 8839 4.4.1.1.1; a new ufrag (P19), the keys stay (P18) */
 
 void
 test_ice_restart(struct ng *ng, const char *addr)

@@ -2,7 +2,8 @@
 
 # Copyright (C) the IMS portal authors
 
-# Consent (RFC 7675) of a browser, lost and found again; see mh_consent.c.
+# Consent (ME-5, RFC 7675) of a browser, lost and found again; see
+# mh_consent.c.
 
 use warnings;
 use strict;

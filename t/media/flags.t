@@ -33,7 +33,7 @@ my $web = web_sdp();
 my $ims = ims_sdp() =~ s/192\.0\.2\.9/127.0.0.1/gr;
 my $muxed = $ims =~ s/(a=ptime)/a=rtcp-mux\r\n$1/r;
 
-# rtcp-mux: an offer that insists names no other port, a peer may decline
+# rtcp-mux: an offer that insists names no other port, a peer may decline (SD-8)
 
 new_call();
 my $sdp = up('offer', $web, 'rtcp-mux' => ['require']);
@@ -129,7 +129,7 @@ up('offer', $web, reverse_tags());
 is(ufrag(down('answer', $ims, reverse_tags())), $ufrag,
     'but not if that offer was rejected');
 
-# a phone that is elsewhere than it said: learned, kept, and forgotten
+# a phone that is elsewhere than it said: learned, kept, and forgotten (P23)
 
 my ($here, $there) = map { IO::Socket::INET->new(Proto => 'udp',
     LocalAddr => '127.0.0.1') or die "socket: $!" } 1, 2;
@@ -162,7 +162,7 @@ speak($there);
 ok(heard($packets + 1), 'where it is heard');
 is(rtp_port(), $there->sockport(), 'and moves no more');
 
-# tls-id
+# tls-id (SD-6)
 
 new_call();
 my $named = $web =~ s/(a=setup:actpass\r\n)/$1a=tls-id:abcdefghijklmnopqrst\r\n/r;

@@ -198,7 +198,7 @@ test_dtls_roles(struct ng *ng, const char *addr)
 }
 
 
-/* the server has a second address of the family, with a candidate for it */
+/* a second address of the family: its socket answers, DTLS too (P21) */
 
 void
 test_interfaces(struct ng *ng, const char *addr)

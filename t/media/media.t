@@ -2,8 +2,8 @@
 
 # Copyright (C) the IMS portal authors
 
-# The media helper as a black box: starts it, and lets mh_peer play the
-# proxy, the browser and the IMS.  With MEDIA_SERVER=rtpengine the same
+# The media helper as a black box, a gateway of RFC 8825 4 (ME-1): starts
+# it, and lets mh_peer play the proxy, the browser and the IMS.  With MEDIA_SERVER=rtpengine the same
 # client runs against rtpengine, to show that the client is right.
 # MEDIA_HELPER names another helper, MEDIA_OPTIONS has more options for it.
 

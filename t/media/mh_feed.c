@@ -1,8 +1,9 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * What a media server does with RTCP and feedback of video, and with what is
- * odd in RTP: plays the proxy, a browser and an RTP end, and prints TAP.
+ * What a media server does with RTCP (ME-10) and feedback of video (ME-11,
+ * P27), and with what is odd in RTP: plays the proxy, a browser and an RTP
+ * end, and prints TAP.
  *
  *     mh_feed -c SOCKET
  *

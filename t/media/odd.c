@@ -61,7 +61,7 @@ through(struct call *c, int direction, const uint8_t *p, size_t len)
 }
 
 
-/* RFC 4733: one timestamp, a marker at the beginning, three ends */
+/* ME-13, RFC 4733: one timestamp, a marker at first, three ends */
 
 static int
 tone(struct call *c, int direction, uint16_t seq)

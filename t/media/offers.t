@@ -28,7 +28,7 @@ my ($call, $id) = ('', 0);
 my $web = web_sdp();
 my $ims = here(ims_sdp());
 
-# the same again
+# the same again (SD-4)
 
 $call = new_call();
 my $to_ims = up('offer', $web);
@@ -110,7 +110,7 @@ is(down('answer', here(ims_sdp(port => 41000)), 'to-tag' => 'B1',
     'via-branch' => 'b1'), $to_web, 'the first one answers for good');
 is(endpoint('B1'), '127.0.0.1:41000', 'and wins');
 
-# m-lines come and go; order and number stay
+# m-lines come and go; order and number stay (SD-10)
 
 $call = new_call();
 up('offer', $web);
@@ -140,7 +140,7 @@ is((ports(up('offer', video($web))))[1] > 0, 1, 'and comes back');
 $to_web = down('answer', $ims . video_ims());
 is_deeply([ map { $_ ? 1 : 0 } ports($to_web) ], [ 1, 1 ], 'for both');
 
-# max-bundle: its second line has port 0 and bundle-only
+# max-bundle: its second line has port 0 and bundle-only (SD-1)
 
 $call = new_call();
 $to_ims = up('offer', video($web, bundle_only => 1));
@@ -150,7 +150,7 @@ $to_web = down('answer', $ims . video_ims());
 is(scalar(() = ports($to_web)), 2, 'two lines');
 is((ports($to_web))[0], (ports($to_web))[1], 'on one port');
 
-# VP8 by policy
+# VP8 by policy (SD-14)
 
 $to_ims = up('offer', video($web), codec => { offer => ['VP8'] });
 like($to_ims, qr/VP8\/90000/, 'VP8 goes to the IMS if told so');
@@ -178,7 +178,7 @@ $to_ims = up('offer', $web);
 like($to_ims, qr/^a=rtcp-mux\r$/m, 'rtcp-mux stays in later offers');
 is(up('offer', $web), $to_ims, 'which are the same once more');
 
-# data channels
+# data channels (SD-18)
 
 $call = new_call();
 $to_ims = up('offer', "${web}m=application 9 UDP/DTLS/SCTP "
@@ -222,7 +222,7 @@ is_deeply([ map { $_ ? 1 : 0 } ports($to_web) ], [ 1, (0) x 17 ],
     'to a browser, too');
 is(scalar(() = $to_web =~ /^a=mid:surplus(?:16|17)\r$/mg), 2, 'with names');
 
-# tones with each clock, comfort noise, ptime
+# tones with each clock, comfort noise, ptime (SD-13, P25)
 
 $call = new_call();
 (my $full = $web) =~ s/ 111 0 8 126/ 111 0 8 13 110 126/;

@@ -2,7 +2,7 @@
 
 # Copyright (C) the IMS portal authors
 
-# SDES-SRTP between the media helper and the IMS, as a black box: mh_sdes
+# SDES-SRTP between the media helper and the IMS (ME-17): mh_sdes
 # plays the proxy, the browser and an SRTP end with libsrtp2.  With
 # MEDIA_SERVER=rtpengine the same client runs against rtpengine, to show that
 # the client is right.  MEDIA_HELPER names another helper, MEDIA_OPTIONS has

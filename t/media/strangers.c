@@ -3,7 +3,7 @@
  *
  * Strangers.  Each case is a call of its own, and somebody who is no part of
  * it sends something at one moment of its life.  Nothing of his may come out
- * at either end, and afterwards the call has to be where it was.
+ * at either end, and afterwards the call has to be where it was (ME-9).
  *
  * With -r the server is rtpengine: then nothing is judged but the client, by
  * what is known to get through there, and a table is printed of what does.

@@ -5,7 +5,8 @@
 
 
 /*
- * Splitting a bundle: MID, then SSRC, then payload number (RFC 9143 9.2).
+ * Splitting a bundle: MID, then SSRC, then payload number (ME-10, RFC 9143
+ * 9.2).
  * The streams are stand-ins that note what they get.
  */
 

@@ -127,6 +127,8 @@ test_plain(void)
 }
 
 
+/* no media but with the signalled certificate (ME-7) */
+
 static void
 test_fingerprints(void)
 {

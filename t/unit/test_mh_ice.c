@@ -156,6 +156,8 @@ username(const char *remote)
 }
 
 
+/* unguessable, and new for each agent (SD-5, RFC 8839 5.4) */
+
 static void
 test_random(void)
 {
@@ -236,6 +238,8 @@ test_success(void)
            "from where it came it is a retransmission");
 }
 
+
+/* ME-3 */
 
 static void
 test_errors(void)

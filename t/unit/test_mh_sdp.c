@@ -225,6 +225,8 @@ test_firefox(void)
 }
 
 
+/* what a browser needs is added (SD-15), with a limit of the IMS's (SD-12) */
+
 static void
 test_handset(void)
 {

@@ -55,6 +55,9 @@ test_refused(void)
         { EBADMSG, "mid of 32", WEB_HEAD "m=audio 0 RTP/AVP 0\r\na=mid:"
                                 "01234567890123456789012345678901\r\n" }
     };
+
+    /* SD-7 */
+
     static const struct {
         int             err;
         const char     *name;

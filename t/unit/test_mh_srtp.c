@@ -2,7 +2,7 @@
  * Copyright (C) the IMS portal authors
  *
  * SRTP: every backend against every other and against libre's srtp_*;
- * rollover, loss, replays, forged and many SSRCs, malformed packets.
+ * rollover, loss, replays, forged and many SSRCs, malformed packets (ME-8).
  */
 
 #include <errno.h>
