@@ -15,6 +15,12 @@ const REPEATED = 3000;
 const AGAIN = 5000;
 const TRIES = 6;
 
+/*
+ * ms that who calls gives way to who is called: both may lose their media at
+ * once, and offers that cross are refused (RFC 3261 14.1)
+ */
+const BEHIND = 1500;
+
 
 /** @typedef {'calling'|'ringing'|'early'|'active'|'held'|'ended'} CallState */
 
@@ -31,6 +37,7 @@ export class Call extends EventTarget {
     #options;
     #heard = 0;         /* provisional answers, repetitions included */
     #again = null;
+    #restart = null;
     #tries = 0;
 
     /** @type {'outgoing'|'incoming'} */
@@ -254,9 +261,14 @@ export class Call extends EventTarget {
         }
 
         if (this.#broken) {
-            this.#session.renegotiate({
-                rtcOfferConstraints: { iceRestart: true },
-            });
+            clearTimeout(this.#restart);
+            this.#restart = setTimeout(() => {
+                if (this.#broken) {
+                    this.#session.renegotiate({
+                        rtcOfferConstraints: { iceRestart: true },
+                    });
+                }
+            }, this.direction === 'outgoing' ? BEHIND : 0);
         }
     }
 
