@@ -27,6 +27,8 @@
 static void mh_link_destroy(void *data);
 static int mh_link_add(struct mh_call *call, uint8_t *k);
 static int mh_link_free(struct mh_call *call, const bool *taken, uint8_t *k);
+static void mh_links_name(struct mh_call *call, const struct mh_sdp *web,
+    const uint8_t via[MH_SDP_MAX_MEDIA]);
 static void mh_links_drop(struct mh_call *call);
 static bool mh_links_wanted(const struct mh_call *call, unsigned i);
 static int mh_links_plan_web(struct mh_call *call, const struct mh_sdp *sdp);
@@ -175,7 +177,40 @@ mh_links_settle(struct mh_call *call, const struct mh_sdp *web,
         }
     }
 
+    mh_links_name(call, web, via);
     mh_links_drop(call);
+}
+
+
+/*
+ * Packets for a browser say whose they are, where several m-lines come the
+ * same way and it has agreed; as mh_sdp_plan_mid_ext() offers and answers.
+ */
+
+static void
+mh_links_name(struct mh_call *call, const struct mh_sdp *web,
+    const uint8_t via[MH_SDP_MAX_MEDIA])
+{
+    unsigned                    i, j, n;
+    const struct mh_sdp_media  *m;
+
+    for (i = 0; i < web->mediac; i++) {
+        m = &web->media[i];
+
+        if (call->streams[i] == NULL) {
+            continue;
+        }
+
+        n = 0;
+
+        for (j = 0; j < web->mediac; j++) {
+            n += (call->streams[j] != NULL && !web->media[j].refused
+                  && web->media[j].bundled && via[j] == via[i]);
+        }
+
+        mh_stream_mid(call->streams[i], n > 1 && m->bundled ? m->mid_ext : 0,
+                      &m->mid);
+    }
 }
 
 

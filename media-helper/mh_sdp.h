@@ -56,7 +56,10 @@ enum {
     MH_SDP_MAX_CODEC_RULES = 16,    /* per list of struct mh_sdp_policy */
     MH_SDP_MAX_MORE = 7,            /* candidates besides the first */
     MH_SDP_MAX_PT = 16,             /* codecs of one m-line that pass */
-    MH_SDP_MAX_MID = 31             /* bytes; RFC 9143 14 wants 1 to 3 */
+    MH_SDP_MAX_MID = 31,            /* bytes; RFC 9143 14 wants 1 to 3 */
+    MH_SDP_SENT_MID = 16,           /* those that fit into the one-byte form */
+    MH_SDP_MAX_EXT = 14             /* of a header extension, RFC 8285 4.2;
+                                       and its highest id */
 };
 
 

@@ -357,7 +357,7 @@ mh_sdp_a_extmap(struct mh_sdp_reader *r, struct pl value)
     struct pl  word, id, uri;
 
     if (mh_pl_word(&value, &word) && mh_pl_word(&value, &uri)
-        && mh_pl_is(&uri, "urn:ietf:params:rtp-hdrext:sdes:mid")
+        && mh_pl_is(&uri, MH_SDP_MID_URI)
         && mh_pl_part(&word, '/', &id) && mh_pl_number(&id, 255, &n))
     {
         r->m->mid_ext = (uint8_t) n;

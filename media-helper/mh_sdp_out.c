@@ -30,7 +30,7 @@ static void mh_sdp_write_bandwidth(struct mh_sdp_writer *w,
 static void mh_sdp_write_ims(struct mh_sdp_writer *w,
     const struct mh_sdp_plan *plan, const struct mh_sdp_line_plan *line);
 static void mh_sdp_write_web(struct mh_sdp_writer *w,
-    const struct mh_sdp_line_plan *line);
+    const struct mh_sdp_plan *plan, const struct mh_sdp_line_plan *line);
 static void mh_sdp_write_transport(struct mh_sdp_writer *w,
     const struct mh_sdp_plan *plan, const struct mh_sdp_line_plan *line);
 static void mh_sdp_write_candidates(struct mh_sdp_writer *w,
@@ -231,7 +231,7 @@ mh_sdp_write_media(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
         mh_sdp_printf(w, "c=IN %s %s\r\n", plan->local->ipv6 ? "IP6" : "IP4",
                       plan->local->addr);
         mh_sdp_write_bandwidth(w, plan, line);
-        mh_sdp_write_web(w, line);
+        mh_sdp_write_web(w, plan, line);
 
         if (only) {
             mh_sdp_printf(w, "a=bundle-only\r\n");
@@ -366,14 +366,10 @@ mh_sdp_write_ims(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
 
 
 static void
-mh_sdp_write_web(struct mh_sdp_writer *w, const struct mh_sdp_line_plan *line)
+mh_sdp_write_web(struct mh_sdp_writer *w, const struct mh_sdp_plan *plan,
+    const struct mh_sdp_line_plan *line)
 {
-    /*
-     * No extmap for sdes:mid, although RFC 9143 15 asks for it: what comes
-     * from the IMS carries no MID, and Chromium, once it has been agreed on,
-     * no longer sorts by payload number and drops all of it.  Numbers are
-     * unique within the bundle.
-     */
+    unsigned  ext;
 
     if (line->offer == NULL) {
         mh_sdp_printf(w, "a=mid:%s\r\n", line->map->mid);
@@ -381,6 +377,12 @@ mh_sdp_write_web(struct mh_sdp_writer *w, const struct mh_sdp_line_plan *line)
     } else if (line->offer->mid.l) {
         mh_sdp_printf(w, "a=mid:%.*s\r\n", (int) line->offer->mid.l,
                       line->offer->mid.p);
+    }
+
+    ext = mh_sdp_plan_mid_ext(plan, line);
+
+    if (ext) {
+        mh_sdp_printf(w, "a=extmap:%u " MH_SDP_MID_URI "\r\n", ext);
     }
 
     /* SD-8; browsers refuse a bundle in which one m-line lacks it */

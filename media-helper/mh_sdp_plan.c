@@ -528,3 +528,48 @@ mh_sdp_feedback(const struct mh_sdp_media *m, unsigned pt, const char *type,
 
     return false;
 }
+
+
+/*
+ * RFC 9143 15: the id of the header extension with the mid, 1 to 14, or 0 for
+ * none.  Where two m-lines share a transport each packet has it: Chromium,
+ * once it gets no video, no longer finds an audio stream by its payload
+ * number.  Ids stay as they are for the session (RFC 8285 6).
+ */
+
+unsigned
+mh_sdp_plan_mid_ext(const struct mh_sdp_plan *plan,
+    const struct mh_sdp_line_plan *line)
+{
+    size_t                          len;
+    unsigned                        i, n, id;
+    const struct mh_sdp_line_plan  *other;
+
+    n = 0;
+    id = 0;
+
+    for (i = 0; i < plan->n; i++) {
+        other = &plan->line[i];
+
+        if (other->accepted && other->bundled && !other->local->alone) {
+            n++;
+        }
+
+        if (id == 0) {
+            id = other->map->mid_ext;
+        }
+    }
+
+    if (line->offer) {
+        id = line->offer->mid_ext;
+        len = line->offer->mid.l;
+
+    } else {
+        id = id ? id : 1;
+        len = strlen(line->map->mid);
+    }
+
+    return (n > 1 && line->bundled && !line->local->alone
+            && id <= MH_SDP_MAX_EXT && len && len <= MH_SDP_SENT_MID)
+           ? id : 0;
+}

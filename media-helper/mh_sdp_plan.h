@@ -83,5 +83,9 @@ __attribute__((format(printf, 2, 3))) void
 int mh_sdp_write(struct mh_sdp_plan *plan, char *buf, size_t size,
     size_t *len);
 
+/* the id of MH_SDP_MID_URI in an m-line for a browser, 0 = none */
+unsigned mh_sdp_plan_mid_ext(const struct mh_sdp_plan *plan,
+    const struct mh_sdp_line_plan *line);
+
 
 #endif /* MH_SDP_PLAN_H */

@@ -24,6 +24,9 @@
 #include "mh_sdp.h"
 
 
+#define MH_SDP_MID_URI  "urn:ietf:params:rtp-hdrext:sdes:mid"
+
+
 /* takes the next line off the text, without its LF or CRLF */
 
 static inline bool

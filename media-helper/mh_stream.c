@@ -26,7 +26,10 @@
 
 enum {
     MH_STREAM_RTP = 12,         /* bytes of the fixed header, RFC 3550 5.1 */
-    MH_STREAM_BATCH = 4
+    MH_STREAM_BATCH = 4,
+    MH_STREAM_MID = 16,         /* bytes of a mid that is sent */
+    MH_STREAM_EXT_ID = 14,      /* highest id of the one-byte form */
+    MH_STREAM_EXT = 24
 };
 
 
@@ -47,6 +50,8 @@ struct mh_stream {
     struct mh_dtmf        *dtmf[2];         /* into what comes from there;
                                                NULL before the first tone */
     bool                   due[2];          /* feedback for that leg */
+    uint8_t                mid[MH_STREAM_EXT];  /* header extension for */
+    size_t                 midlen;          /* the browser; 0 = none */
 };
 
 
@@ -63,6 +68,8 @@ static bool mh_stream_rtcp(struct mh_stream *s, enum mh_stream_leg from,
     uint8_t *buf, size_t *len);
 static void mh_stream_ask(struct mh_stream *s, enum mh_stream_leg to);
 static bool mh_stream_strip(uint8_t **bufp, size_t *len);
+static void mh_stream_name(const struct mh_stream *s, uint8_t *buf,
+    size_t *len);
 
 
 int
@@ -165,6 +172,31 @@ mh_stream_clocks(struct mh_stream *s, enum mh_stream_leg from,
     const uint8_t clocks[128])
 {
     memcpy(s->clocks[from], clocks, 128);
+}
+
+
+void
+mh_stream_mid(struct mh_stream *s, uint8_t id, const struct pl *mid)
+{
+    s->midlen = 0;
+
+    if (id == 0 || id > MH_STREAM_EXT_ID || mid->l == 0
+        || mid->l > MH_STREAM_MID)
+    {
+        return;
+    }
+
+    /* one element, then zeros up to a whole word */
+
+    memset(s->mid, 0, sizeof(s->mid));
+
+    s->mid[0] = 0xbe;
+    s->mid[1] = 0xde;
+    s->mid[3] = (uint8_t) ((1 + mid->l + 3) / 4);
+    s->mid[4] = (uint8_t) (id << 4 | (mid->l - 1));
+    memcpy(&s->mid[5], mid->p, mid->l);
+
+    s->midlen = 4 + 4 * (size_t) s->mid[3];
 }
 
 
@@ -376,6 +408,10 @@ mh_stream_rtp_h(uint8_t *buf, size_t len, const struct sa *src, void *arg)
     if (src != NULL && !mh_half_learn(&s->rtp, src, mh_io_now(s->io))) {
         s->stat.rtp[MH_STREAM_IMS].errors++;
         return;
+    }
+
+    if (s->midlen) {
+        mh_stream_name(s, buf, &len);
     }
 
     if (s->transport == NULL
@@ -601,4 +637,25 @@ mh_stream_strip(uint8_t **bufp, size_t *len)
     *len -= ext;
 
     return true;
+}
+
+
+/* there is no other extension: mh_stream_strip() took it out */
+
+static void
+mh_stream_name(const struct mh_stream *s, uint8_t *buf, size_t *len)
+{
+    size_t  head;
+
+    if (*len + s->midlen > MH_IO_RECV) {
+        return;
+    }
+
+    head = MH_STREAM_RTP + 4 * (size_t) (buf[0] & 0x0f);
+
+    memmove(buf + head + s->midlen, buf + head, *len - head);
+    memcpy(buf + head, s->mid, s->midlen);
+
+    buf[0] |= 0x10;
+    *len += s->midlen;
 }

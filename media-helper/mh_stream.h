@@ -132,6 +132,14 @@ const struct mh_keys *mh_stream_secured(const struct mh_stream *s);
 void mh_stream_transport(struct mh_stream *s, struct mh_transport *t);
 
 /*
+ * Puts the mid into each packet for the browser (RFC 9143 15, RFC 8285 4.2).
+ *
+ * @param id   of the header extension, 1 to 14; else none is put there
+ * @param mid  1 to 16 bytes; else none is put there
+ */
+void mh_stream_mid(struct mh_stream *s, uint8_t id, const struct pl *mid);
+
+/*
  * Sets the payload numbers: number in a packet from that leg -> number for
  * the other, or MH_STREAM_DROP.  Before the first call all are dropped.
  */

@@ -145,6 +145,46 @@ test('hold and resume from either side', serial, async (t) => {
 });
 
 
+/* Chromium finds the audio of a bundle without video by its MID alone */
+test('audio goes on, whatever becomes of video', serial, async (t) => {
+    const p = await pair({ video: true });
+
+    /* both ways, of what comes from now on */
+    const heard = async (what) => {
+        for (const leg of p.legs) {
+            const { audio } = await leg.stats();
+
+            await until(async () => (await leg.stats()).audio.received
+                        > audio.received + 50, `audio, ${what}`, 20000);
+        }
+    };
+
+    for (const direction of ['recvonly', 'inactive', 'sendonly']) {
+        await p.legs[0].direction(direction, 'video');
+        await p.negotiate();
+        await heard(`offered ${direction}`);
+
+        await p.legs[0].direction('sendrecv', 'video');
+        await p.negotiate();
+        await heard('with video');
+
+        await p.legs[1].direction(direction, 'video');
+        await p.negotiate(0);
+        await heard(`answered ${direction}`);
+
+        await p.negotiate(1);
+        await heard(`the other offers ${direction}`);
+
+        await p.legs[1].direction('sendrecv', 'video');
+        await p.negotiate(1);
+        await heard('with video again');
+    }
+
+    await p.flows(t);
+    await p.end();
+});
+
+
 /* offers are actpass: who answers has the choice */
 test('the helper in both DTLS roles', serial, async (t) => {
     const p = await pair({ keys: { answer: { DTLS: 'active' } } });

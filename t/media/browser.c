@@ -385,6 +385,43 @@ dtls_start(struct browser *b)
 }
 
 
+/*
+ * Notes the mid of a packet and takes it out, if a header extension has that
+ * alone (RFC 8285 4.2); any other one stays, and is not what was expected.
+ */
+
+static void
+take_mid(struct browser *b, uint8_t *buf, int *n)
+{
+    size_t  head, ext, len;
+
+    b->whose[0] = '\0';
+    b->whose_id = 0;
+    head = 12 + 4 * (size_t) (buf[0] & 0x0f);
+
+    if ((buf[0] & 0x10) == 0 || (size_t) *n < head + 8
+        || buf[head] != 0xbe || buf[head + 1] != 0xde)
+    {
+        return;
+    }
+
+    ext = 4 + 4 * ((size_t) buf[head + 2] << 8 | buf[head + 3]);
+    len = (buf[head + 4] & 0x0f) + 1u;
+
+    if ((size_t) *n < head + ext || 5 + len > ext || ext > 5 + len + 3) {
+        return;
+    }
+
+    b->whose_id = buf[head + 4] >> 4;
+    memcpy(b->whose, buf + head + 5, len);
+    b->whose[len] = '\0';
+
+    memmove(buf + head, buf + head + ext, (size_t) *n - head - ext);
+    buf[0] &= (uint8_t) ~0x10;
+    *n -= (int) ext;
+}
+
+
 /* one datagram; @return its length if it is media, decrypted, else 0 */
 
 static size_t
@@ -442,6 +479,10 @@ take(struct browser *b, uint8_t *buf, size_t len, int *rtcp,
     {
         b->ignored++;
         return 0;
+    }
+
+    if (!*rtcp) {
+        take_mid(b, buf, &n);
     }
 
     return (size_t) n;

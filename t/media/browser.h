@@ -50,6 +50,8 @@ struct browser {
                                                200 success */
     unsigned                 checks;        /* requests it got */
     unsigned                 ignored;       /* what srtp_unprotect refused */
+    char                     whose[17];     /* mid of the last packet, or "" */
+    unsigned                 whose_id;      /* of its header extension */
     unsigned                 tid;
     int                      check;         /* enum check_mode */
     unsigned                 lose;          /* DTLS datagrams to lose, a bit

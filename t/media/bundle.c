@@ -100,14 +100,32 @@ pass_second(struct call *c, struct browser *second, int direction,
 }
 
 
+/* packets that share a way say which m-line they belong to, RFC 9143 15 */
+
+static int
+named(const struct browser *b, const char *mid)
+{
+    if (strcmp(b->whose, mid) == 0) {
+        return 1;
+    }
+
+    printf("# a packet of \"%s\", not \"%s\"\n", b->whose, mid);
+
+    return 0;
+}
+
+
 static int
 pass_all(struct call *c, struct browser *second, uint16_t seq)
 {
     return pass_up(c, 1, 8, seq, 160) && pass_down(c, 2, 8, seq, 160)
+           && named(&c->web, second ? "" : "0")
            && (second ? pass_second(c, second, UP, seq)
                         && pass_second(c, second, DOWN, seq)
+                        && named(second, "")
                       : pass_video(c, UP, 97, 97, seq)
-                        && pass_video(c, DOWN, 97, 97, seq));
+                        && pass_video(c, DOWN, 97, 97, seq)
+                        && named(&c->web, "1"));
 }
 
 

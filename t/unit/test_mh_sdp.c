@@ -19,6 +19,32 @@
 #include "sdp_calls.h"
 
 
+#define MID  "urn:ietf:params:rtp-hdrext:sdes:mid"
+
+
+/* how many m-lines of the text have this extension; -1 if one has another */
+
+static int
+extensions(const char *line)
+{
+    int          n;
+    const char  *p;
+
+    n = 0;
+
+    for (p = strstr(out, "a=extmap"); p; p = strstr(p + 1, "a=extmap")) {
+
+        if (strncmp(p, line, strlen(line)) != 0) {
+            return -1;
+        }
+
+        n++;
+    }
+
+    return n;
+}
+
+
 static void
 test_audio(void)
 {
@@ -199,8 +225,8 @@ test_chromium(void)
        "PLI for a peer without feedback, what was offered of it");
     ok(has("b=AS:269"), "TIAS becomes AS");
     ok(has("a=mid:1") && has("a=mid:0"), "mids");
-    ok(!contains("a=extmap"),
-       "no mid extension: packets from the IMS do not carry it");
+    ok(extensions("a=extmap:4 " MID "\r\n") == 2,
+       "of the extensions the mid's, with the browser's id");
 }
 
 
@@ -249,7 +275,7 @@ test_handset(void)
     ok(!contains("tra-") && !contains("curr") && !contains("des:qos")
        && !contains("RS:") && !contains("AS:49"), "nothing else");
     ok(has("a=maxptime:240") && has("a=ptime:20"), "ptime and maxptime");
-    ok(!contains("a=extmap"), "no mid extension");
+    ok(extensions("a=extmap:1 " MID "\r\n") == 2, "the mid's extension");
 
     /* the browser answers, video under a number of its own */
 

@@ -43,13 +43,11 @@ sub meaning {
 
         next unless $m->{bundled};
 
-        # the transport of a bundle is told once (RFC 9143 7.3), or its
-        # candidates are
+        # what of a bundle's transport is not said is as in the first m-line,
+        # RFC 9143 7.3
 
         $pair ||= $m;
-        $m->{candidates} ||= $pair->{candidates};
-        @$m{qw/ ice candidates dtls setup /}
-            = @$pair{qw/ ice candidates dtls setup /} unless $m->{ice};
+        $m->{$_} ||= $pair->{$_} for qw/ ice candidates dtls setup /;
     }
 
     return { media => \@media };
