@@ -52,6 +52,7 @@ mh_half_peer(struct mh_half *h, struct mh_io *io, const struct sa *peer,
     }
 
     h->moves = (mode == MH_HALF_MOVE);
+    h->learned = false;
     h->heard = 0;
 
     sa_cpy(&h->peer, peer);
@@ -137,6 +138,7 @@ mh_half_learn(struct mh_half *h, const struct sa *src, uint64_t now)
     }
 
     sa_cpy(&h->peer, src);
+    h->learned = true;
 
     return true;
 }
@@ -168,27 +170,39 @@ mh_half_send(struct mh_half *h, const uint8_t *buf, size_t len)
 }
 
 
-/* the peer of before: it may be allowed to move now, or no longer */
+/*
+ * The peer of before: it may be allowed to move now, or to be elsewhere, or
+ * no longer.  Where it was heard stays.
+ */
 
 static int
 mh_half_again(struct mh_half *h, enum mh_half_mode mode)
 {
     int  err;
 
-    if (h->moves == (mode == MH_HALF_MOVE)) {
-        return 0;
-    }
-
-    if (mode == MH_HALF_LEARN && h->heard == 0) {
-        h->moves = false;
-        return 0;
-    }
-
     if (mode == MH_HALF_MOVE) {
-        mh_half_open(h);
-        h->moves = true;
-        h->heard = 0;
 
+        if (!h->moves) {
+            mh_half_open(h);
+            h->moves = true;
+            h->heard = 0;
+        }
+
+        return 0;
+    }
+
+    if (mode == MH_HALF_LEARN && !h->learned) {
+
+        if (h->connected) {
+            mh_half_open(h);
+        }
+
+        h->moves = false;
+
+        return 0;
+    }
+
+    if (h->connected) {
         return 0;
     }
 

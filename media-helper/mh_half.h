@@ -51,13 +51,15 @@ struct mh_half {
     bool               set;         /* peer is known, the socket is heard */
     bool               connected;   /* only peer is heard */
     bool               moves;       /* MH_HALF_MOVE */
+    bool               learned;     /* peer is where a packet came from */
     uint64_t           heard;       /* ms; a packet that made it the peer */
 };
 
 
 /*
  * Names the peer.  With the same address as before only the mode may change,
- * and what was learned stays.
+ * and what was learned stays: a peer that was heard elsewhere is held to that
+ * place, one that was not to the one that is named.
  *
  * @param io  the set that hears the socket from now on
  *

@@ -149,6 +149,40 @@ down('answer', $ims, flags => ['symmetric']);
 is(rtp_port(), 40500, 'reset: it is where it says');
 ok(learns($there), 'until it is heard from elsewhere');
 
+# the same address again, and who may be heard besides it has changed
+
+my $phone = IO::Socket::INET->new(Proto => 'udp', LocalAddr => '127.0.0.1')
+    or die "socket: $!";
+my $named = $ims =~ s/40500/$phone->sockport()/er;
+
+for my $was ('symmetric', 'media-handover') {
+    new_call();
+    $to = port(up('offer', $web));
+    down('answer', $named, flags => [$was]);
+    up('offer', $web);
+    down('answer', $named, 'endpoint-learning' => 'off');
+    speak($here) for 1 .. 3;
+    speak($phone);
+    ok(heard(1), "$was, then off: it is heard where it says");
+    is(rtp_port(), $phone->sockport(), 'and nowhere else');
+    up('offer', $web);
+    down('answer', $named, flags => [$was]);
+    ok(learns($here), "$was once more: elsewhere, too");
+}
+
+new_call();
+$to = port(up('offer', $web));
+down('answer', $ims, flags => ['symmetric']);
+ok(learns($here), 'symmetric: it is elsewhere');
+down('answer', $ims, 'endpoint-learning' => 'off');
+is(rtp_port(), $here->sockport(), 'off: what was learned stays');
+down('answer', $ims, flags => ['symmetric']);
+speak($there) for 1 .. 3;
+my $count = stream(0)->{stats}{packets};
+speak($here);
+ok(heard($count + 1), 'and is heard');
+is(rtp_port(), $here->sockport(), 'symmetric once more: still there');
+
 new_call();
 $to = port(up('offer', $web));
 down('answer', $ims, flags => ['media-handover']);
@@ -165,7 +199,7 @@ is(rtp_port(), $there->sockport(), 'and moves no more');
 # tls-id (SD-6)
 
 new_call();
-my $named = $web =~ s/(a=setup:actpass\r\n)/$1a=tls-id:abcdefghijklmnopqrst\r\n/r;
+$named = $web =~ s/(a=setup:actpass\r\n)/$1a=tls-id:abcdefghijklmnopqrst\r\n/r;
 up('offer', $web);
 unlike(down('answer', $ims), qr/tls-id/, 'no tls-id, and none in the answer');
 new_call();
