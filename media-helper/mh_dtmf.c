@@ -21,7 +21,8 @@
 
 enum {
     MH_DTMF_ENDS = 3,           /* last packets, RFC 4733 2.5.1.4 */
-    MH_DTMF_STEP_MS = 20,       /* length of a packet, if it is the first */
+    MH_DTMF_STEP_MS = 20,       /* of a packet, before two in a row came */
+    MH_DTMF_STEP_MAX = 200,     /* more is a silence */
     MH_DTMF_SEGMENT = 0xffff,   /* longest duration, 2.5.1.3 */
     MH_DTMF_NONE = 0xff
 };
@@ -48,6 +49,12 @@ struct mh_dtmf {
     uint32_t             base;          /* of its segment */
     uint32_t             resume;
     unsigned             ends;          /* last packets that were sent */
+
+    uint16_t             seq;           /* of the last packet, */
+    uint32_t             ts;            /* its time, */
+    unsigned             pace;          /* and its clock, kHz */
+    uint32_t             step;          /* a packet's, in units of the clock;
+                                           0 = not known */
 };
 
 
@@ -55,8 +62,11 @@ static bool mh_dtmf_begin(struct mh_dtmf *d, uint32_t ts, uint32_t ssrc,
     unsigned khz, uint64_t now);
 static uint8_t mh_dtmf_number(const struct mh_dtmf *d, unsigned khz);
 static void mh_dtmf_pop(struct mh_dtmf *d);
+static void mh_dtmf_pace(struct mh_dtmf *d, const uint8_t *p, unsigned khz);
 static void mh_dtmf_write(struct mh_dtmf *d, uint8_t *p, uint32_t ts,
     bool first);
+static void mh_dtmf_put_event(const struct mh_dtmf *d, uint8_t *p,
+    uint32_t base, uint32_t duration);
 static uint32_t mh_dtmf_get(const uint8_t *p);
 static void mh_dtmf_put(uint8_t *p, uint32_t v);
 
@@ -80,6 +90,13 @@ void
 mh_dtmf_numbers(struct mh_dtmf *d, const uint8_t pt[MH_DTMF_CLOCKS])
 {
     memcpy(d->pt, pt, sizeof(d->pt));
+}
+
+
+bool
+mh_dtmf_full(const struct mh_dtmf *d)
+{
+    return d->n == MH_DTMF_QUEUE;
 }
 
 
@@ -118,6 +135,8 @@ mh_dtmf_packet(struct mh_dtmf *d, uint8_t *p, size_t *len, unsigned khz,
     bool      first;
     uint32_t  ts, ssrc;
 
+    mh_dtmf_pace(d, p, khz);
+
     if (d->n == 0) {
         return;
     }
@@ -143,7 +162,7 @@ mh_dtmf_packet(struct mh_dtmf *d, uint8_t *p, size_t *len, unsigned khz,
 
     /* speech from before the tone, late */
 
-    if ((int32_t) (ts - d->base) < 0) {
+    if ((int32_t) (ts - d->start) < 0) {
         return;
     }
 
@@ -225,7 +244,33 @@ mh_dtmf_pop(struct mh_dtmf *d)
 }
 
 
-/* the header stays but for contributing sources, padding, time and number */
+static void
+mh_dtmf_pace(struct mh_dtmf *d, const uint8_t *p, unsigned khz)
+{
+    uint16_t  seq;
+    uint32_t  ts;
+
+    if (khz == 0) {
+        return;
+    }
+
+    seq = (uint16_t) (p[2] << 8 | p[3]);
+    ts = mh_dtmf_get(p + 4);
+
+    if (khz != d->pace) {
+        d->step = 0;
+
+    } else if (seq == (uint16_t) (d->seq + 1) && ts != d->ts
+               && ts - d->ts <= MH_DTMF_STEP_MAX * khz)
+    {
+        d->step = ts - d->ts;
+    }
+
+    d->seq = seq;
+    d->ts = ts;
+    d->pace = khz;
+}
+
 
 static void
 mh_dtmf_write(struct mh_dtmf *d, uint8_t *p, uint32_t ts, bool first)
@@ -236,8 +281,15 @@ mh_dtmf_write(struct mh_dtmf *d, uint8_t *p, uint32_t ts, bool first)
     event = &d->queue[d->head].event;
     base = d->base;
 
+    /* of a segment that is complete: packets got shorter, or this is late */
+
+    if ((int32_t) (ts - base) < 0) {
+        mh_dtmf_put_event(d, p, base - MH_DTMF_SEGMENT, MH_DTMF_SEGMENT);
+        return;
+    }
+
     left = event->duration * d->khz - (base - d->start);
-    so_far = ts - base + MH_DTMF_STEP_MS * d->khz;
+    so_far = ts - base + (d->step ? d->step : MH_DTMF_STEP_MS * d->khz);
 
     if (d->ends || (so_far >= left && left <= MH_DTMF_SEGMENT)) {
         d->ends++;
@@ -248,14 +300,31 @@ mh_dtmf_write(struct mh_dtmf *d, uint8_t *p, uint32_t ts, bool first)
         d->base += MH_DTMF_SEGMENT;
     }
 
+    mh_dtmf_put_event(d, p, base, so_far);
+
+    p[1] |= first ? 0x80 : 0;
+    p[13] |= d->ends ? 0x80 : 0;
+}
+
+
+/* the header stays but for contributing sources, padding, time and number */
+
+static void
+mh_dtmf_put_event(const struct mh_dtmf *d, uint8_t *p, uint32_t base,
+    uint32_t duration)
+{
+    const struct mh_dtmf_event  *event;
+
+    event = &d->queue[d->head].event;
+
     p[0] = 0x80;
-    p[1] = (uint8_t) ((first ? 0x80 : 0) | d->number);
+    p[1] = d->number;
     mh_dtmf_put(p + 4, base);
 
     p[12] = event->code;
-    p[13] = (uint8_t) ((d->ends ? 0x80 : 0) | event->volume);
-    p[14] = (uint8_t) (so_far >> 8);
-    p[15] = (uint8_t) so_far;
+    p[13] = event->volume;
+    p[14] = (uint8_t) (duration >> 8);
+    p[15] = (uint8_t) duration;
 }
 
 

@@ -60,6 +60,9 @@ int mh_dtmf_alloc(struct mh_dtmf **dp);
  */
 void mh_dtmf_numbers(struct mh_dtmf *d, const uint8_t pt[MH_DTMF_CLOCKS]);
 
+/* Whether as many tones wait as can */
+bool mh_dtmf_full(const struct mh_dtmf *d);
+
 /*
  * Appends a tone.
  *
@@ -72,7 +75,8 @@ int mh_dtmf_add(struct mh_dtmf *d, const struct mh_dtmf_event *event,
 
 /*
  * Takes a packet of RTP on its way, at least 12 bytes in room for
- * MH_DTMF_PACKET, and maybe makes it one of a tone.
+ * MH_DTMF_PACKET, and maybe makes it one of a tone.  How much a packet lasts
+ * is what lies between the timestamps of two in a row.
  *
  * @param khz  its clock; 0: not known, or it is no speech
  */

@@ -18,6 +18,8 @@
 #include "mh_call.h"
 
 
+static struct mh_stream *mh_play_stream(const struct mh_call *call,
+    enum mh_sdp_leg leg, uint8_t pt[MH_DTMF_CLOCKS]);
 static bool mh_play_numbers(const struct mh_sdp_map *map, enum mh_sdp_leg to,
     uint8_t pt[MH_DTMF_CLOCKS]);
 
@@ -47,39 +49,31 @@ int
 mh_call_play(struct mh_call *call, const struct mh_signal *sig,
     const char **reason)
 {
-    int             err;
-    bool            found;
-    uint8_t         pt[MH_DTMF_CLOCKS];
-    unsigned        i, leg;
-    enum mh_sdp_leg to;
+    int                err;
+    uint8_t            pt[MH_CALL_LEGS][MH_DTMF_CLOCKS];
+    unsigned           leg;
+    struct mh_stream  *into[MH_CALL_LEGS];
 
-    found = false;
+    err = ENOENT;
+    *reason = "From-tag given, but no such tag exists";
+
+    /* both or none */
 
     for (leg = 0; leg < MH_CALL_LEGS; leg++) {
+        into[leg] = NULL;
 
         if (!mh_call_named(call, sig, (enum mh_sdp_leg) leg)) {
             continue;
         }
 
-        found = true;
-        to = (leg == MH_SDP_WEB) ? MH_SDP_IMS : MH_SDP_WEB;
+        into[leg] = mh_play_stream(call, (enum mh_sdp_leg) leg, pt[leg]);
 
-        for (i = 0; i < call->mediac; i++) {
-            if (call->answered && call->streams[i] != NULL
-                && call->kinds[i] == MH_SDP_AUDIO
-                && mh_play_numbers(&call->maps[i], to, pt))
-            {
-                break;
-            }
-        }
-
-        if (i == call->mediac) {
+        if (into[leg] == NULL) {
             *reason = "There is no sink media capable of DTMF playback";
             return ENOTSUP;
         }
 
-        err = mh_stream_play(call->streams[i], (enum mh_stream_leg) leg,
-                             &sig->tone, pt);
+        err = mh_stream_play_room(into[leg], (enum mh_stream_leg) leg);
         if (err) {
             *reason = (err == ENOSPC) ? "Too many DTMF events are waiting"
                                       : "Out of memory";
@@ -87,12 +81,15 @@ mh_call_play(struct mh_call *call, const struct mh_signal *sig,
         }
     }
 
-    if (!found) {
-        *reason = "From-tag given, but no such tag exists";
-        return ENOENT;
+    for (leg = 0; leg < MH_CALL_LEGS; leg++) {
+
+        if (into[leg] != NULL) {
+            mh_stream_play(into[leg], (enum mh_stream_leg) leg, &sig->tone,
+                           pt[leg]);
+        }
     }
 
-    return 0;
+    return err;
 }
 
 
@@ -106,6 +103,30 @@ mh_call_tones(struct mh_call *call, unsigned i)
 
     (void) mh_play_numbers(&call->maps[i], MH_SDP_WEB, pt);
     mh_stream_tones(call->streams[i], MH_STREAM_IMS, pt);
+}
+
+
+/* the audio of a leg that the other one can hear tones in, and their numbers */
+
+static struct mh_stream *
+mh_play_stream(const struct mh_call *call, enum mh_sdp_leg leg,
+    uint8_t pt[MH_DTMF_CLOCKS])
+{
+    unsigned         i;
+    enum mh_sdp_leg  to;
+
+    to = (leg == MH_SDP_WEB) ? MH_SDP_IMS : MH_SDP_WEB;
+
+    for (i = 0; i < call->mediac && call->answered; i++) {
+
+        if (call->streams[i] != NULL && call->kinds[i] == MH_SDP_AUDIO
+            && mh_play_numbers(&call->maps[i], to, pt))
+        {
+            return call->streams[i];
+        }
+    }
+
+    return NULL;
 }
 
 

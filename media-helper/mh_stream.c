@@ -201,21 +201,22 @@ mh_stream_mid(struct mh_stream *s, uint8_t id, const struct pl *mid)
 
 
 int
+mh_stream_play_room(struct mh_stream *s, enum mh_stream_leg from)
+{
+    if (s->dtmf[from] == NULL) {
+        return mh_dtmf_alloc(&s->dtmf[from]);
+    }
+
+    return mh_dtmf_full(s->dtmf[from]) ? ENOSPC : 0;
+}
+
+
+void
 mh_stream_play(struct mh_stream *s, enum mh_stream_leg from,
     const struct mh_dtmf_event *event, const uint8_t pt[MH_DTMF_CLOCKS])
 {
-    int  err;
-
-    if (s->dtmf[from] == NULL) {
-        err = mh_dtmf_alloc(&s->dtmf[from]);
-        if (err) {
-            return err;
-        }
-    }
-
     mh_dtmf_numbers(s->dtmf[from], pt);
-
-    return mh_dtmf_add(s->dtmf[from], event, mh_io_now(s->io));
+    (void) mh_dtmf_add(s->dtmf[from], event, mh_io_now(s->io));
 }
 
 

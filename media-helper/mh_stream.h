@@ -169,14 +169,16 @@ const struct mh_stream_stat *mh_stream_stat(const struct mh_stream *s);
 void mh_stream_clocks(struct mh_stream *s, enum mh_stream_leg from,
     const uint8_t clocks[128]);
 
+/* Whether one more tone can wait there; returns 0, ENOMEM, ENOSPC */
+int mh_stream_play_room(struct mh_stream *s, enum mh_stream_leg from);
+
 /*
- * Plays a tone into the audio of a leg, see mh_dtmf.h.
+ * Plays a tone into the audio of a leg, see mh_dtmf.h; only where there is
+ * room.
  *
  * @param pt  numbers of telephone-event in what the other leg receives
- *
- * @return 0, ENOMEM, ENOSPC
  */
-int mh_stream_play(struct mh_stream *s, enum mh_stream_leg from,
+void mh_stream_play(struct mh_stream *s, enum mh_stream_leg from,
     const struct mh_dtmf_event *event, const uint8_t pt[MH_DTMF_CLOCKS]);
 
 /* These numbers from now on, for what still waits */

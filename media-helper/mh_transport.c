@@ -622,6 +622,7 @@ mh_transport_estab_h(const struct mh_dtls_keys *keys, void *arg)
     struct mh_transport  *t = arg;
 
     tx = NULL;
+    t->release_at = mh_clock() + MH_WEB_RELEASE_MS;
 
     err = mh_srtp_alloc(&rx, MH_SRTP_UNPROTECT, keys->profile,
                         keys->remote_key, keys->remote_salt);
@@ -644,7 +645,6 @@ mh_transport_estab_h(const struct mh_dtls_keys *keys, void *arg)
     t->keys = ++t->web->keys;
     t->profile = keys->profile;
     t->state = MH_TRANSPORT_UP;
-    t->release_at = mh_clock() + MH_WEB_RELEASE_MS;
 
     t->stateh(0, "", t->arg);
 
@@ -652,6 +652,10 @@ mh_transport_estab_h(const struct mh_dtls_keys *keys, void *arg)
 
 failed:
 
+    /* the peer has the new keys and takes nothing under the old ones */
+
+    t->rx = mem_deref(t->rx);
+    t->tx = mem_deref(t->tx);
     t->state = MH_TRANSPORT_FAILED;
     t->stateh(err, "no srtp context", t->arg);
 }

@@ -296,6 +296,20 @@ is(ng('play DTMF', %play, 'from-tag' => 'x', code => 1)->{'error-reason'},
     'From-tag given, but no such tag exists', 'of no such tag');
 is((grep { ng('play DTMF', %play, code => 1)->{result} eq 'error' } 1 .. 40) > 5,
     1, 'too many at once');
+
+# of both or of neither
+
+$call = new_call();
+offer($call, $web, direction => [qw/ web ims /]);
+answer($call, $ims);
+%play = ('call-id' => $call, code => 1);
+is((grep { ng('play DTMF', %play, 'from-tag' => 'B')->{result} eq 'ok' }
+    1 .. 40), 32, 'as many tones of one as can wait');
+is(ng('play DTMF', %play, flags => ['all'])->{'error-reason'},
+    'Too many DTMF events are waiting', 'then no more of both')
+    for 1 .. 2;
+is((grep { ng('play DTMF', %play, 'from-tag' => 'A')->{result} eq 'ok' }
+    1 .. 40), 32, 'and none of those was left with the other');
 is(ng('play DTMF', 'call-id' => 'nobody', code => 1)->{'error-reason'},
     'Unknown call-id', 'play DTMF: no such call');
 

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -24,9 +25,11 @@
 static uint8_t   p[64];
 static size_t    len;
 static uint32_t  ts;
+static uint16_t  seq = 0x1234;
+static unsigned  ms = 20;
 
 
-/* a packet of speech, 20 ms; true if it became one of a tone */
+/* a packet of speech; true if it became one of a tone */
 
 static int
 speech(struct mh_dtmf *d, unsigned khz, uint32_t ssrc)
@@ -35,8 +38,8 @@ speech(struct mh_dtmf *d, unsigned khz, uint32_t ssrc)
 
     p[0] = 0x80;
     p[1] = 8;
-    p[2] = 0x12;
-    p[3] = 0x34;
+    p[2] = (uint8_t) (++seq >> 8);
+    p[3] = (uint8_t) seq;
     p[4] = (uint8_t) (ts >> 24);
     p[5] = (uint8_t) (ts >> 16);
     p[6] = (uint8_t) (ts >> 8);
@@ -46,7 +49,7 @@ speech(struct mh_dtmf *d, unsigned khz, uint32_t ssrc)
     len = 60;
 
     mh_dtmf_packet(d, p, &len, khz, 1000);
-    ts += 20 * khz;
+    ts += ms * khz;
 
     return len == MH_DTMF_PACKET && (p[1] & 0x7f) >= 101;
 }
@@ -61,8 +64,8 @@ tone(unsigned marker, unsigned pt, uint32_t start, unsigned code,
     got = (uint32_t) p[4] << 24 | (uint32_t) p[5] << 16
           | (uint32_t) p[6] << 8 | p[7];
 
-    return p[0] == 0x80 && p[1] == (marker << 7 | pt) && p[2] == 0x12
-           && p[3] == 0x34 && got == start && p[12] == code
+    return p[0] == 0x80 && p[1] == (marker << 7 | pt)
+           && (p[2] << 8 | p[3]) == seq && got == start && p[12] == code
            && p[13] == (end << 7 | volume)
            && (unsigned) (p[14] << 8 | p[15]) == duration;
 }
@@ -165,10 +168,55 @@ test_two(void)
 /* longer than 16 bits of a clock of 48 kHz (2.5.1.3) */
 
 static void
-test_long(void)
+test_long(unsigned ptime, unsigned packets)
 {
-    unsigned         i, segments, ends;
+    unsigned         i, segments, ends, short_of;
     uint32_t         start, total;
+    struct mh_dtmf  *d;
+
+    static const struct mh_dtmf_event  event = { 15, 0, 5000, 0 };
+
+    d = queue();
+    ms = ptime;
+    ts = 48000;
+    (void) speech(d, 48, 1);
+    (void) speech(d, 48, 1);
+    start = ts;
+    (void) mh_dtmf_add(d, &event, 1000);
+    segments = ends = short_of = total = 0;
+
+    for (i = 0; speech(d, 48, 1) && i < 2000; i++) {
+        segments += (p[14] == 0xff && p[15] == 0xff);
+        ends += (p[13] >> 7);
+        total = ((uint32_t) p[4] << 24 | (uint32_t) p[5] << 16
+                 | (uint32_t) p[6] << 8 | p[7])
+                + (uint32_t) (p[14] << 8 | p[15]) - start;
+
+        /* it tells the time up to the end of the packet, or of a segment */
+
+        short_of += (total < (i + 1) * ms * 48 && total < 240000
+                     && !(p[14] == 0xff && p[15] == 0xff));
+    }
+
+    printf("# packets of %u ms\n", ptime);
+    is_int(i, packets, "5 seconds and two repeats");
+    is_int(short_of, 0, "each tells how long it was so far");
+    is_int(segments, 3, "in segments");
+    is_int(ends, 3, "one end");
+    is_int(total, 240000, "and the length is right");
+
+    mem_deref(d);
+    ms = 20;
+}
+
+
+/* what comes twice, or too late, is of the tone all the same */
+
+static void
+test_late(void)
+{
+    unsigned         i;
+    uint32_t         start;
     struct mh_dtmf  *d;
 
     static const struct mh_dtmf_event  event = { 15, 0, 5000, 0 };
@@ -178,19 +226,21 @@ test_long(void)
     start = ts;
     (void) mh_dtmf_add(d, &event, 1000);
 
-    for (i = segments = ends = 0, total = 0; speech(d, 48, 1) && i < 500; i++)
+    for (i = 0; speech(d, 48, 1) && !(p[14] == 0xff && p[15] == 0xff)
+                && i < 500; i++)
     {
-        segments += (p[14] == 0xff && p[15] == 0xff);
-        ends += (p[13] >> 7);
-        total = ((uint32_t) p[4] << 24 | (uint32_t) p[5] << 16
-                 | (uint32_t) p[6] << 8 | p[7])
-                + (uint32_t) (p[14] << 8 | p[15]) - start;
+        /* void */
     }
 
-    is_int(i, 252, "5 seconds and two repeats");
-    is_int(segments, 3, "in segments");
-    is_int(ends, 3, "one end");
-    is_int(total, 240000, "and the length is right");
+    ok(tone(0, 110, start, 15, 0, 0, 0xffff), "a segment is complete");
+
+    ts -= 20 * 48;
+    seq--;
+    ok(speech(d, 48, 1) && tone(0, 110, start, 15, 0, 0, 0xffff),
+       "its last packet once more tells that once more");
+    ok(speech(d, 48, 1) && tone(0, 110, start + 0xffff, 15, 0, 0,
+                                ts - start - 0xffff),
+       "then the next one goes on");
 
     mem_deref(d);
 }
@@ -231,7 +281,12 @@ main(void)
 {
     test_one();
     test_two();
-    test_long();
+    test_long(20, 252);
+    test_long(10, 502);
+    test_long(5, 1002);
+    test_long(40, 127);
+    test_long(60, 86);
+    test_late();
     test_limits();
 
     return done_testing();
