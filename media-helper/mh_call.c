@@ -324,7 +324,7 @@ mh_call_alloc(struct mh_call **cp, struct mh_calls *calls,
     }
 
     call->calls = calls;
-    call->tos = calls->conf.tos;
+    call->tos = -1;
     calls->stat.current++;
 
     err = mh_links_init(call);

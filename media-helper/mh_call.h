@@ -67,6 +67,7 @@ struct mh_calls_conf {
     bool                  learn;            /* IMS side may be elsewhere,
                                                once */
     int                   tos;
+    int                   tos_video;
     unsigned              video_cap;        /* kbit/s that browsers may send
                                                as video, 0 = the IMS's b= */
 };
@@ -199,7 +200,7 @@ struct mh_call {
     bool                  active;       /* DTLS-reverse said so */
     char                  received[64]; /* used for the IMS's address; "" =
                                            the one in its description is */
-    int                   tos;
+    int                   tos;          /* of the IMS side; -1 = not said */
     int                   delete_delay; /* seconds */
     uint64_t              delete_at;    /* ms, 0 = not deleted */
 };

@@ -107,7 +107,7 @@ static const struct mh_conf_option  mh_conf_options[] = {
     { 'o', "seconds", mh_conf_offer, "life of an unanswered offer (240)" },
     { 'P', "file", mh_conf_pid, "process id of the daemon" },
     { 'p', "min-max", mh_conf_ports, "ports on the IMS side (30000-39999)" },
-    { 'q', "dscp", mh_conf_dscp, "mark of media packets, 0 to 63 (0)" },
+    { 'q', "dscp", mh_conf_dscp, "marks, 0 to 63: audio[,video] (0)" },
     { 'T', "port", mh_conf_tcp,
       "ICE over TCP as well, on this port of the browser side (none)" },
     { 't', "seconds", mh_conf_media, "life of a call without media (60)" },
@@ -385,16 +385,40 @@ mh_conf_video(struct mh_conf *conf, const char *value)
 static const char *
 mh_conf_dscp(struct mh_conf *conf, const char *value)
 {
-    unsigned     n;
+    char         audio[4];
+    size_t       len;
+    unsigned     n, video;
     const char  *reason;
 
-    reason = mh_conf_number(value, 63, &n);
+    len = strcspn(value, ",");
 
-    if (reason == NULL) {
-        conf->tos = (int) n << 2;
+    if (len >= sizeof(audio)) {
+        return "invalid number";
     }
 
-    return reason;
+    memcpy(audio, value, len);
+    audio[len] = '\0';
+
+    reason = mh_conf_number(audio, 63, &n);
+
+    if (reason != NULL) {
+        return reason;
+    }
+
+    video = n;
+
+    if (value[len] == ',') {
+        reason = mh_conf_number(&value[len + 1], 63, &video);
+
+        if (reason != NULL) {
+            return reason;
+        }
+    }
+
+    conf->tos = (int) n << 2;
+    conf->tos_video = (int) video << 2;
+
+    return NULL;
 }
 
 

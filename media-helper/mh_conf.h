@@ -55,6 +55,7 @@ struct mh_conf {
     unsigned     offer_timeout;
     unsigned     consent;                   /* seconds */
     int          tos;
+    int          tos_video;
     unsigned     video_cap;         /* kbit/s, 0 = none */
     bool         learn;
 

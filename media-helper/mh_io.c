@@ -12,6 +12,7 @@
 
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -69,7 +70,7 @@ static void mh_io_read(struct mh_io *io, struct mh_io_sock *sock);
 static int mh_io_batch(struct mh_io *io, struct mh_io_sock *sock,
     unsigned max);
 static void mh_io_queue(struct mh_io *io, int fd, const struct sa *dst,
-    uint8_t *buf, size_t len);
+    uint8_t *buf, size_t len, struct mh_io_mark *mark);
 
 
 int
@@ -157,16 +158,32 @@ mh_io_want(struct mh_io *io, struct mh_io_sock *sock, bool write)
 
 
 void
-mh_io_send_ref(struct mh_io *io, int fd, const struct sa *dst, uint8_t *buf,
-    size_t len)
+mh_io_mark_set(struct mh_io_mark *mark, int af, int tos)
 {
-    mh_io_queue(io, fd, dst, buf, len);
+    struct cmsghdr  *head;
+
+    memset(mark, 0, sizeof(*mark));
+
+    head = &mark->u.head;
+    head->cmsg_level = (af == AF_INET6) ? IPPROTO_IPV6 : IPPROTO_IP;
+    head->cmsg_type = (af == AF_INET6) ? IPV6_TCLASS : IP_TOS;
+    head->cmsg_len = CMSG_LEN(sizeof(tos));
+
+    memcpy(CMSG_DATA(head), &tos, sizeof(tos));
+}
+
+
+void
+mh_io_send_ref(struct mh_io *io, int fd, const struct sa *dst, uint8_t *buf,
+    size_t len, struct mh_io_mark *mark)
+{
+    mh_io_queue(io, fd, dst, buf, len, mark);
 }
 
 
 void
 mh_io_send_copy(struct mh_io *io, int fd, const struct sa *dst,
-    const uint8_t *buf, size_t len)
+    const uint8_t *buf, size_t len, struct mh_io_mark *mark)
 {
     if (len > MH_IO_ROOM) {
         io->stat.send_errors++;
@@ -178,7 +195,7 @@ mh_io_send_copy(struct mh_io *io, int fd, const struct sa *dst,
     }
 
     memcpy(io->tx[io->copied], buf, len);
-    mh_io_queue(io, fd, dst, io->tx[io->copied], len);
+    mh_io_queue(io, fd, dst, io->tx[io->copied], len, mark);
     io->copied++;
 }
 
@@ -422,7 +439,7 @@ mh_io_batch(struct mh_io *io, struct mh_io_sock *sock, unsigned max)
 
 static void
 mh_io_queue(struct mh_io *io, int fd, const struct sa *dst, uint8_t *buf,
-    size_t len)
+    size_t len, struct mh_io_mark *mark)
 {
     unsigned        i;
     struct msghdr  *h;
@@ -443,7 +460,7 @@ mh_io_queue(struct mh_io *io, int fd, const struct sa *dst, uint8_t *buf,
     h->msg_namelen = dst->len;
     h->msg_iov = &io->outv[i];
     h->msg_iovlen = 1;
-    h->msg_control = NULL;
-    h->msg_controllen = 0;
+    h->msg_control = mark;
+    h->msg_controllen = mark ? sizeof(*mark) : 0;
     h->msg_flags = 0;
 }

@@ -27,6 +27,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include <re.h>
 
@@ -67,6 +68,16 @@ struct mh_io_sock {
 };
 
 
+/* a control message, as sendmsg(2) wants it */
+
+struct mh_io_mark {
+    union {
+        struct cmsghdr  head;
+        uint8_t         bytes[CMSG_SPACE(sizeof(int))];
+    } u;
+};
+
+
 struct mh_io_stat {
     uint64_t  received;
     uint64_t  sent;             /* from shared sockets */
@@ -100,16 +111,25 @@ void mh_io_del(struct mh_io *io, struct mh_io_sock *sock);
 int mh_io_want(struct mh_io *io, struct mh_io_sock *sock, bool write);
 
 /*
+ * Makes the mark of datagrams that are not to have their socket's one.
+ *
+ * @param mark  set
+ * @param af    AF_INET or AF_INET6, of the socket
+ * @param tos   value of IP_TOS (DSCP << 2), 0 to 252
+ */
+void mh_io_mark_set(struct mh_io_mark *mark, int af, int tos);
+
+/*
  * Queues a datagram for an unconnected socket.  Only from within a receive
  * handler and only for the buffer that it was given: it stays as it is until
- * the end of the pass.
+ * the end of the pass.  mark must live as long; NULL = the socket's.
  */
 void mh_io_send_ref(struct mh_io *io, int fd, const struct sa *dst,
-    uint8_t *buf, size_t len);
+    uint8_t *buf, size_t len, struct mh_io_mark *mark);
 
 /* The same for any other bytes, from anywhere, at most MH_IO_ROOM of them */
 void mh_io_send_copy(struct mh_io *io, int fd, const struct sa *dst,
-    const uint8_t *buf, size_t len);
+    const uint8_t *buf, size_t len, struct mh_io_mark *mark);
 
 /* Sends what is queued: after mh_io_send_copy() outside of a handler */
 void mh_io_flush(struct mh_io *io);

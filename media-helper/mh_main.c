@@ -222,6 +222,10 @@ mh_main_open_web(struct mh_main *m)
         return err;
     }
 
+    if (conf->tos_video != conf->tos) {
+        mh_web_mark_video(m->web, conf->web, conf->webc, conf->tos_video);
+    }
+
     if (conf->tcp_port) {
         err = mh_web_tcp(m->web, conf->web, conf->webc, conf->tos,
                          conf->tcp_port);
@@ -522,6 +526,7 @@ mh_main_calls(struct mh_main *m)
     mh_ice_consent_set(conf->consent * 1000ull);
     cc.learn = conf->learn;
     cc.tos = conf->tos;
+    cc.tos_video = conf->tos_video;
     cc.video_cap = conf->video_cap;
 
     for (i = 0; i < conf->webc; i++) {

@@ -472,14 +472,22 @@ static int
 mh_offer_open(struct mh_call *call, const struct mh_signal *sig, unsigned i,
     const char **reason)
 {
-    int                   err;
-    struct mh_calls      *calls;
-    struct mh_port_pool  *pool;
+    int                         tos, err;
+    struct mh_calls            *calls;
+    struct mh_port_pool        *pool;
+    const struct mh_sdp_media  *m;
 
     calls = call->calls;
-    pool = mh_offer_pool(call, sig, &calls->scratch->a.media[i]);
+    m = &calls->scratch->a.media[i];
+    pool = mh_offer_pool(call, sig, m);
 
-    err = mh_stream_alloc(&call->streams[i], calls->conf.io, pool, call->tos);
+    tos = (m->kind == MH_SDP_VIDEO) ? calls->conf.tos_video : calls->conf.tos;
+
+    if (call->tos != -1) {
+        tos = call->tos;
+    }
+
+    err = mh_stream_alloc(&call->streams[i], calls->conf.io, pool, tos);
 
     if (err) {
         calls->stat.refused++;

@@ -89,7 +89,22 @@ mh_transport_path_drop(struct mh_transport *t, struct mh_path *path)
 
 
 void
-mh_path_send(struct mh_path *path, const uint8_t *buf, size_t len)
+mh_path_send_ref(struct mh_path *path, uint8_t *buf, size_t len,
+    struct mh_io_mark *mark)
+{
+    if (path->conn != NULL) {
+        (void) mh_tcp_send(path->conn, buf, len);
+        return;
+    }
+
+    mh_io_send_ref(path->ws->web->io, path->ws->sock.fd, &path->addr, buf,
+                   len, mark);
+}
+
+
+void
+mh_path_send(struct mh_path *path, const uint8_t *buf, size_t len,
+    struct mh_io_mark *mark)
 {
     if (path->conn != NULL) {
         (void) mh_tcp_send(path->conn, buf, len);
@@ -97,7 +112,7 @@ mh_path_send(struct mh_path *path, const uint8_t *buf, size_t len)
     }
 
     mh_io_send_copy(path->ws->web->io, path->ws->sock.fd, &path->addr, buf,
-                    len);
+                    len, mark);
 }
 
 

@@ -249,25 +249,29 @@ int
 mh_transport_send(struct mh_transport *t, uint8_t *buf, size_t len,
     bool rtcp)
 {
-    return mh_transport_send_kept(t, buf, &len, rtcp);
+    int              err;
+    struct mh_path  *path;
+
+    err = mh_transport_protect(t, buf, &len, rtcp, &path);
+
+    if (err == 0) {
+        mh_path_send_ref(path, buf, len, NULL);
+    }
+
+    return err;
 }
 
 
 int
-mh_transport_send_kept(struct mh_transport *t, uint8_t *buf, size_t *len,
-    bool rtcp)
+mh_transport_send_video(struct mh_transport *t, uint8_t *buf, size_t *len)
 {
     int              err;
     struct mh_path  *path;
 
-    err = mh_transport_protect(t, buf, len, rtcp, &path);
+    err = mh_transport_protect(t, buf, len, false, &path);
 
-    if (err == 0 && path->conn == NULL) {
-        mh_io_send_ref(t->web->io, path->ws->sock.fd, &path->addr, buf,
-                       *len);
-
-    } else if (err == 0) {
-        mh_path_send(path, buf, *len);
+    if (err == 0) {
+        mh_path_send_ref(path, buf, *len, path->ws->video);
     }
 
     return err;
@@ -284,7 +288,7 @@ mh_transport_send_copy(struct mh_transport *t, uint8_t *buf, size_t len,
     err = mh_transport_protect(t, buf, &len, rtcp, &path);
 
     if (err == 0) {
-        mh_path_send(path, buf, len);
+        mh_path_send(path, buf, len, NULL);
     }
 
     return err;
@@ -292,7 +296,8 @@ mh_transport_send_copy(struct mh_transport *t, uint8_t *buf, size_t len,
 
 
 void
-mh_transport_resend(struct mh_transport *t, const uint8_t *buf, size_t len)
+mh_transport_resend_video(struct mh_transport *t, const uint8_t *buf,
+    size_t len)
 {
     struct mh_path  *path;
 
@@ -303,7 +308,7 @@ mh_transport_resend(struct mh_transport *t, const uint8_t *buf, size_t len)
     if (path != NULL && t->tx != NULL
         && !mh_transport_expired(t, mh_io_now(t->web->io)))
     {
-        mh_path_send(path, buf, len);
+        mh_path_send(path, buf, len, path->ws->video);
     }
 }
 
@@ -610,7 +615,7 @@ mh_transport_send_h(const uint8_t *buf, size_t len, void *arg)
         return;
     }
 
-    mh_path_send(path, buf, len);
+    mh_path_send(path, buf, len, NULL);
 }
 
 

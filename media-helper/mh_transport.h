@@ -22,6 +22,9 @@ struct mh_web_sock {
     struct mh_io_sock   sock;
     struct mh_web      *web;
     struct mh_tcp      *tcp;        /* of the same address, or NULL */
+    struct mh_io_mark  *video;      /* of packets of video, NULL = the
+                                       socket's */
+    struct mh_io_mark   video_mark;
 };
 
 
@@ -93,8 +96,11 @@ struct mh_path *mh_transport_path_add(struct mh_transport *t,
 /* The 5-tuple is gone, and its connection with it */
 void mh_transport_path_drop(struct mh_transport *t, struct mh_path *path);
 
-/* Sends a copy of some bytes */
-void mh_path_send(struct mh_path *path, const uint8_t *buf, size_t len);
+/* As mh_io_send_ref() and mh_io_send_copy() have it, or over TCP */
+void mh_path_send_ref(struct mh_path *path, uint8_t *buf, size_t len,
+    struct mh_io_mark *mark);
+void mh_path_send(struct mh_path *path, const uint8_t *buf, size_t len,
+    struct mh_io_mark *mark);
 
 /*
  * The browser nominates a 5-tuple.  A call that has one which is alive, and

@@ -93,7 +93,7 @@ mh_video_send(struct mh_video *v, struct mh_transport *t, uint8_t *buf,
 {
     int  err;
 
-    err = mh_transport_send_kept(t, buf, &len, false);
+    err = mh_transport_send_video(t, buf, &len);
 
     if (err) {
         v->lost = true;
@@ -169,7 +169,7 @@ mh_video_resend_h(uint32_t ssrc, uint16_t seq, void *arg)
     {
 
     case MH_NACK_GIVEN:
-        mh_transport_resend(r->t, p, len);
+        mh_transport_resend_video(r->t, p, len);
         r->v->fb.stat.resent++;
         return true;
 

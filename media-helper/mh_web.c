@@ -128,6 +128,21 @@ mh_web_tcp(struct mh_web *web, const struct sa *addrs, unsigned n, int tos,
 
 
 void
+mh_web_mark_video(struct mh_web *web, const struct sa *addrs, unsigned n,
+    int tos)
+{
+    unsigned             i;
+    struct mh_web_sock  *ws;
+
+    for (i = 0; i < n; i++) {
+        ws = &web->socks[i];
+        mh_io_mark_set(&ws->video_mark, sa_af(&addrs[i]), tos);
+        ws->video = &ws->video_mark;
+    }
+}
+
+
+void
 mh_web_tcp_limit(struct mh_web *web, unsigned max)
 {
     unsigned  i;
@@ -461,7 +476,7 @@ mh_web_stun(struct mh_web_sock *ws, struct mh_tcp_conn *conn, uint8_t *buf,
         }
 
     } else if (n) {
-        mh_io_send_copy(web->io, ws->sock.fd, src, out, n);
+        mh_io_send_copy(web->io, ws->sock.fd, src, out, n, NULL);
     }
 
     if (t == NULL) {

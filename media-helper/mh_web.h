@@ -106,6 +106,16 @@ int mh_web_alloc(struct mh_web **wp, const struct sa *addrs, unsigned n,
     int tos);
 
 /*
+ * Gives RTP of video another mark than the rest, over UDP; a connection of
+ * TCP has one for all.
+ *
+ * @param addrs  those of mh_web_alloc()
+ * @param tos    value of IP_TOS, 0 to 252
+ */
+void mh_web_mark_video(struct mh_web *web, const struct sa *addrs,
+    unsigned n, int tos);
+
+/*
  * Listens on TCP as well (RFC 6544), on the same addresses.  Before
  * privileges are dropped.
  *
@@ -240,19 +250,22 @@ bool mh_transport_role(const struct mh_transport *t,
 int mh_transport_send(struct mh_transport *t, uint8_t *buf, size_t len,
     bool rtcp);
 
-/* The same; len in and out: that of what is sent, which is then in buf */
-int mh_transport_send_kept(struct mh_transport *t, uint8_t *buf, size_t *len,
-    bool rtcp);
+/*
+ * The same for RTP of video, which may have a mark of its own; len in and
+ * out: that of what is sent, which is then in buf
+ */
+int mh_transport_send_video(struct mh_transport *t, uint8_t *buf,
+    size_t *len);
 
 /* The same for any other buffer, from anywhere; it is protected in place */
 int mh_transport_send_copy(struct mh_transport *t, uint8_t *buf, size_t len,
     bool rtcp);
 
 /*
- * Sends protected bytes once more, to the pair that is in use now; nothing
- * without consent
+ * Sends protected RTP of video once more, to the pair that is in use now;
+ * nothing without consent
  */
-void mh_transport_resend(struct mh_transport *t, const uint8_t *buf,
+void mh_transport_resend_video(struct mh_transport *t, const uint8_t *buf,
     size_t len);
 
 /*

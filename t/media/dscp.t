@@ -2,7 +2,7 @@
 
 # Copyright (C) the IMS portal authors
 
-# The code point of media packets, as it arrives (ME-14); see mh_dscp.c.
+# The code points of media packets, as they arrive (ME-14); see mh_dscp.c.
 
 use warnings;
 use strict;
@@ -25,7 +25,7 @@ my $v6 = socket($s, PF_INET6, SOCK_DGRAM, 0)
     && bind($s, pack_sockaddr_in6(0, inet_pton(AF_INET6, '::1')));
 my $port = IMS::MediaServer::free_port();
 
-my $helper = IMS::MediaServer->helper_new(options => ['-q', 46,
+my $helper = IMS::MediaServer->helper_new(options => ['-q', '46,34',
     $v6 ? ('-w', "127.0.0.1,[::1]:$port", '-i', '127.0.0.1,::1') : ()]);
 
 ok($_->[0], $_->[1]) for $helper->results('dscp', $v6 ? '-6' : ());

@@ -1,8 +1,8 @@
 /*
  * Copyright (C) the IMS portal authors
  *
- * The code point of a call's packets as they arrive at both of its ends (ME-14,
- * RFC 8834 7.1), towards a helper with -q 46; dscp.t runs it.
+ * The code points of a call's packets as they arrive at both of its ends
+ * (ME-14, RFC 8834 7.1, RFC 8837), of a helper with -q 46,34; dscp.t runs it.
  *
  *     mh_dscp -c CONTROL [-6]
  */
@@ -20,6 +20,7 @@
 enum {
     EF = 46 << 2,
     AF41 = 34 << 2,
+    CS3 = 24 << 2,
     WAIT_MS = 20000
 };
 
@@ -91,8 +92,11 @@ mark(int fd)
 }
 
 
+/* up: of packets to the IMS; up_video: of those of video */
+
 static void
-test_marks(struct ng *ng, const char *addr, const char *tos, int up)
+test_marks(struct ng *ng, const char *addr, const char *tos, int up,
+    int up_video)
 {
     int          six;
     size_t       n;
@@ -102,6 +106,7 @@ test_marks(struct ng *ng, const char *addr, const char *tos, int up)
     six = (strchr(addr, ':') != NULL);
     call_init(&c, ng, addr, BROWSER_OFFERS, ALL_PROFILES);
     c.tos = tos;
+    c.web.video = 1;
 
     if (ok(call_setup(&c, "actpass", "passive") == 1
            && browser_connect(&c.web, WAIT_MS), "%s, TOS %s", addr,
@@ -110,6 +115,7 @@ test_marks(struct ng *ng, const char *addr, const char *tos, int up)
         ask(c.web.fd, six);
         ask(c.ims.fd[0], six);
         ask(c.ims.fd[1], six);
+        ask(c.video.fd[0], six);
 
         n = rtp_make(buf, 2, 8, 1, 160);
         ims_raw(&c, 0, buf, n);
@@ -126,6 +132,19 @@ test_marks(struct ng *ng, const char *addr, const char *tos, int up)
         n = rtcp_make(buf, 200, 1, 2);
         (void) browser_send_rtcp(&c.web, buf, n);
         is_int(mark(c.ims.fd[1]), up, "RTCP to the IMS");
+
+        n = rtp_make(buf, 4, 97, 1, 200);
+        (void) sendto(c.video.fd[0], buf, n, 0,
+                      (struct sockaddr *) &c.video.peer[0], c.video.len);
+        is_int(mark(c.web.fd), AF41, "video to the browser");
+
+        n = rtp_make(buf, 3, 97, 1, 200);
+        (void) browser_send(&c.web, buf, n);
+        is_int(mark(c.video.fd[0]), up_video, "video to the IMS");
+
+        n = rtp_make(buf, 2, 8, 2, 160);
+        ims_raw(&c, 0, buf, n);
+        is_int(mark(c.web.fd), EF, "and then RTP of audio again");
     }
 
     call_delete(&c);
@@ -164,12 +183,12 @@ main(int argc, char **argv)
         return 2;
     }
 
-    test_marks(&ng, "127.0.0.1", NULL, EF);
-    test_marks(&ng, "127.0.0.1", "136", AF41);
+    test_marks(&ng, "127.0.0.1", NULL, EF, AF41);
+    test_marks(&ng, "127.0.0.1", "96", CS3, CS3);
 
     if (six) {
-        test_marks(&ng, "::1", NULL, EF);
-        test_marks(&ng, "::1", "136", AF41);
+        test_marks(&ng, "::1", NULL, EF, AF41);
+        test_marks(&ng, "::1", "96", CS3, CS3);
     }
 
     ng_close(&ng);
