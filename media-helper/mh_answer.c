@@ -5,8 +5,9 @@
 
 
 /*
- * Answers: the DTLS role is settled, streams get their payload numbers, an
- * IMS answer points them to its addresses.  A forked answer only points the
+ * Answers: the DTLS role is settled, streams get their payload numbers
+ * (mh_agree.c), an IMS answer points them to its addresses.  One that is
+ * refused leaves the call as it was.  A forked answer only points the
  * streams elsewhere: port, ufrag, certificate and role of the browser's side
  * stay as they are.
  */
@@ -21,7 +22,6 @@
 #include <re.h>
 
 #include "mh_clock.h"
-#include "mh_feedback.h"
 #include "mh_local.h"
 #include "mh_log.h"
 #include "mh_secure.h"
@@ -29,18 +29,23 @@
 
 static int mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
     struct pl *out, const char **reason);
-static int mh_answer_check(const struct mh_call *call, enum mh_sdp_leg from,
-    const struct mh_sdp *web);
+static int mh_answer_check(struct mh_call *call, const struct mh_signal *sig,
+    enum mh_sdp_leg from, const struct mh_sdp *web, const struct mh_sdp *ims,
+    const bool mux[MH_SDP_MAX_MEDIA], uint8_t via[MH_SDP_MAX_MEDIA],
+    const char **reason);
+static int mh_answer_fits(const struct mh_sdp *offer, const struct mh_sdp
+    *answer);
+static int mh_answer_fingerprints(const struct mh_call *call,
+    const struct mh_sdp *web, const uint8_t via[MH_SDP_MAX_MEDIA]);
 static bool mh_answer_usable(const struct mh_sdp *answer);
 static void mh_answer_local(struct mh_call *call, const struct mh_signal *sig,
-    const struct mh_sdp *web, const struct mh_sdp *ims,
-    const uint8_t via[MH_SDP_MAX_MEDIA]);
-static int mh_answer_peers(struct mh_call *call, const struct mh_signal *sig,
-    enum mh_sdp_leg from, const struct mh_sdp *ims);
+    const struct mh_sdp *web, const uint8_t via[MH_SDP_MAX_MEDIA]);
+static int mh_answer_peers(struct mh_call *call, enum mh_sdp_leg from,
+    const struct mh_sdp *ims);
 static int mh_answer_note(struct mh_call *call, const struct mh_signal *sig,
     enum mh_sdp_leg from);
-static bool mh_answer_muxes(const struct mh_call *call,
-    const struct mh_sdp *ims, unsigned i);
+static void mh_answer_mux(const struct mh_call *call, const struct mh_sdp
+    *ims, bool mux[MH_SDP_MAX_MEDIA]);
 static int mh_answer_dtls(struct mh_call *call, const struct mh_signal *sig,
     const struct mh_sdp *web, const uint8_t via[MH_SDP_MAX_MEDIA]);
 static int mh_answer_link(struct mh_link *link, bool active,
@@ -52,13 +57,6 @@ static bool mh_answer_known(const struct mh_transport *t,
 static enum mh_dtls_role mh_answer_role(bool active,
     const struct mh_sdp_media *m);
 static void mh_answer_drop(struct mh_call *call);
-static void mh_answer_table(struct mh_call *call, unsigned i);
-static void mh_answer_feedback(const struct mh_call *call, unsigned i,
-    const struct mh_sdp *web, const struct mh_sdp *ims);
-static void mh_answer_codecs(const struct mh_sdp_map *map,
-    enum mh_sdp_leg from, uint8_t codecs[128]);
-static void mh_answer_streams(struct mh_call *call, const struct mh_sdp *web,
-    const struct mh_sdp *ims);
 
 
 int
@@ -105,6 +103,7 @@ mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
     struct pl *out, const char **reason)
 {
     int                   err;
+    bool                  mux[MH_SDP_MAX_MEDIA];
     uint8_t               via[MH_SDP_MAX_MEDIA];
     enum mh_sdp_leg       from;
     const struct mh_sdp  *web, *ims;
@@ -115,33 +114,30 @@ mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
     web = (from == MH_SDP_WEB) ? &scratch->b : &scratch->a;
     ims = (from == MH_SDP_WEB) ? &scratch->a : &scratch->b;
 
-    if (call->answered == 0 && !mh_answer_usable(&scratch->b)) {
-        *reason = "No usable media";
-        return EPROTONOSUPPORT;
-    }
+    mh_answer_mux(call, ims, mux);
 
-    err = mh_answer_check(call, from, web);
-
-    if (err == 0) {
-        mh_links_resolve(call, web, ims, from, via);
-
-        /* the role is settled here, because the answer has to name it */
-
-        err = mh_answer_dtls(call, sig, web, via) ? EKEYREJECTED : 0;
-    }
-
+    err = mh_answer_check(call, sig, from, web, ims, mux, via, reason);
     if (err) {
-        *reason = mh_sdp_error(err);
         return err;
     }
 
-    mh_answer_local(call, sig, web, ims, via);
+    /* now it holds; only a want of memory can end this half way */
+
+    memcpy(call->mux, mux, sizeof(call->mux));
+    *reason = "Out of memory";
+
+    /* the role is settled first, because the answer has to name it */
+
+    err = mh_answer_dtls(call, sig, web, via);
+    if (err) {
+        return err;
+    }
+
+    mh_answer_local(call, sig, web, via);
 
     err = (from == MH_SDP_IMS) ? mh_secure_answered(call, ims)
                                : mh_secure_text(call, sig, true);
     if (err) {
-        *reason = (err == ENOKEY) ? "SDP answer without usable a=crypto"
-                                  : mh_sdp_error(err);
         return err;
     }
 
@@ -151,7 +147,7 @@ mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
         return err;
     }
 
-    err = mh_answer_peers(call, sig, from, ims);
+    err = mh_answer_peers(call, from, ims);
     if (err) {
         *reason = "Unusable media address";
         return err;
@@ -159,29 +155,111 @@ mh_answer_apply(struct mh_call *call, const struct mh_signal *sig,
 
     mh_answer_drop(call);
     mh_links_settle(call, web, from, via);
-    mh_answer_streams(call, web, ims);
-
-    *reason = "Out of memory";
+    mh_call_agree(call, web, ims);
 
     return mh_answer_note(call, sig, from);
 }
 
 
+/* all that may be wrong is found here, where nothing has changed */
+
 static int
-mh_answer_check(const struct mh_call *call, enum mh_sdp_leg from,
-    const struct mh_sdp *web)
+mh_answer_check(struct mh_call *call, const struct mh_signal *sig,
+    enum mh_sdp_leg from, const struct mh_sdp *web, const struct mh_sdp *ims,
+    const bool mux[MH_SDP_MAX_MEDIA], uint8_t via[MH_SDP_MAX_MEDIA],
+    const char **reason)
 {
+    int                       err;
     const struct mh_scratch  *scratch;
 
     scratch = call->calls->scratch;
 
-    if (scratch->a.mediac != scratch->b.mediac
-        || scratch->a.surplusc != scratch->b.surplusc)
+    if (call->answered == 0 && !mh_answer_usable(&scratch->b)) {
+        *reason = "No usable media";
+        return EPROTONOSUPPORT;
+    }
+
+    err = mh_answer_fits(&scratch->a, &scratch->b);
+
+    if (err == 0 && from == MH_SDP_WEB) {
+        err = mh_local_check_web(web);
+    }
+
+    if (err == 0) {
+        mh_links_resolve(call, web, ims, from, via);
+        err = mh_answer_fingerprints(call, web, via);
+    }
+
+    if (err == 0 && from == MH_SDP_IMS) {
+        err = mh_secure_fits(call, ims);
+
+        if (err == ENOKEY) {
+            *reason = "SDP answer without usable a=crypto";
+            return err;
+        }
+    }
+
+    if (err) {
+        *reason = mh_sdp_error(err);
+        return err;
+    }
+
+    if (from == MH_SDP_IMS) {
+        mh_local_source(call, sig);
+    }
+
+    err = mh_local_reaches(call, ims, mux, call->dropped);
+
+    if (err) {
+        mh_info("call \"%s\" has an unusable media address: %s", call->id,
+                strerror(err));
+        *reason = "Unusable media address";
+    }
+
+    return err;
+}
+
+
+static int
+mh_answer_fits(const struct mh_sdp *offer, const struct mh_sdp *answer)
+{
+    unsigned  i;
+
+    if (offer->mediac != answer->mediac
+        || offer->surplusc != answer->surplusc)
     {
         return EPROTO;
     }
 
-    return (from == MH_SDP_WEB) ? mh_sdp_check_web(web) : 0;
+    for (i = 0; i < offer->mediac; i++) {
+
+        if (pl_cmp(&offer->media[i].kind_text, &answer->media[i].kind_text)
+            != 0)
+        {
+            return EPROTO;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+mh_answer_fingerprints(const struct mh_call *call, const struct mh_sdp *web,
+    const uint8_t via[MH_SDP_MAX_MEDIA])
+{
+    unsigned                    k;
+    const struct mh_sdp_media  *m;
+
+    for (k = 0; k < call->links.n; k++) {
+        m = mh_links_media(web, via, k);
+
+        if (m != NULL && !mh_local_fingerprint(m)) {
+            return EKEYREJECTED;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -212,8 +290,7 @@ mh_answer_usable(const struct mh_sdp *answer)
 
 static void
 mh_answer_local(struct mh_call *call, const struct mh_signal *sig,
-    const struct mh_sdp *web, const struct mh_sdp *ims,
-    const uint8_t via[MH_SDP_MAX_MEDIA])
+    const struct mh_sdp *web, const uint8_t via[MH_SDP_MAX_MEDIA])
 {
     unsigned                    i;
     struct mh_scratch          *scratch;
@@ -225,7 +302,6 @@ mh_answer_local(struct mh_call *call, const struct mh_signal *sig,
     mh_local_ims(call, sig);
 
     for (i = 0; i < scratch->a.mediac; i++) {
-        call->mux[i] = mh_answer_muxes(call, ims, i);
 
         if (!scratch->b.media[i].refused) {
             mh_local_port(call, i);
@@ -243,25 +319,22 @@ mh_answer_local(struct mh_call *call, const struct mh_signal *sig,
 /* where the IMS side is, and whether it is SRTP from now on */
 
 static int
-mh_answer_peers(struct mh_call *call, const struct mh_signal *sig,
-    enum mh_sdp_leg from, const struct mh_sdp *ims)
+mh_answer_peers(struct mh_call *call, enum mh_sdp_leg from,
+    const struct mh_sdp *ims)
 {
     int       err;
     unsigned  i;
 
-    if (from == MH_SDP_IMS) {
-        mh_local_source(call, sig);
+    for (i = 0; i < call->mediac && call->reset && from == MH_SDP_IMS; i++) {
 
-        for (i = 0; i < call->mediac && call->reset; i++) {
-            if (call->streams[i] != NULL) {
-                mh_stream_forget(call->streams[i]);
-            }
+        if (call->streams[i] != NULL) {
+            mh_stream_forget(call->streams[i]);
         }
     }
 
     call->reset = false;
 
-    err = mh_local_peers(call, ims, true);
+    err = mh_local_peers(call, ims);
 
     if (err == 0 && from == MH_SDP_WEB) {
         err = mh_secure_apply(call);
@@ -293,13 +366,20 @@ mh_answer_note(struct mh_call *call, const struct mh_signal *sig,
 
 /* RTP and RTCP on one port: both sides of the IMS leg have to say so */
 
-static bool
-mh_answer_muxes(const struct mh_call *call, const struct mh_sdp *ims,
-    unsigned i)
+static void
+mh_answer_mux(const struct mh_call *call, const struct mh_sdp *ims,
+    bool mux[MH_SDP_MAX_MEDIA])
 {
-    return ims->media[i].rtcp_mux
-           && (call->offerer == MH_SDP_IMS ? !call->mux_reject
-                                           : call->mux_offered);
+    bool      ours;
+    unsigned  i;
+
+    ours = (call->offerer == MH_SDP_IMS) ? !call->mux_reject
+                                         : call->mux_offered;
+
+    for (i = 0; i < MH_SDP_MAX_MEDIA; i++) {
+        mux[i] = (i < ims->mediac) ? ours && ims->media[i].rtcp_mux
+                                   : call->mux[i];
+    }
 }
 
 
@@ -484,170 +564,5 @@ mh_answer_drop(struct mh_call *call)
 
         mh_links_forget(call, i);
         mh_call_drop(call, i);
-    }
-}
-
-
-/* payload numbers and feedback */
-
-static void
-mh_answer_streams(struct mh_call *call, const struct mh_sdp *web,
-    const struct mh_sdp *ims)
-{
-    uint8_t   from_ims[128], from_web[128];
-    unsigned  i;
-
-    for (i = 0; i < web->mediac; i++) {
-
-        if (call->streams[i] == NULL) {
-            continue;
-        }
-
-        mh_answer_table(call, i);
-        mh_call_tones(call, i);
-
-        mh_sdp_clocks(&call->maps[i], MH_SDP_IMS, from_ims);
-        mh_sdp_clocks(&call->maps[i], MH_SDP_WEB, from_web);
-        mh_stream_clocks(call->streams[i], MH_STREAM_IMS, from_ims);
-        mh_stream_clocks(call->streams[i], MH_STREAM_WEB, from_web);
-
-        if (web->media[i].kind == MH_SDP_VIDEO) {
-            mh_answer_feedback(call, i, web, ims);
-        }
-    }
-}
-
-
-/* which payload numbers pass; all is done there that ng's block asks for */
-
-static void
-mh_answer_table(struct mh_call *call, unsigned i)
-{
-    uint8_t                  table[2][128];
-    unsigned                 j, leg, blocked;
-    const struct mh_sdp_pt  *pt;
-
-    for (leg = 0; leg < MH_CALL_LEGS; leg++) {
-        mh_sdp_table(&call->maps[i], (enum mh_sdp_leg) leg, table[leg]);
-        blocked = call->blocked[leg];
-
-        for (j = 0; j < call->maps[i].n; j++) {
-            pt = &call->maps[i].pt[j];
-
-            if ((blocked & MH_CALL_BLOCK_MEDIA)
-                || ((blocked & MH_CALL_BLOCK_AUDIO)
-                    && call->kinds[i] == MH_SDP_AUDIO)
-                || ((blocked & MH_CALL_BLOCK_DTMF)
-                    && pt->codec == MH_SDP_TELEPHONE_EVENT))
-            {
-                table[leg][pt->from[leg] & 0x7f] = MH_STREAM_DROP;
-                table[leg][pt->to[leg] & 0x7f] = MH_STREAM_DROP;
-            }
-        }
-    }
-
-    mh_stream_tables(call->streams[i], table[MH_SDP_IMS],
-                     table[MH_SDP_WEB]);
-}
-
-
-int
-mh_call_block(struct mh_call *call, const struct mh_signal *sig,
-    unsigned what, bool on)
-{
-    bool      found;
-    unsigned  i;
-
-    found = false;
-
-    for (i = 0; i < MH_CALL_LEGS; i++) {
-
-        if (mh_call_named(call, sig, (enum mh_sdp_leg) i)) {
-            call->blocked[i] = on ? call->blocked[i] | what
-                                  : call->blocked[i] & ~what;
-            found = true;
-        }
-    }
-
-    for (i = 0; i < call->mediac && call->answered; i++) {
-        if (call->streams[i] != NULL) {
-            mh_answer_table(call, i);
-        }
-    }
-
-    return found ? 0 : ENOENT;
-}
-
-
-/*
- * What the peers understand of each other's feedback, and how much the
- * browser may send.  A browser has what it asked for: all of it was granted.
- */
-
-static void
-mh_answer_feedback(const struct mh_call *call, unsigned i,
-    const struct mh_sdp *web, const struct mh_sdp *ims)
-{
-    uint8_t                     codecs[2][128];
-    uint32_t                    cap, own;
-    unsigned                    can[2];
-    const struct mh_sdp_media  *w, *m;
-
-    w = &web->media[i];
-    m = &ims->media[i];
-
-    can[MH_STREAM_WEB] = (w->nack ? MH_FEEDBACK_NACK : 0)
-                         | (w->nack_pli ? MH_FEEDBACK_PLI : 0)
-                         | (w->ccm_fir ? MH_FEEDBACK_FIR : 0)
-                         | (w->goog_remb ? MH_FEEDBACK_REMB : 0)
-                         | (w->ccm_tmmbr ? MH_FEEDBACK_TMMBR : 0);
-
-    can[MH_STREAM_IMS] = 0;
-
-    if (m->proto == MH_SDP_AVPF || m->proto == MH_SDP_SAVPF) {
-        can[MH_STREAM_IMS] = (m->nack ? MH_FEEDBACK_NACK : 0)
-                             | (m->nack_pli ? MH_FEEDBACK_PLI : 0)
-                             | (m->ccm_fir ? MH_FEEDBACK_FIR : 0);
-    }
-
-    cap = m->tias ? m->tias : (m->as > UINT32_MAX / 1000 ? UINT32_MAX
-                                                         : m->as * 1000);
-    own = call->calls->conf.video_cap * 1000;
-
-    if (own && (cap == 0 || own < cap)) {
-        cap = own;
-    }
-
-    mh_answer_codecs(&call->maps[i], MH_SDP_IMS, codecs[MH_STREAM_IMS]);
-    mh_answer_codecs(&call->maps[i], MH_SDP_WEB, codecs[MH_STREAM_WEB]);
-
-    if (mh_stream_feedback(call->streams[i], can, codecs, cap) != 0) {
-        mh_warn("call \"%s\" has video without feedback: out of memory",
-                call->id);
-    }
-}
-
-
-/* what tells a key frame, of the payload numbers that a leg sends with */
-
-static void
-mh_answer_codecs(const struct mh_sdp_map *map, enum mh_sdp_leg from,
-    uint8_t codecs[128])
-{
-    uint8_t                  codec;
-    unsigned                 j;
-    const struct mh_sdp_pt  *pt;
-
-    memset(codecs, MH_FEEDBACK_UNKNOWN, 128);
-
-    for (j = 0; j < map->n; j++) {
-        pt = &map->pt[j];
-
-        codec = (pt->codec == MH_SDP_H264) ? MH_FEEDBACK_H264
-                : (pt->codec == MH_SDP_VP8) ? MH_FEEDBACK_VP8
-                : MH_FEEDBACK_UNKNOWN;
-
-        codecs[pt->to[from] & 0x7f] = codec;
-        codecs[pt->from[from] & 0x7f] = codec;
     }
 }

@@ -173,6 +173,10 @@ int mh_dtls_fingerprint_add(struct mh_dtls *d, const char *hash,
     const char *value);
 
 
+/* Whether that could take it: 0, ENOTSUP, EBADMSG */
+int mh_dtls_fingerprint_check(const char *hash, const char *value);
+
+
 /*
  * @return 1 if the association has this fingerprint already, else 0: tells
  * a repeated offer from one of another peer (RFC 8842 4)

@@ -144,6 +144,15 @@ mh_dtls_fp_add(struct mh_dtls_fps *fps, const char *hash, const char *value)
 
 
 int
+mh_dtls_fingerprint_check(const char *hash, const char *value)
+{
+    struct mh_dtls_fp  f;
+
+    return fp_parse(&f, hash, value);
+}
+
+
+int
 mh_dtls_fp_known(const struct mh_dtls_fps *fps, const char *hash,
     const char *value)
 {

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <re.h>
 
@@ -68,6 +69,47 @@ mh_half_peer(struct mh_half *h, struct mh_io *io, const struct sa *peer,
     }
 
     return 0;
+}
+
+
+int
+mh_half_reaches(const struct mh_half *h, const struct sa *local,
+    const struct sa *peer, enum mh_half_mode mode)
+{
+    int        fd, err;
+    struct sa  addr;
+
+    if (mode != MH_HALF_STRICT
+        || (h->set && sa_cmp(&h->signaled, peer, SA_ALL)))
+    {
+        return 0;
+    }
+
+    if (sa_af(local) != sa_af(peer)) {
+        return EAFNOSUPPORT;
+    }
+
+    fd = socket(sa_af(local), SOCK_DGRAM|SOCK_NONBLOCK|SOCK_CLOEXEC, 0);
+
+    /* a want of descriptors says nothing of the peer */
+
+    if (fd == -1) {
+        return 0;
+    }
+
+    sa_cpy(&addr, local);
+    sa_set_port(&addr, 0);
+    err = 0;
+
+    if (bind(fd, &addr.u.sa, addr.len) == 0
+        && connect(fd, &peer->u.sa, peer->len) == -1)
+    {
+        err = errno;
+    }
+
+    (void) close(fd);
+
+    return err;
 }
 
 

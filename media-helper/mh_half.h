@@ -69,6 +69,16 @@ int mh_half_peer(struct mh_half *h, struct mh_io *io, const struct sa *peer,
     enum mh_half_mode mode);
 
 /*
+ * Whether mh_half_peer() could, without doing it.
+ *
+ * @param local  our address there; the port is not looked at
+ *
+ * @return 0, EAFNOSUPPORT, or what connect(2) said
+ */
+int mh_half_reaches(const struct mh_half *h, const struct sa *local,
+    const struct sa *peer, enum mh_half_mode mode);
+
+/*
  * Whether a packet of RTP is none of the peer's, before it is looked at.
  *
  * @param src     where it came from; NULL if the socket does not tell

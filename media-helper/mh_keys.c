@@ -233,7 +233,7 @@ mh_keys_offer_text(struct mh_keys *k, uint32_t suites, bool pad, char *buf,
 
 
 int
-mh_keys_answered(struct mh_keys *k, const struct pl *values, unsigned n)
+mh_keys_fits(const struct mh_keys *k, const struct pl *values, unsigned n)
 {
     int                  err;
     struct mh_sdes_line  line;
@@ -244,11 +244,32 @@ mh_keys_answered(struct mh_keys *k, const struct pl *values, unsigned n)
         return EPROTO;
     }
 
-    err = EPROTO;
+    err = (line.tag == line.suite + 1 && (k->offered & 1u << line.suite))
+          ? 0 : EPROTO;
 
-    if (line.tag == line.suite + 1 && (k->offered & 1u << line.suite)) {
-        err = mh_keys_use(k, &line);
+    OPENSSL_cleanse(&line, sizeof(line));
+
+    return err;
+}
+
+
+int
+mh_keys_answered(struct mh_keys *k, const struct pl *values, unsigned n)
+{
+    int                  err;
+    struct mh_sdes_line  line;
+
+    err = mh_keys_fits(k, values, n);
+
+    if (err == 0) {
+        err = mh_sdes_parse(&values[0], &line);
     }
+
+    if (err) {
+        return EPROTO;
+    }
+
+    err = mh_keys_use(k, &line);
 
     OPENSSL_cleanse(&line, sizeof(line));
 

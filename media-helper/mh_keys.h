@@ -100,6 +100,10 @@ int mh_keys_accept(struct mh_keys *k);
 int mh_keys_offer_text(struct mh_keys *k, uint32_t suites, bool pad,
     char *buf, size_t *len);
 
+/* Whether an answer to that offer fits it; 0 or EPROTO */
+int mh_keys_fits(const struct mh_keys *k, const struct pl *values,
+    unsigned n);
+
 /*
  * Takes the peer's answer to that offer into use; again and again when
  * branches of a fork answer.

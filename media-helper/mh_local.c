@@ -24,6 +24,10 @@
 
 static void mh_local_web(struct mh_call *call, const struct mh_signal *sig);
 static void mh_local_former(struct mh_call *call, unsigned i);
+static bool mh_local_says(const struct mh_call *call, const struct mh_sdp
+    *ims, unsigned i);
+static int mh_local_address(const struct mh_call *call, const struct
+    mh_sdp_media *m, bool mux, struct sa *rtp, struct sa *rtcp);
 
 
 /* our end of the leg that a description is written for, but for its ports */
@@ -356,59 +360,148 @@ done:
 }
 
 
-/* points the streams to the IMS side's addresses, or only looks at these */
-
 int
-mh_local_peers(struct mh_call *call, const struct mh_sdp *ims, bool apply)
+mh_local_check_web(const struct mh_sdp *web)
 {
     int                         err;
     unsigned                    i;
-    struct sa                   rtp, rtcp;
-    struct pl                   source;
-    const struct pl            *addr, *addr2;
     const struct mh_sdp_media  *m;
 
+    err = mh_sdp_check_web(web);
+
+    for (i = 0; i < web->mediac && err == 0; i++) {
+        m = &web->media[i];
+
+        if (!m->refused && m->kind != MH_SDP_OTHER
+            && !mh_local_fingerprint(mh_sdp_transport(web, m)))
+        {
+            err = EKEYREJECTED;
+        }
+    }
+
+    return err;
+}
+
+
+bool
+mh_local_fingerprint(const struct mh_sdp_media *m)
+{
+    char      hash[16], value[256];
+    unsigned  i;
+
+    for (i = 0; i < m->fingerprintc; i++) {
+
+        if (pl_strcpy(&m->fingerprints[i].hash, hash, sizeof(hash)) == 0
+            && pl_strcpy(&m->fingerprints[i].value, value, sizeof(value)) == 0
+            && mh_dtls_fingerprint_check(hash, value) == 0)
+        {
+            return true;
+        }
+    }
+
+    return false;
+}
+
+
+int
+mh_local_reaches(const struct mh_call *call, const struct mh_sdp *ims,
+    const bool mux[MH_SDP_MAX_MEDIA], const bool skip[MH_SDP_MAX_MEDIA])
+{
+    int        err;
+    unsigned   i;
+    struct sa  rtp, rtcp;
+
     for (i = 0; i < ims->mediac; i++) {
-        m = &ims->media[i];
 
-        /* a held or refused line says nothing new about where it is */
-
-        if (call->streams[i] == NULL || m->refused || m->zero_addr) {
+        if (!mh_local_says(call, ims, i) || skip[i]) {
             continue;
         }
 
-        addr = &m->addr;
-        addr2 = pl_isset(&m->rtcp_addr) ? &m->rtcp_addr : addr;
-
-        if (call->received[0] != '\0') {
-            pl_set_str(&source, call->received);
-            addr = addr2 = &source;
-        }
-
-        /* libre leaves the flow and the scope of IPv6 as they are */
-
-        memset(&rtp, 0, sizeof(rtp));
-        memset(&rtcp, 0, sizeof(rtcp));
-
-        err = sa_set(&rtp, addr, m->port);
+        err = mh_local_address(call, &ims->media[i], mux[i], &rtp, &rtcp);
 
         if (err == 0) {
-            err = call->mux[i] ? sa_set(&rtcp, addr, m->port)
-                               : sa_set(&rtcp, addr2, m->rtcp_port);
-        }
-
-        if (err == 0 && apply) {
-            err = mh_stream_peer(call->streams[i], &rtp, &rtcp, call->mode);
+            err = mh_stream_reaches(call->streams[i], &rtp, &rtcp,
+                                    call->mode);
         }
 
         if (err) {
-            mh_info("call \"%s\" has an unusable media address: %s",
-                    call->id, strerror(err));
             return err;
         }
     }
 
     return 0;
+}
+
+
+int
+mh_local_peers(struct mh_call *call, const struct mh_sdp *ims)
+{
+    int        err;
+    unsigned   i;
+    struct sa  rtp, rtcp;
+
+    for (i = 0; i < ims->mediac; i++) {
+
+        if (!mh_local_says(call, ims, i) || call->dropped[i]) {
+            continue;
+        }
+
+        err = mh_local_address(call, &ims->media[i], call->mux[i], &rtp,
+                               &rtcp);
+
+        if (err == 0) {
+            err = mh_stream_peer(call->streams[i], &rtp, &rtcp, call->mode);
+        }
+
+        if (err) {
+            return err;
+        }
+    }
+
+    return 0;
+}
+
+
+/* a held or refused line says nothing new about where it is */
+
+static bool
+mh_local_says(const struct mh_call *call, const struct mh_sdp *ims,
+    unsigned i)
+{
+    return call->streams[i] != NULL && !ims->media[i].refused
+           && !ims->media[i].zero_addr;
+}
+
+
+static int
+mh_local_address(const struct mh_call *call, const struct mh_sdp_media *m,
+    bool mux, struct sa *rtp, struct sa *rtcp)
+{
+    int               err;
+    struct pl         source;
+    const struct pl  *addr, *addr2;
+
+    addr = &m->addr;
+    addr2 = pl_isset(&m->rtcp_addr) ? &m->rtcp_addr : addr;
+
+    if (call->received[0] != '\0') {
+        pl_set_str(&source, call->received);
+        addr = addr2 = &source;
+    }
+
+    /* libre leaves the flow and the scope of IPv6 as they are */
+
+    memset(rtp, 0, sizeof(*rtp));
+    memset(rtcp, 0, sizeof(*rtcp));
+
+    err = sa_set(rtp, addr, m->port);
+
+    if (err == 0) {
+        err = mux ? sa_set(rtcp, addr, m->port)
+                  : sa_set(rtcp, addr2, m->rtcp_port);
+    }
+
+    return err;
 }
 
 

@@ -5,8 +5,8 @@
 
 
 /*
- * What mh_offer.c and mh_answer.c share: our end of a leg.  All work on
- * call->calls->scratch, where "a" is the offer and "local" is ours.
+ * What mh_offer.c, mh_answer.c and mh_agree.c share: our end of a leg.  All
+ * work on call->calls->scratch, where "a" is the offer and "local" is ours.
  */
 
 
@@ -54,20 +54,37 @@ int mh_local_write(struct mh_call *call, const struct mh_sdp *answer, struct pl
     *out);
 
 /*
- * Points the streams to the IMS side's addresses.
+ * Whether a description of a browser's can be used, see mh_sdp_check_web();
+ * each m-line needs a fingerprint that is as long as its hash.
+ */
+int mh_local_check_web(const struct mh_sdp *web);
+
+/* Whether an m-line has one */
+bool mh_local_fingerprint(const struct mh_sdp_media *m);
+
+/*
+ * Whether the IMS side's addresses can be used; changes nothing.
  *
- * @param apply  false: only tells whether the addresses are any
+ * @param mux   of each m-line: RTCP goes with RTP
+ * @param skip  m-lines that are not looked at
  *
  * @return 0, or an errno if one of them cannot be used
  */
-int mh_local_peers(struct mh_call *call, const struct mh_sdp *ims,
-    bool apply);
+int mh_local_reaches(const struct mh_call *call, const struct mh_sdp *ims,
+    const bool mux[MH_SDP_MAX_MEDIA], const bool skip[MH_SDP_MAX_MEDIA]);
+
+/* Points the streams there; returns the same */
+int mh_local_peers(struct mh_call *call, const struct mh_sdp *ims);
 
 /*
  * Notes what a request with a description of the IMS says of where its media
  * comes from: the SIP message's source, and whether it may be elsewhere.
  */
 void mh_local_source(struct mh_call *call, const struct mh_signal *sig);
+
+/* Streams get what both descriptions have: payload numbers, feedback */
+void mh_call_agree(struct mh_call *call, const struct mh_sdp *web,
+    const struct mh_sdp *ims);
 
 /* Notes a leg's label; an empty one changes nothing */
 void mh_local_label(struct mh_leg *leg, const struct pl *label);

@@ -44,6 +44,8 @@ static int mh_offer_ice(struct mh_call *call, const struct mh_sdp *sdp);
 static int mh_offer_ufrag(struct mh_transport *t, const struct pl *ufrag);
 static int mh_offer_streams(struct mh_call *call, const struct mh_signal *sig,
     const char **reason);
+static int mh_offer_ports(struct mh_call *call, const struct mh_signal *sig,
+    const bool wants[MH_SDP_MAX_MEDIA], const char **reason);
 static bool mh_offer_wanted(const struct mh_call *call,
     bool wants[MH_SDP_MAX_MEDIA]);
 static int mh_offer_open(struct mh_call *call, const struct mh_signal *sig,
@@ -169,7 +171,7 @@ mh_offer_apply(struct mh_call *call, const struct mh_signal *sig,
     to = (from == MH_SDP_WEB) ? MH_SDP_IMS : MH_SDP_WEB;
 
     if (from == MH_SDP_WEB) {
-        err = mh_sdp_check_web(&scratch->a);
+        err = mh_local_check_web(&scratch->a);
         if (err) {
             *reason = mh_sdp_error(err);
             return err;
@@ -230,9 +232,13 @@ mh_offer_peer(struct mh_call *call, enum mh_sdp_leg from,
 
     /* it may be rejected: a call that goes on waits for the answer */
 
-    err = mh_local_peers(call, sdp, call->answered == 0);
+    if (call->answered) {
+        return 0;
+    }
 
-    if (err == 0 && call->answered == 0) {
+    err = mh_local_peers(call, sdp);
+
+    if (err == 0) {
         err = mh_secure_apply(call);
     }
 
@@ -270,6 +276,7 @@ mh_offer_keep(struct mh_call *call, const struct mh_signal *sig,
     leg->inlen = sig->sdp.l;
 
     call->offerer = from;
+    call->delete_at = 0;
     call->signaled = time(NULL);
     mh_offer_branch(call, &sig->via_branch);
 
@@ -299,7 +306,6 @@ mh_offer_note(struct mh_call *call, const struct mh_signal *sig,
         call->delete_delay = sig->delete_delay;
     }
 
-    call->delete_at = 0;
     call->reset = sig->reset;
 }
 
@@ -353,7 +359,11 @@ mh_offer_ufrag(struct mh_transport *t, const struct pl *ufrag)
 }
 
 
-/* opens ports as the offer's m-lines want it */
+/*
+ * Opens ports as the offer's m-lines want it.  All that may be wrong with it
+ * is found before anything else changes: a former offer may wait for its
+ * answer.
+ */
 
 static int
 mh_offer_streams(struct mh_call *call, const struct mh_signal *sig,
@@ -377,22 +387,16 @@ mh_offer_streams(struct mh_call *call, const struct mh_signal *sig,
         return err;
     }
 
+    err = mh_offer_ports(call, sig, wants, reason);
+    if (err) {
+        return err;
+    }
+
     for (i = 0; i < sdp->mediac; i++) {
         call->kinds[i] = (uint8_t) sdp->media[i].kind;
         call->dropped[i] = !wants[i];
 
-        if (!wants[i]) {
-            continue;
-        }
-
-        if (call->streams[i] == NULL) {
-            err = mh_offer_open(call, sig, i, reason);
-            if (err) {
-                return err;
-            }
-        }
-
-        if (call->mediac <= i) {
+        if (wants[i] && call->mediac <= i) {
             call->mediac = i + 1;
         }
     }
@@ -401,6 +405,51 @@ mh_offer_streams(struct mh_call *call, const struct mh_signal *sig,
 
     if (err) {
         *reason = "Out of memory";
+    }
+
+    return err;
+}
+
+
+/* all that are wanted, or none; and whether the peer's can be reached */
+
+static int
+mh_offer_ports(struct mh_call *call, const struct mh_signal *sig,
+    const bool wants[MH_SDP_MAX_MEDIA], const char **reason)
+{
+    int                   err;
+    bool                  skip[MH_SDP_MAX_MEDIA], fresh[MH_SDP_MAX_MEDIA];
+    unsigned              i;
+    const struct mh_sdp  *sdp;
+
+    sdp = &call->calls->scratch->a;
+    err = 0;
+
+    memset(fresh, 0, sizeof(fresh));
+
+    for (i = 0; i < sdp->mediac && err == 0; i++) {
+        skip[i] = !wants[i];
+
+        if (wants[i] && call->streams[i] == NULL) {
+            err = mh_offer_open(call, sig, i, reason);
+            fresh[i] = (err == 0);
+        }
+    }
+
+    if (err == 0 && call->calls->scratch->local.leg == MH_SDP_WEB) {
+        err = mh_local_reaches(call, sdp, call->mux, skip);
+
+        if (err) {
+            mh_info("call \"%s\" has an unusable media address: %s",
+                    call->id, strerror(err));
+            *reason = "Unusable media address";
+        }
+    }
+
+    for (i = 0; i < sdp->mediac && err; i++) {
+        if (fresh[i]) {
+            mh_call_drop(call, i);
+        }
     }
 
     return err;

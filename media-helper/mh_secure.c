@@ -23,6 +23,8 @@
 
 static void mh_secure_want(struct mh_call *call, const struct mh_signal *sig,
     unsigned i);
+static bool mh_secure_taken(const struct mh_call *call,
+    const struct mh_sdp_media *m, unsigned i);
 static bool mh_secure_profile(const struct mh_sdp_media *m);
 
 
@@ -176,11 +178,11 @@ mh_secure_want(struct mh_call *call, const struct mh_signal *sig, unsigned i)
 
 
 int
-mh_secure_answered(struct mh_call *call, const struct mh_sdp *sdp)
+mh_secure_fits(const struct mh_call *call, const struct mh_sdp *sdp)
 {
-    int                         err;
     bool                        secure;
     unsigned                    i;
+    struct mh_keys             *keys;
     const struct mh_sdp_media  *m;
 
     for (i = 0; i < sdp->mediac && i < call->mediac; i++) {
@@ -190,24 +192,71 @@ mh_secure_answered(struct mh_call *call, const struct mh_sdp *sdp)
             continue;
         }
 
-        secure = call->secure[i] && !(call->optional[i] && m->cryptoc == 0);
+        secure = mh_secure_taken(call, m, i);
 
         if (mh_secure_profile(m) != (secure && !call->osrtp[i])) {
             return EPROTO;
         }
 
-        if (secure) {
-            err = mh_keys_answered(mh_stream_keys(call->streams[i]),
-                                   m->cryptos, m->cryptoc);
-            if (err) {
-                return (err == EPROTO) ? ENOKEY : err;
-            }
+        if (!secure) {
+            continue;
         }
 
-        mh_stream_secure(call->streams[i], secure);
+        keys = mh_stream_keys(call->streams[i]);
+
+        if (keys == NULL) {
+            return ENOMEM;
+        }
+
+        if (mh_keys_fits(keys, m->cryptos, m->cryptoc) != 0) {
+            return ENOKEY;
+        }
     }
 
     return 0;
+}
+
+
+int
+mh_secure_answered(struct mh_call *call, const struct mh_sdp *sdp)
+{
+    int                         err;
+    bool                        secure;
+    unsigned                    i;
+    const struct mh_sdp_media  *m;
+
+    err = mh_secure_fits(call, sdp);
+
+    for (i = 0; i < sdp->mediac && i < call->mediac && err == 0; i++) {
+        m = &sdp->media[i];
+
+        if (call->streams[i] == NULL || m->refused) {
+            continue;
+        }
+
+        secure = mh_secure_taken(call, m, i);
+
+        if (secure) {
+            err = mh_keys_answered(mh_stream_keys(call->streams[i]),
+                                   m->cryptos, m->cryptoc);
+        }
+
+        if (err == 0) {
+            mh_stream_secure(call->streams[i], secure);
+        }
+    }
+
+    return err;
+}
+
+
+/* what was offered as optional may be declined (RFC 8643) */
+
+static bool
+mh_secure_taken(const struct mh_call *call, const struct mh_sdp_media *m,
+    unsigned i)
+{
+    return call->secure[i] && !(call->optional[i] && m->cryptoc == 0);
 }
 
 

@@ -41,11 +41,14 @@ int mh_secure_text(struct mh_call *call, const struct mh_signal *sig,
     bool answer);
 
 /*
- * An answer of the IMS side: takes its keys into use.
+ * Whether an answer of the IMS side can be used; changes nothing.
  *
  * @return 0; EPROTO (not the profile that was offered); ENOKEY (no a=crypto
  *         that fits); ENOMEM
  */
+int mh_secure_fits(const struct mh_call *call, const struct mh_sdp *sdp);
+
+/* Takes its keys into use; returns the same */
 int mh_secure_answered(struct mh_call *call, const struct mh_sdp *sdp);
 
 

@@ -141,6 +141,22 @@ mh_stream_peer(struct mh_stream *s, const struct sa *rtp,
 }
 
 
+int
+mh_stream_reaches(const struct mh_stream *s, const struct sa *rtp,
+    const struct sa *rtcp, enum mh_half_mode mode)
+{
+    int  err;
+
+    err = mh_half_reaches(&s->rtp, &s->pair.local, rtp, mode);
+
+    if (err == 0) {
+        err = mh_half_reaches(&s->rtcp, &s->pair.local, rtcp, mode);
+    }
+
+    return err;
+}
+
+
 void
 mh_stream_forget(struct mh_stream *s)
 {

@@ -110,6 +110,10 @@ const struct sa *mh_stream_remote(const struct mh_stream *s, bool signaled);
 int mh_stream_peer(struct mh_stream *s, const struct sa *rtp,
     const struct sa *rtcp, enum mh_half_mode mode);
 
+/* Whether mh_stream_peer() could; returns 0 or what it would */
+int mh_stream_reaches(const struct mh_stream *s, const struct sa *rtp,
+    const struct sa *rtcp, enum mh_half_mode mode);
+
 /* Forgets what was learned: the next mh_stream_peer() is as the first one */
 void mh_stream_forget(struct mh_stream *s);
 
