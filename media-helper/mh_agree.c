@@ -51,6 +51,9 @@ mh_call_agree(struct mh_call *call, const struct mh_sdp *web,
 
         if (web->media[i].kind == MH_SDP_VIDEO) {
             mh_agree_feedback(call, i, web, ims);
+
+        } else {
+            mh_stream_audio(call->streams[i]);
         }
     }
 }

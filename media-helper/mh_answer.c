@@ -303,7 +303,7 @@ mh_answer_local(struct mh_call *call, const struct mh_signal *sig,
 
     for (i = 0; i < scratch->a.mediac; i++) {
 
-        if (!scratch->b.media[i].refused) {
+        if (!scratch->b.media[i].refused && !call->dropped[i]) {
             mh_local_port(call, i);
 
             m = &scratch->local.media[i];

@@ -30,6 +30,7 @@ struct mh_bundle_part {
 };
 
 
+static void mh_bundle_forget(struct mh_bundle *b, unsigned i);
 static struct mh_stream *mh_bundle_rtp(struct mh_bundle *b,
     const uint8_t *buf, size_t len);
 static void mh_bundle_rtcp(struct mh_bundle *b, const uint8_t *buf,
@@ -63,9 +64,17 @@ mh_bundle_set(struct mh_bundle *b, unsigned i, struct mh_stream *stream,
 {
     size_t  n;
 
-    b->streams[i] = stream;
-
     n = (mid->l > MH_BUNDLE_MID) ? MH_BUNDLE_MID : mid->l;
+
+    if (i < b->n && b->streams[i] == stream && strlen(b->mids[i]) == n
+        && (n == 0 || memcmp(b->mids[i], mid->p, n) == 0))
+    {
+        return;
+    }
+
+    mh_bundle_forget(b, i);
+
+    b->streams[i] = stream;
 
     if (n) {
         memcpy(b->mids[i], mid->p, n);
@@ -76,9 +85,35 @@ mh_bundle_set(struct mh_bundle *b, unsigned i, struct mh_stream *stream,
     if (b->n <= i) {
         b->n = i + 1;
     }
+}
 
-    b->known = 0;
-    b->next = 0;
+
+/* what is left stays in its order, the oldest first */
+
+static void
+mh_bundle_forget(struct mh_bundle *b, unsigned i)
+{
+    unsigned  j, k, first, n;
+    uint8_t   owners[MH_BUNDLE_SSRCS];
+    uint32_t  ssrcs[MH_BUNDLE_SSRCS];
+
+    first = (b->known == MH_BUNDLE_SSRCS) ? b->next : 0;
+    n = 0;
+
+    for (j = 0; j < b->known; j++) {
+        k = (first + j) % MH_BUNDLE_SSRCS;
+
+        if (b->owners[k] != i) {
+            ssrcs[n] = b->ssrcs[k];
+            owners[n++] = b->owners[k];
+        }
+    }
+
+    memcpy(b->ssrcs, ssrcs, n * sizeof(ssrcs[0]));
+    memcpy(b->owners, owners, n * sizeof(owners[0]));
+
+    b->known = n;
+    b->next = n % MH_BUNDLE_SSRCS;
 }
 
 

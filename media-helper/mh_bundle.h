@@ -45,7 +45,9 @@ struct mh_bundle {
 
 
 /*
- * Puts an m-line in.  What was learned of SSRCs is forgotten.
+ * Puts an m-line in.  If it is another one than before, what was learned of
+ * its SSRCs is forgotten; else it stays: a browser whose MID has arrived sends
+ * it no more, whatever is negotiated later.
  *
  * @param b       the bundle
  * @param i       0 to MH_BUNDLE_STREAMS - 1

@@ -22,6 +22,7 @@
 #include "mh_log.h"
 
 
+static bool mh_local_muxes(const struct mh_call *call);
 static void mh_local_web(struct mh_call *call, const struct mh_signal *sig);
 static void mh_local_former(struct mh_call *call, unsigned i);
 static bool mh_local_says(const struct mh_call *call, const struct mh_sdp
@@ -75,9 +76,27 @@ mh_local_init(struct mh_call *call, enum mh_sdp_leg leg,
         local->answer = answer;
 
     } else if (!answer) {
-        call->mux_offered = sig->mux_offer || (call->mux[0] && !sig->reset);
+        call->mux_offered = sig->mux_offer
+                            || (!sig->reset && mh_local_muxes(call));
         call->mux_required = sig->mux_require;
     }
+}
+
+
+/* whether some m-line has RTP and RTCP on one port */
+
+static bool
+mh_local_muxes(const struct mh_call *call)
+{
+    unsigned  i;
+
+    for (i = 0; i < call->mediac; i++) {
+        if (call->streams[i] != NULL && call->mux[i]) {
+            return true;
+        }
+    }
+
+    return false;
 }
 
 

@@ -401,6 +401,12 @@ mh_offer_streams(struct mh_call *call, const struct mh_signal *sig,
         }
     }
 
+    /* there may not be fewer than before (RFC 3264 8); those are given up */
+
+    for ( /* void */ ; i < call->mediac; i++) {
+        call->dropped[i] = true;
+    }
+
     err = mh_offer_links(call, sig);
 
     if (err) {

@@ -188,7 +188,7 @@ mh_secure_fits(const struct mh_call *call, const struct mh_sdp *sdp)
     for (i = 0; i < sdp->mediac && i < call->mediac; i++) {
         m = &sdp->media[i];
 
-        if (call->streams[i] == NULL || m->refused) {
+        if (call->streams[i] == NULL || call->dropped[i] || m->refused) {
             continue;
         }
 
@@ -230,7 +230,7 @@ mh_secure_answered(struct mh_call *call, const struct mh_sdp *sdp)
     for (i = 0; i < sdp->mediac && i < call->mediac && err == 0; i++) {
         m = &sdp->media[i];
 
-        if (call->streams[i] == NULL || m->refused) {
+        if (call->streams[i] == NULL || call->dropped[i] || m->refused) {
             continue;
         }
 

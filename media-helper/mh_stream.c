@@ -265,6 +265,15 @@ mh_stream_feedback(struct mh_stream *s, const unsigned can[2],
 }
 
 
+void
+mh_stream_audio(struct mh_stream *s)
+{
+    s->video = mem_deref(s->video);
+    s->due[MH_STREAM_IMS] = false;
+    s->due[MH_STREAM_WEB] = false;
+}
+
+
 const struct mh_feedback_stat *
 mh_stream_feedback_stat(const struct mh_stream *s)
 {

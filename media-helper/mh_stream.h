@@ -203,6 +203,9 @@ void mh_stream_tones(struct mh_stream *s, enum mh_stream_leg from,
 int mh_stream_feedback(struct mh_stream *s, const unsigned can[2],
     const uint8_t codecs[2][128], uint32_t cap);
 
+/* Makes it one of audio, which it is at first: the m-line has changed */
+void mh_stream_audio(struct mh_stream *s);
+
 /* what feedback there was; NULL if it is no video */
 const struct mh_feedback_stat *mh_stream_feedback_stat(
     const struct mh_stream *s);

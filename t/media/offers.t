@@ -23,7 +23,7 @@ my $helper = $ENV{MEDIA_HELPER} || "$top/media-helper/media-helper";
 plan(skip_all => "$helper is not built") unless -x $helper;
 
 my $server = IMS::Helper->new($helper);
-my ($call, $id) = ('', 0);
+my ($call, $id, $others) = ('', 0, 0);
 
 my $web = web_sdp();
 my $ims = here(ims_sdp());
@@ -139,6 +139,48 @@ is((ports(down('answer', $ims . video_ims(0))))[1], 0, 'for both');
 is((ports(up('offer', video($web))))[1] > 0, 1, 'and comes back');
 $to_web = down('answer', $ims . video_ims());
 is_deeply([ map { $_ ? 1 : 0 } ports($to_web) ], [ 1, 1 ], 'for both');
+
+# what had port 0 in the offer is not to be answered with another one; who
+# does so gets no further than before
+
+$to_ims = up('offer', video($web), 'sdp-media-remove' => ['video']);
+is((ports($to_ims))[1], 0, 'video is kept back');
+$to_web = down('answer', $ims . video_ims());
+is((ports($to_web))[1], 0, 'and stays so, though it is answered');
+unlike($to_web, qr/null|BUNDLE 0 1/, 'the browser gets no half of it');
+
+# an m-line becomes one of another kind (RFC 3264 8.3.3)
+
+$others = pairs();
+$call = new_call();
+up('offer', video($web));
+down('answer', $ims . video_ims());
+ok(feedback(), 'video has feedback');
+my $audio = $web . $web =~ s/.*(?=m=)//sr =~ s/mid:0/mid:2/r;
+$audio =~ s/BUNDLE 0/BUNDLE 0 2/;
+up('offer', $audio);
+ok(feedback(), 'until an answer has made it audio');
+down('answer', $ims . here(ims_sdp(port => 40800)) =~ s/.*(?=m=)//sr);
+ok(!feedback(), 'audio has none');
+up('offer', video($web));
+down('answer', $ims . video_ims());
+ok(feedback(), 'and back');
+
+# fewer m-lines than before, though there may not be (RFC 3264 8)
+
+up('offer', $web);
+is(pairs() - $others, 2, 'an m-line less: until the answer all stays');
+down('answer', $ims);
+is(pairs() - $others, 1, 'then its port is closed');
+
+# one port for RTP and RTCP, not of the first m-line
+
+$call = new_call();
+up('offer', video($web), 'rtcp-mux' => ['offer']);
+down('answer', ($ims =~ s/audio 40500/audio 0/r)
+    . (video_ims() =~ s/(a=rtpmap)/a=rtcp-mux\r\n$1/r));
+like(up('offer', video($web)), qr/^m=video.*^a=rtcp-mux\r$/ms,
+    'rtcp-mux of the second m-line stays');
 
 # max-bundle: its second line has port 0 and bundle-only (SD-1)
 
@@ -304,6 +346,15 @@ sub endpoint {
     my $e = $leg->{medias}[0]{streams}[0]{endpoint};
     return "$e->{address}:$e->{port}";
 }
+
+# whether the second m-line is one of video to us
+
+sub feedback {
+    my $leg = $server->ng('query', 'call-id' => $call)->{tags}{A};
+    return defined $leg->{medias}[1]{feedback};
+}
+
+sub pairs { return $server->ng('statistics')->{statistics}{'port pairs used'} }
 
 sub video {
     my ($sdp, %o) = @_;

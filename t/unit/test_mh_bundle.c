@@ -351,9 +351,78 @@ test_bounds(void)
 }
 
 
+/*
+ * After another answer: browsers no longer send the MID by then, and two
+ * m-lines may have the same payload number (RFC 9143 9.2).
+ */
+
+static void
+test_again(void)
+{
+    unsigned   n;
+    struct pl  mid, none = PL_INIT;
+
+    begin(&video);
+    video.pt = 8;
+
+    rtp(8, 1, "0", false, 0);
+    rtp(8, 2, "video", false, 0);
+
+    pl_set_str(&mid, "0");
+    mh_bundle_set(&bundle, 0, &audio, &mid);
+    pl_set_str(&mid, "video");
+    mh_bundle_set(&bundle, 1, &video, &mid);
+
+    rtp(8, 1, NULL, false, 0);
+    rtp(8, 2, NULL, false, 0);
+    is_int(audio.rtp, 2, "the same again: the first SSRC is still its own");
+    is_int(video.rtp, 2, "and so is the second");
+
+    pl_set_str(&mid, "other");
+    mh_bundle_set(&bundle, 1, &video, &mid);
+
+    rtp(8, 2, NULL, false, 0);
+    is_int(audio.rtp, 3, "another MID: what its m-line had is forgotten");
+    rtp(8, 2, "other", false, 0);
+    rtp(8, 2, NULL, false, 0);
+    is_int(video.rtp, 4, "until it is named anew");
+
+    mh_bundle_set(&bundle, 1, NULL, &none);
+    mh_bundle_set(&bundle, 1, &video, &mid);
+    rtp(8, 2, NULL, false, 0);
+    is_int(video.rtp, 4, "out and in again: forgotten, too");
+
+    /* the oldest goes first, also after some were taken out */
+
+    begin(&video);
+    video.pt = 8;
+
+    for (n = 1; n <= MH_BUNDLE_SSRCS + 8; n++) {
+        rtp(8, n, n % 2 ? "0" : "video", false, 0);
+    }
+
+    pl_set_str(&mid, "other");
+    mh_bundle_set(&bundle, 0, &audio, &mid);
+    is_int(bundle.known, MH_BUNDLE_SSRCS / 2, "half of them are left");
+
+    for (n = 0; n < MH_BUNDLE_SSRCS / 2 + 1; n++) {
+        rtp(8, 1000 + n, "other", false, 0);
+    }
+
+    is_int(bundle.known, MH_BUNDLE_SSRCS, "and there is room again");
+    audio.rtp = video.rtp = 0;
+    rtp(8, 10, NULL, false, 0);
+    is_int(audio.rtp, 1, "the oldest is gone");
+    audio.rtp = video.rtp = 0;
+    rtp(8, 14, NULL, false, 0);
+    is_int(video.rtp, 1, "the others are not");
+}
+
+
 int
 main(void)
 {
+    test_again();
     test_one();
     test_rtp();
     test_rtcp();
