@@ -190,6 +190,7 @@ struct mh_call {
     bool                  secure[MH_SDP_MAX_MEDIA]; /* see mh_secure.c */
     bool                  osrtp[MH_SDP_MAX_MEDIA];  /* these, too */
     bool                  optional[MH_SDP_MAX_MEDIA];
+    bool                  agreed[MH_SDP_MAX_MEDIA]; /* osrtp[] in force */
 
     unsigned              blocked[MH_CALL_LEGS];    /* what comes from it */
     bool                  mux[MH_SDP_MAX_MEDIA];    /* in force with the IMS */

@@ -182,7 +182,8 @@ mh_local_links(struct mh_call *call, const struct mh_sdp *sdp,
         m->pwd = ice->pwd;
         m->tls_id = local->no_tls_id ? NULL : call->links.v[k]->tls_id;
         m->own = !seen[k];
-        m->alone = (call->links.settled && k != call->links.group);
+        m->alone = !local->answer && call->links.settled
+                   && k != call->links.group;
         m->setup = local->answer && mh_transport_role(t, &role)
                    ? (role == MH_DTLS_ACTIVE ? MH_SDP_ACTIVE : MH_SDP_PASSIVE)
                    : local->setup;
@@ -242,7 +243,25 @@ mh_local_former(struct mh_call *call, unsigned i)
 }
 
 
-/* the address on the IMS side: that of the first stream */
+struct mh_port_pool *
+mh_local_pool(const struct mh_call *call, int af)
+{
+    unsigned                     i;
+    const struct mh_calls_conf  *conf;
+
+    conf = &call->calls->conf;
+
+    for (i = 0; i < conf->poolc; i++) {
+        if (conf->pool_af[i] == af) {
+            return conf->pools[i];
+        }
+    }
+
+    return conf->pools[0];
+}
+
+
+/* the address on the IMS side: that of the first stream, if there is one */
 
 void
 mh_local_ims(struct mh_call *call, const struct mh_signal *sig)
@@ -267,12 +286,12 @@ mh_local_ims(struct mh_call *call, const struct mh_signal *sig)
         }
     }
 
-    (void) snprintf(scratch->addr, sizeof(scratch->addr), "0.0.0.0");
-
-    if (sa != NULL) {
-        (void) sa_ntop(sa, scratch->addr, sizeof(scratch->addr));
-        local->ipv6 = (sa_af(sa) == AF_INET6);
+    if (sa == NULL) {
+        sa = mh_port_addr(mh_local_pool(call, sig->af));
     }
+
+    (void) sa_ntop(sa, scratch->addr, sizeof(scratch->addr));
+    local->ipv6 = (sa_af(sa) == AF_INET6);
 
     if (pl_isset(&sig->media_address)) {
         (void) pl_strcpy(&sig->media_address, scratch->addr,

@@ -35,8 +35,11 @@ void mh_local_init(struct mh_call *call, enum mh_sdp_leg leg,
 void mh_local_links(struct mh_call *call, const struct mh_sdp *sdp,
     const uint8_t via[MH_SDP_MAX_MEDIA]);
 
-/* Sets the address of the IMS side, once there are streams; no-op for web */
+/* Sets the address of the IMS side, once streams are open; no-op for web */
 void mh_local_ims(struct mh_call *call, const struct mh_signal *sig);
+
+/* The port pairs of a family, or of the first one; af: 0 = any */
+struct mh_port_pool *mh_local_pool(const struct mh_call *call, int af);
 
 /* Gives m-line i its port, if it has a stream */
 void mh_local_port(struct mh_call *call, unsigned i);

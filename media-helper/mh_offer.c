@@ -589,23 +589,10 @@ static struct mh_port_pool *
 mh_offer_pool(const struct mh_call *call, const struct mh_signal *sig,
     const struct mh_sdp_media *m)
 {
-    int                          af;
-    unsigned                     i;
-    const struct mh_calls_conf  *conf;
-
-    conf = &call->calls->conf;
-
     /* an IMS offer tells its family; else the request may ask for one */
 
-    af = (call->calls->scratch->local.leg == MH_SDP_WEB) ? m->af : sig->af;
-
-    for (i = 0; i < conf->poolc; i++) {
-        if (conf->pool_af[i] == af) {
-            return conf->pools[i];
-        }
-    }
-
-    return conf->pools[0];
+    return mh_local_pool(call, call->calls->scratch->local.leg == MH_SDP_WEB
+                               ? m->af : sig->af);
 }
 
 

@@ -223,6 +223,13 @@ mh_port_count(const struct mh_port_pool *pool)
 }
 
 
+const struct sa *
+mh_port_addr(const struct mh_port_pool *pool)
+{
+    return &pool->addr;
+}
+
+
 unsigned
 mh_port_used(const struct mh_port_pool *pool)
 {

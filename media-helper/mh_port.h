@@ -75,6 +75,9 @@ uint64_t mh_port_dropped(const struct mh_port_pool *pool);
 /* @return pairs in use, counted: the same as mh_port_used(), or a bug */
 unsigned mh_port_count(const struct mh_port_pool *pool);
 
+/* @return the address that they are opened on */
+const struct sa *mh_port_addr(const struct mh_port_pool *pool);
+
 /* @return pairs in use */
 unsigned mh_port_used(const struct mh_port_pool *pool);
 

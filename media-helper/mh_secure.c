@@ -8,7 +8,8 @@
  * Joins descriptions and keys.  Owns call->secure[], which says of each
  * m-line whether the last offer, whoever made it, means SRTP on the IMS
  * side; call->osrtp[], whether under RTP/AVP (RFC 8643), and optional[],
- * whether its answer may do without.  No timer.
+ * whether its answer may do without; agreed[] is osrtp[] of what was answered
+ * last.  No timer.
  */
 
 
@@ -23,6 +24,7 @@
 
 static void mh_secure_want(struct mh_call *call, const struct mh_signal *sig,
     unsigned i);
+static void mh_secure_set(struct mh_call *call, unsigned i, bool secure);
 static bool mh_secure_taken(const struct mh_call *call,
     const struct mh_sdp_media *m, unsigned i);
 static bool mh_secure_profile(const struct mh_sdp_media *m);
@@ -88,7 +90,7 @@ mh_secure_apply(struct mh_call *call)
             }
         }
 
-        mh_stream_secure(call->streams[i], call->secure[i]);
+        mh_secure_set(call, i, call->secure[i]);
     }
 
     return 0;
@@ -172,7 +174,7 @@ mh_secure_want(struct mh_call *call, const struct mh_signal *sig, unsigned i)
     now = !sig->reset && mh_stream_secured(call->streams[i]) != NULL;
 
     call->secure[i] = savp || now || (sig->osrtp && !sig->no_sdes);
-    call->osrtp[i] = !savp && (!now || call->osrtp[i]);
+    call->osrtp[i] = !savp && (!now || call->agreed[i]);
     call->optional[i] = call->osrtp[i] && !now;
 }
 
@@ -242,11 +244,19 @@ mh_secure_answered(struct mh_call *call, const struct mh_sdp *sdp)
         }
 
         if (err == 0) {
-            mh_stream_secure(call->streams[i], secure);
+            mh_secure_set(call, i, secure);
         }
     }
 
     return err;
+}
+
+
+static void
+mh_secure_set(struct mh_call *call, unsigned i, bool secure)
+{
+    mh_stream_secure(call->streams[i], secure);
+    call->agreed[i] = call->osrtp[i];
 }
 
 

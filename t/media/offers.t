@@ -182,6 +182,33 @@ down('answer', ($ims =~ s/audio 40500/audio 0/r)
 like(up('offer', video($web)), qr/^m=video.*^a=rtcp-mux\r$/ms,
     'rtcp-mux of the second m-line stays');
 
+# without media there is still an address
+
+$call = new_call();
+up('offer', $web);
+down('answer', $ims);
+down('offer', $ims =~ s/audio 40500/audio 0/r, reverse_tags());
+$back = up('answer', $web =~ s/audio 9/audio 0/r =~ s/^a=group.*\r\n//mr,
+    reverse_tags());
+like($back, qr/^o=.* IN IP4 127\.0\.0\.1\r$/m, 'all refused');
+is(up('answer', $web =~ s/audio 9/audio 0/r =~ s/^a=group.*\r\n//mr,
+    reverse_tags()), $back, 'once more: the same');
+unlike(up('offer', $web =~ s/audio 9/audio 0/r =~ s/^a=group.*\r\n//mr),
+    qr/ 0\.0\.0\.0\r$/m, 'nor is there none in an offer');
+
+# what was not bundled is from now on
+
+my $ext = 'a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid';
+my $named = video($web) =~ s/a=extmap:1 \S+/$ext/gr
+    =~ s/(a=mid:0\r\n)/$1$ext\r\n/r;
+$call = new_call();
+up('offer', $named =~ s/^a=group.*\r\n//mr =~ s/(m=video.*)Br0w/$1Oth3r/sr);
+is(extmaps(down('answer', $ims . video_ims())), 0, 'two transports');
+up('offer', $named);
+$to_web = down('answer', $ims . video_ims());
+is(extmaps($to_web), 2, 'one: packets are to have a MID');
+is(down('answer', $ims . video_ims()), $to_web, 'once more: the same');
+
 # max-bundle: its second line has port 0 and bundle-only (SD-1)
 
 $call = new_call();
@@ -353,6 +380,8 @@ sub feedback {
     my $leg = $server->ng('query', 'call-id' => $call)->{tags}{A};
     return defined $leg->{medias}[1]{feedback};
 }
+
+sub extmaps { return scalar(() = $_[0] =~ /^a=extmap:4 \S+sdes:mid\r$/mg) }
 
 sub pairs { return $server->ng('statistics')->{statistics}{'port pairs used'} }
 

@@ -99,6 +99,26 @@ unlike(down('answer', $ims . $key . $film . $key), qr/^answer:/, 'both are');
 is(suite($_), 'AES_CM_128_HMAC_SHA1_80', 'SRTP') for 0, 1;
 gone();
 
+# later offers repeat how SRTP was agreed on, not how it was offered since
+
+for (
+    [ 'RTP/SAVP', 'RTP/SAVP' => [ flags => ['reset'], OSRTP => ['offer'] ] ],
+    [ 'RTP/AVP' => 'RTP/AVP', [ 'transport-protocol' => 'RTP/SAVP' ] ],
+) {
+    my ($agreed, $profile, $other) = @$_;
+    my @first = $agreed eq 'RTP/SAVP' ? ('transport-protocol' => $agreed)
+        : (OSRTP => ['offer']);
+
+    new_call();
+    up('offer', $web, @first);
+    like(down('answer', $ims =~ s/RTP\/AVP/$agreed/r . $key), qr/^m=audio/m,
+        "SRTP as $agreed");
+    up('offer', $web, @$other);
+    like(up('offer', $web), qr/^m=audio \d+ \Q$profile\E .*a=crypto/ms,
+        'an offer in another way is rejected: it stays so');
+    gone();
+}
+
 # "reset" holds until it has been answered
 
 my $here = IO::Socket::INET->new(Proto => 'udp', LocalAddr => '127.0.0.1')
