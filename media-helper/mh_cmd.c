@@ -129,11 +129,10 @@ static void
 mh_cmd_ping(struct mh_cmd *cmd, const ngx_ims_ng_node_t *dict,
     ngx_ims_ng_writer_t *w)
 {
-    /* it tells a client that this is another process */
+    /* who does not ask for more gets rtpengine's reply to the letter */
 
     mh_cmd_ended(cmd, dict, w);
     ngx_ims_ng_write_key_word(w, "result", "pong");
-    ngx_ims_ng_write_key_int(w, "started", cmd->started);
 }
 
 
@@ -172,6 +171,10 @@ mh_cmd_ended(struct mh_cmd *cmd, const ngx_ims_ng_node_t *dict,
     ngx_ims_ng_write_end(w);
 
     ngx_ims_ng_write_key_int(w, "ended seq", (int64_t) part.seq);
+
+    /* a client sees by it that this is another process */
+
+    ngx_ims_ng_write_key_int(w, "started", cmd->started);
 
     if (part.lost) {
         ngx_ims_ng_write_key_int(w, "lost", 1);

@@ -188,6 +188,8 @@ mh_cmd_value(struct mh_cmd_keys *k, struct pl key,
         k->item = 0;
     }
 
+    k->text = depth == 0 && node->type == NGX_IMS_NG_STRING;
+
     if (!mh_cmd_key(k, key, &value)) {
         mh_debug("key \"%.*s\" ignored", (int) (key.l < 64 ? key.l : 64),
                  key.p);
@@ -306,7 +308,7 @@ mh_cmd_key_rtpp(struct mh_cmd_keys *k, const struct pl *value)
 static void
 mh_cmd_key_call_id(struct mh_cmd_keys *k, const struct pl *value)
 {
-    if (!k->flat) {
+    if (k->text && !k->flat) {
         k->sig->call_id = *value;
     }
 }
@@ -315,7 +317,7 @@ mh_cmd_key_call_id(struct mh_cmd_keys *k, const struct pl *value)
 static void
 mh_cmd_key_sdp(struct mh_cmd_keys *k, const struct pl *value)
 {
-    if (!k->flat) {
+    if (k->text && !k->flat) {
         k->sig->sdp = *value;
     }
 }
@@ -326,7 +328,7 @@ mh_cmd_key_sdp(struct mh_cmd_keys *k, const struct pl *value)
 static void
 mh_cmd_key_branch(struct mh_cmd_keys *k, const struct pl *value)
 {
-    if (!k->flat) {
+    if (k->text && !k->flat) {
         k->sig->via_branch = *value;
     }
 }
@@ -337,7 +339,7 @@ mh_cmd_key_branch(struct mh_cmd_keys *k, const struct pl *value)
 static void
 mh_cmd_key_from_tag(struct mh_cmd_keys *k, const struct pl *value)
 {
-    if (value->l && (k->flat || !pl_isset(&k->sig->from_tag))) {
+    if (k->text && (k->flat || !pl_isset(&k->sig->from_tag))) {
         k->sig->from_tag = *value;
     }
 }
@@ -346,7 +348,7 @@ mh_cmd_key_from_tag(struct mh_cmd_keys *k, const struct pl *value)
 static void
 mh_cmd_key_to_tag(struct mh_cmd_keys *k, const struct pl *value)
 {
-    if (value->l && (k->flat || !pl_isset(&k->sig->to_tag))) {
+    if (k->text && (k->flat || !pl_isset(&k->sig->to_tag))) {
         k->sig->to_tag = *value;
         k->sig->match_to_tag = k->sig->match_to_tag || k->flat;
     }

@@ -47,6 +47,7 @@ struct mh_cmd_keys {
     struct mh_cmd_sdes   sdes;
     bool                 flat;          /* now in "rtpp-flags" */
     bool                 webrtc;
+    bool                 text;          /* a string, not in a list */
     int                  ice;           /* the sender by ICE, or -1 */
     struct pl            proto;         /* transport-protocol */
     unsigned             bits;          /* the same in single words */

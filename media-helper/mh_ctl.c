@@ -335,6 +335,12 @@ mh_ctl_udp_h(int flags, void *arg)
             continue;
         }
 
+        if (!mh_request_named(ctl->requests, ctl->buf, n)) {
+            mh_warn("control datagram from %s has no cookie",
+                    mh_log_sa(&src));
+            continue;
+        }
+
         (void) mh_request_do(ctl->requests, ctl->buf, n, true,
                              MH_CTL_DATAGRAM, &used, &reply);
 

@@ -100,6 +100,20 @@ mh_requests_stat(const struct mh_requests *r)
 }
 
 
+bool
+mh_request_named(struct mh_requests *r, const uint8_t *p, size_t len)
+{
+    size_t  n, body;
+
+    if (ngx_ims_ng_split(p, len, &n, &body) == NGX_IMS_NG_OK && n == 0) {
+        r->stat.broken++;
+        return false;
+    }
+
+    return true;
+}
+
+
 int
 mh_request_do(struct mh_requests *r, const uint8_t *p, size_t len,
     bool whole, size_t max, size_t *used, struct pl *reply)

@@ -52,6 +52,15 @@ void mh_requests_handler(struct mh_requests *r, mh_request_h *handler,
     void *arg);
 
 /*
+ * Whether a message has a cookie.  Over UDP one without is dropped, as
+ * rtpengine does: nothing would tell that it is repeated, nor what a reply
+ * belongs to.
+ *
+ * @param p, len  a whole message; without a cookie it counts as broken
+ */
+bool mh_request_named(struct mh_requests *r, const uint8_t *p, size_t len);
+
+/*
  * Does one.  A cookie that was seen before gets the reply of then, in the
  * encoding of then.
  *

@@ -111,7 +111,6 @@ start('-c', "seqpacket:$dir/q", '-c', "udp:127.0.0.1:$udp",
 
 my $ping = 'd7:command4:pinge';
 my $pong = 'd6:result4:ponge';
-my %start;
 
 is(talk($sock, "1_1 $ping"), "1_1 $pong", 'stream');
 is(talk($sock, $ping), $pong, 'stream without a cookie');
@@ -138,7 +137,24 @@ like(talk($broken, '4_1 dxx'), qr/^4_1 .*Could not decode/,
     'a broken stream message');
 is(talk($broken, ''), '', 'ends its connection');
 is(ng('ping')->{result}, 'pong', 'and no other');
+
+my %start = map { ng('ping', 'ended since' => 0)->{started} => 1 } 1 .. 3;
 is(scalar keys %start, 1, 'it says when it was started');
+like((keys %start)[0], qr/^\d{13}$/, 'in milliseconds');
+
+# a key of another type is none
+
+for my $key (qw/ sdp call-id from-tag to-tag /) {
+    my %keys = ('call-id' => 'typed', 'from-tag' => 'A', 'to-tag' => 'B',
+        sdp => web_sdp());
+    my $reason = 'No ' . ($key eq 'sdp' ? 'SDP body' : $key) . ' in message';
+
+    for my $type ([ $keys{$key} ], { x => $keys{$key} }, \7) {
+        $keys{$key} = $type;
+        is(ng('answer', %keys)->{'error-reason'}, $reason,
+            "$key: " . ref $type);
+    }
+}
 
 # limits
 
@@ -332,10 +348,6 @@ sub talk {
         last if $part eq '';
         $got .= $part;
     }
-
-    # when it was started is its own affair, but always the same
-
-    $start{$1} = 1 while $got =~ s/7:startedi(\d+)e//;
 
     return $got;
 }

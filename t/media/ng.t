@@ -60,6 +60,16 @@ for my $name (sort keys %sockets) {
         "$name, bencode");
     is(talk($sockets{$name}, "j$name $jping"), "j$name $jpong",
         "$name, JSON");
+
+    # over UDP it is dropped, and the next one is heard
+
+    if ($name =~ /UDP/) {
+        send $sockets{$name}, $_, 0 for $ping, $jping;
+        is(talk($sockets{$name}, "n$name $ping"), "n$name $pong",
+            "$name, no cookie");
+        next;
+    }
+
     is(talk($sockets{$name}, $ping), $pong, "$name, no cookie");
     is(talk($sockets{$name}, $jping), $jpong, "$name, JSON, no cookie");
 }
@@ -232,7 +242,7 @@ ng("m$_", 'offer', 'call-id' => sprintf('%04d', $_) . 'x' x 240,
     'from-tag' => 'A', sdp => web_sdp(), direction => [qw/ web ims /])
     for 1 .. 300;
 
-my $text = talk($udp, 'big1 d7:command4:list5:limiti100ee', 25000);
+my $text = talk($udp, 'big1 d7:command4:list5:limiti100ee', 24001);
 cmp_ok(length $text, '>', 24000, 'a reply of many fragments');
 is(scalar @{(IMS::NG::decode($text, 5))[0]{calls}}, 100, 'is whole');
 
@@ -380,7 +390,7 @@ sub unix {
     return $s;
 }
 
-# what comes back: as many bytes, or one message; without "started"
+# what comes back: as many bytes, or one message
 
 sub talk {
     my ($s, $bytes, $size) = @_;
@@ -392,7 +402,6 @@ sub talk {
         defined recv($s, my $part, 262144, 0) or last;
         last if $part eq '';
         $got .= $part;
-        $got =~ s/7:startedi\d+e|,"started":\d+//g;
 
         if (defined $size) {
             last if length $got >= $size;
@@ -458,7 +467,7 @@ sub flood {
 
         my $tail = '';
 
-        until ($tail =~ /0@{[$flood - 1]} d\S*ee\z/) {
+        until ($tail =~ /0@{[$flood - 1]} \Q$pong\E\z/) {
             sysread $s, my $part, 262144 or die "flood: $!\n";
             $tail = substr $tail . $part, -600;
         }
