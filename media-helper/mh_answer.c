@@ -377,8 +377,8 @@ mh_answer_mux(const struct mh_call *call, const struct mh_sdp *ims,
                                          : call->mux_offered;
 
     for (i = 0; i < MH_SDP_MAX_MEDIA; i++) {
-        mux[i] = (i < ims->mediac) ? ours && ims->media[i].rtcp_mux
-                                   : call->mux[i];
+        mux[i] = ours && i < ims->mediac && ims->media[i].rtcp_mux
+                 && call->streams[i] != NULL;
     }
 }
 

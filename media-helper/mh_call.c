@@ -163,6 +163,7 @@ mh_call_drop(struct mh_call *call, unsigned i)
     if (call->streams[i] != NULL) {
         mh_call_count_stream(call->streams[i], &call->calls->stat);
         call->streams[i] = mem_deref(call->streams[i]);
+        call->mux[i] = false;
     }
 }
 

@@ -182,6 +182,17 @@ down('answer', ($ims =~ s/audio 40500/audio 0/r)
 like(up('offer', video($web)), qr/^m=video.*^a=rtcp-mux\r$/ms,
     'rtcp-mux of the second m-line stays');
 
+down('answer', ($ims =~ s/audio 40500/audio 0/r)
+    . (video_ims() =~ s/(a=rtpmap)/a=rtcp-mux\r\n$1/r));
+up('offer', video($web, port => 0));
+down('answer', $ims . (video_ims(0) =~ s/(a=rtpmap)/a=rtcp-mux\r\n$1/r));
+down('offer', $ims . (video_ims(0) =~ s/(a=rtpmap)/a=rtcp-mux\r\n$1/r),
+    reverse_tags());
+up('answer', video(web_answer(), port => 0), reverse_tags());
+$to_ims = up('offer', video($web));
+unlike($to_ims, qr/rtcp-mux/, 'but not if it was given up in between');
+is(up('offer', video($web)), $to_ims, 'once more: the same');
+
 # without media there is still an address
 
 $call = new_call();
