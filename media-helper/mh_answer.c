@@ -37,7 +37,6 @@ static int mh_answer_fits(const struct mh_sdp *offer, const struct mh_sdp
     *answer);
 static int mh_answer_fingerprints(const struct mh_call *call,
     const struct mh_sdp *web, const uint8_t via[MH_SDP_MAX_MEDIA]);
-static bool mh_answer_usable(const struct mh_sdp *answer);
 static void mh_answer_local(struct mh_call *call, const struct mh_signal *sig,
     const struct mh_sdp *web, const uint8_t via[MH_SDP_MAX_MEDIA]);
 static int mh_answer_peers(struct mh_call *call, enum mh_sdp_leg from,
@@ -174,12 +173,20 @@ mh_answer_check(struct mh_call *call, const struct mh_signal *sig,
 
     scratch = call->calls->scratch;
 
-    if (call->answered == 0 && !mh_answer_usable(&scratch->b)) {
+    err = mh_answer_fits(&scratch->a, &scratch->b);
+
+    /*
+     * A browser answers an offer of AMR alone by refusing the m-line, others
+     * by a codec that was not offered: a call that nobody would hear must not
+     * come about (ME-12).  Later on all may be refused.
+     */
+
+    if (err == 0 && call->answered == 0
+        && !mh_sdp_shares(&scratch->a, &scratch->b, call->maps, from))
+    {
         *reason = "No usable media";
         return EPROTONOSUPPORT;
     }
-
-    err = mh_answer_fits(&scratch->a, &scratch->b);
 
     if (err == 0 && from == MH_SDP_WEB) {
         err = mh_local_check_web(web);
@@ -260,29 +267,6 @@ mh_answer_fingerprints(const struct mh_call *call, const struct mh_sdp *web,
     }
 
     return 0;
-}
-
-
-/*
- * A browser answers an offer of AMR alone by refusing the m-line: a call that
- * nobody would hear must not come about (ME-12).  Later on all may be refused.
- */
-
-static bool
-mh_answer_usable(const struct mh_sdp *answer)
-{
-    unsigned  i;
-
-    for (i = 0; i < answer->mediac; i++) {
-
-        if (!answer->media[i].refused
-            && answer->media[i].kind != MH_SDP_OTHER)
-        {
-            return true;
-        }
-    }
-
-    return false;
 }
 
 

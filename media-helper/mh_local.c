@@ -27,6 +27,7 @@ static void mh_local_web(struct mh_call *call, const struct mh_signal *sig);
 static void mh_local_former(struct mh_call *call, unsigned i);
 static bool mh_local_says(const struct mh_call *call, const struct mh_sdp
     *ims, unsigned i);
+static bool mh_local_many(const struct sa *sa);
 static int mh_local_address(const struct mh_call *call, const struct
     mh_sdp_media *m, bool mux, struct sa *rtp, struct sa *rtcp);
 
@@ -539,7 +540,22 @@ mh_local_address(const struct mh_call *call, const struct mh_sdp_media *m,
                   : sa_set(rtcp, addr2, m->rtcp_port);
     }
 
+    if (err == 0 && (mh_local_many(rtp) || mh_local_many(rtcp))) {
+        return EADDRNOTAVAIL;
+    }
+
     return err;
+}
+
+
+/* a call is between two: no group is sent anything */
+
+static bool
+mh_local_many(const struct sa *sa)
+{
+    return sa_af(sa) == AF_INET6
+           ? IN6_IS_ADDR_MULTICAST(&sa->u.in6.sin6_addr)
+           : IN_MULTICAST(ntohl(sa->u.in.sin_addr.s_addr));
 }
 
 

@@ -444,6 +444,17 @@ int mh_sdp_offer(char *buf, size_t size, size_t *len,
     struct mh_sdp_map *maps);
 
 /*
+ * Whether an answer can be one: at least one m-line takes a codec of its
+ * offer.  Nothing changes.
+ *
+ * @param offer     as parsed, and answer with as many m-lines
+ * @param maps      what mh_sdp_offer() made of the offer
+ * @param answerer  the leg of the answer
+ */
+bool mh_sdp_shares(const struct mh_sdp *offer, const struct mh_sdp *answer,
+    struct mh_sdp_map *maps, enum mh_sdp_leg answerer);
+
+/*
  * Writes the answer for local->leg: as many m-lines as its offer had, in
  * that order, with its payload numbers and the other leg's choice.
  *

@@ -31,6 +31,9 @@ static int mh_sdp_plan_answer(struct mh_sdp_plan *plan,
 static void mh_sdp_plan_answered(struct mh_sdp_plan *plan,
     const struct mh_sdp *offer, const struct mh_sdp *answer, unsigned i,
     struct mh_sdp_map *map);
+static struct mh_sdp_pt *mh_sdp_plan_offered_pt(struct mh_sdp_map *map,
+    const struct mh_sdp_format *f, const struct mh_sdp *offer,
+    const struct mh_sdp_media *o, enum mh_sdp_leg answerer);
 static void mh_sdp_plan_codecs(struct mh_sdp_line_plan *line,
     const struct mh_sdp_local *local, const struct mh_sdp *offer,
     const struct mh_sdp *answer, enum mh_sdp_leg src);
@@ -90,6 +93,37 @@ mh_sdp_answer(char *buf, size_t size, size_t *len,
     }
 
     return mh_sdp_write(&plan, buf, size, len);
+}
+
+
+bool
+mh_sdp_shares(const struct mh_sdp *offer, const struct mh_sdp *answer,
+    struct mh_sdp_map *maps, enum mh_sdp_leg answerer)
+{
+    unsigned                     i, j;
+    const struct mh_sdp_pt      *pt;
+    const struct mh_sdp_media   *a;
+    const struct mh_sdp_format  *f;
+
+    for (i = 0; i < answer->mediac; i++) {
+        a = &answer->media[i];
+
+        if (a->refused || a->port == 0 || a->kind == MH_SDP_OTHER) {
+            continue;
+        }
+
+        for (j = 0; j < a->formatc; j++) {
+            f = &answer->formats[a->format + j];
+            pt = mh_sdp_plan_offered_pt(&maps[i], f, offer, &offer->media[i],
+                                        answerer);
+
+            if (pt != NULL && mh_sdp_is_media(pt->codec)) {
+                return true;
+            }
+        }
+    }
+
+    return false;
 }
 
 
@@ -286,6 +320,31 @@ mh_sdp_plan_answered(struct mh_sdp_plan *plan, const struct mh_sdp *offer,
 }
 
 
+/* the codec of an answer, if m-line o of the offer has it */
+
+static struct mh_sdp_pt *
+mh_sdp_plan_offered_pt(struct mh_sdp_map *map, const struct mh_sdp_format *f,
+    const struct mh_sdp *offer, const struct mh_sdp_media *o,
+    enum mh_sdp_leg answerer)
+{
+    unsigned           k;
+    enum mh_sdp_leg    offerer;
+    struct mh_sdp_pt  *pt;
+
+    offerer = (answerer == MH_SDP_IMS) ? MH_SDP_WEB : MH_SDP_IMS;
+    pt = mh_sdp_map_answer(map, f, answerer);
+
+    for (k = 0; pt != NULL && k < o->formatc; k++) {
+
+        if (offer->formats[o->format + k].pt == pt->from[offerer]) {
+            return pt;
+        }
+    }
+
+    return NULL;
+}
+
+
 /* the answerer's codecs, in its order, with the offerer's numbers */
 
 static void
@@ -293,7 +352,7 @@ mh_sdp_plan_codecs(struct mh_sdp_line_plan *line,
     const struct mh_sdp_local *local, const struct mh_sdp *offer,
     const struct mh_sdp *answer, enum mh_sdp_leg src)
 {
-    unsigned                     j, k, number;
+    unsigned                     j;
     enum mh_sdp_leg              dst;
     struct mh_sdp_pt            *pt;
     const struct mh_sdp_media   *a, *o;
@@ -306,22 +365,9 @@ mh_sdp_plan_codecs(struct mh_sdp_line_plan *line,
 
     for (j = 0; j < a->formatc; j++) {
         f = &answer->formats[a->format + j];
-        pt = mh_sdp_map_answer(line->map, f, src);
+        pt = mh_sdp_plan_offered_pt(line->map, f, offer, o, src);
 
         if (pt == NULL || pt->chosen) {
-            continue;
-        }
-
-        number = pt->from[dst];
-
-        for (k = 0; k < o->formatc; k++) {
-
-            if (offer->formats[o->format + k].pt == number) {
-                break;
-            }
-        }
-
-        if (k == o->formatc) {
             continue;
         }
 
@@ -330,7 +376,7 @@ mh_sdp_plan_codecs(struct mh_sdp_line_plan *line,
 
         c = &line->codec[line->n++];
 
-        c->number = (uint8_t) number;
+        c->number = pt->from[dst];
         c->pt = pt;
         c->f = f;
 

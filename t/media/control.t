@@ -262,6 +262,33 @@ is(ng('answer', @back, sdp => $none, @to_ims)->{result}, 'ok',
     'and later all may be refused');
 ng('delete', 'call-id' => 'j');
 
+# neither is one whose far end takes what was not offered, or tones alone
+
+for my $codec ('18 G729/8000', '97 AMR/8000', '13 CN/8000',
+    '126 telephone-event/8000', '98 telephone-event/8000')
+{
+    my ($number) = $codec =~ /^(\d+)/;
+    my $sdp = $ims =~ s/ 8 126/ $number/r =~ s/a=rtpmap.*\r\n//gr;
+
+    offer('l');
+    is(answer('l', 'B', sdp => "${sdp}a=rtpmap:$codec\r\n")
+        ->{'error-reason'}, 'No usable media', "answered with $codec");
+    is(answer('l', 'B')->{result}, 'ok', 'then with what was offered');
+    is(answer('l', 'B', sdp => "${sdp}a=rtpmap:$codec\r\n")->{sdp}
+        =~ /^m=audio (\d+)/m ? $1 : '', 0, 'later on the m-line is refused');
+    ng('delete', 'call-id' => 'l');
+}
+
+# a call is between two
+
+(my $group = $ims) =~ s/c=IN IP4 \S+/c=IN IP4 224.1.1.1\/127/;
+offer('l');
+is(answer('l', 'B', sdp => $group)->{'error-reason'},
+    'Unusable media address', 'no answer from a multicast group');
+is(ng('offer', 'call-id' => 'm', 'from-tag' => 'A', sdp => $group,
+    @to_web)->{'error-reason'}, 'Unusable media address', 'and no offer');
+ng('delete', 'call-id' => 'l');
+
 offer('i');
 is(offer('i', sdp => $opus)->{result}, 'error', 'a bad re-offer');
 is(answer('i', 'B')->{result}, 'ok', 'does not hurt the call');
